@@ -1,1 +1,3 @@
-//! To come.
+//! `TestNode`: a machine in a test lab as a Kubernetes object.
+
+pub mod error;
