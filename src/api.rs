@@ -1,0 +1,82 @@
+//! The objects people write, group `testnode.dev/v1alpha1`, and every string others depend on.
+//!
+//! Doc comments in here are the CRDs' descriptions: they speak to the person who writes YAML. Notes to us take two
+//! slashes.
+
+pub mod cloud;
+pub mod common;
+pub mod crd;
+pub mod machine_type;
+pub mod testnode;
+pub mod testnode_status;
+
+pub use cloud::{Cloud, CloudSpec, CloudStatus};
+pub use machine_type::{MachineType, MachineTypeSpec, MachineTypeStatus};
+pub use testnode::{TestNode, TestNodeSpec};
+pub use testnode_status::{Attempt, Outcome, TestNodeStatus};
+
+/// The field manager of everything the operator writes.
+pub const MANAGER: &str = "testnode-operator";
+
+/// Finalizers on a `TestNode` are this and the name of a Cloud that was touched for it.
+pub const FINALIZER_PREFIX: &str = "cloud.testnode.dev/";
+
+/// The finalizer for one cloud.
+#[must_use]
+pub fn finalizer(cloud: &str) -> String {
+    format!("{FINALIZER_PREFIX}{cloud}")
+}
+
+/// Marks on what we make in a cloud. They are API: a release reads every form that an earlier one wrote, and writes
+/// the newest on creates only.
+pub mod mark {
+    /// Metadata key and tag: the cluster that owns the object.
+    pub const CLUSTER: &str = "testnode-cluster";
+    /// Metadata key and tag: the UID of the `TestNode`.
+    pub const UID: &str = "testnode-uid";
+    /// Metadata key: `namespace/name` of the `TestNode`, for people.
+    pub const NODE: &str = "testnode-node";
+    /// Metadata key: the number of the attempt.
+    pub const ATTEMPT: &str = "testnode-attempt";
+    /// Metadata key on a server: the DNS name that was claimed for it.
+    pub const FQDN: &str = "testnode-fqdn";
+    /// Metadata key on a volume: which of the node's volumes it is, as `osd-0`.
+    pub const VOLUME: &str = "testnode-volume";
+
+    /// A server's tag, or the whole description of a port: `key=value`.
+    #[must_use]
+    pub fn tag(key: &str, value: &str) -> String {
+        format!("{key}={value}")
+    }
+
+    /// The name of a port: it carries the owner, as a port has no metadata.
+    #[must_use]
+    pub fn port_name(uid: &str, attempt: i64, index: usize) -> String {
+        format!("testnode-{uid}-{attempt}-{index}")
+    }
+
+    /// Reads a port's name back into UID, attempt and index.
+    #[must_use]
+    pub fn parse_port_name(name: &str) -> Option<(&str, i64, usize)> {
+        let rest = name.strip_prefix("testnode-")?;
+        let (rest, index) = rest.rsplit_once('-')?;
+        let (uid, attempt) = rest.rsplit_once('-')?;
+        Some((uid, attempt.parse().ok()?, index.parse().ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mark;
+
+    #[test]
+    fn a_port_name_is_read_back_as_it_was_written() {
+        let uid = "0d9c4a6e-6f3a-4b8e-9a51-0c5b7e0d1f22";
+
+        let name = mark::port_name(uid, 3, 1);
+
+        assert_eq!(mark::parse_port_name(&name), Some((uid, 3, 1)));
+        assert_eq!(mark::parse_port_name("testnode-x"), None);
+        assert_eq!(mark::parse_port_name("somebody-else-1-0"), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! What several kinds share: operating systems, durations, volumes, networks, readiness checks.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::time::Duration;
+
+use kube::KubeSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// An operating system, as testers name it.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Os {
+    /// Distribution, in lower case: `ubuntu`, `debian`, `centos`, `rocky`.
+    #[serde(rename = "type")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z][a-z0-9._-]*$"))]
+    pub kind: String,
+    /// Version as the distribution writes it: `22.04`, `12`, `9.stream`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
+    pub version: String,
+}
+
+impl std::fmt::Display for Os {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.kind, self.version)
+    }
+}
+
+/// A length of time in Go's notation.
+// A string inside: one malformed object must not break the watch of all.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Period(pub String);
+
+impl Period {
+    /// The length of time, or `default` if it cannot be read (the schema lets none of those in).
+    #[must_use]
+    pub fn or(&self, default: Duration) -> Duration {
+        match kube::core::Duration::from_str(&self.0) {
+            Ok(period) if !period.is_negative() => period.into(),
+            Ok(_) | Err(_) => default,
+        }
+    }
+}
+
+impl JsonSchema for Period {
+    fn schema_name() -> Cow<'static, str> {
+        "Period".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "maxLength": 24,
+            "pattern": "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$",
+            "x-kubernetes-validations": [{
+                "rule": "duration(self) >= duration('1s') && duration(self) <= duration('8760h')",
+                "message": "a duration from 1s to 8760h, as 90s, 15m or 8h",
+            }],
+        })
+    }
+}
+
+/// The least that a flavor must offer.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resources {
+    /// Virtual CPUs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub vcpus: Option<i64>,
+    /// Memory in MiB.
+    #[serde(default, rename = "ramMiB", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 33_554_432))]
+    pub ram_mib: Option<i64>,
+    /// Root disk in GiB.
+    #[serde(default, rename = "diskGiB", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub disk_gib: Option<i64>,
+}
+
+/// Data volumes of one kind, attached in order as `name-0`, `name-1`, ….
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Volumes {
+    /// Name of the group; its volumes are called `<name>-0`, `<name>-1`, ….
+    #[schemars(length(min = 1, max = 40), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// How many.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 24))]
+    pub count: i64,
+    /// Size of each, in GiB.
+    #[serde(rename = "sizeGiB")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub size_gib: i64,
+    /// Cinder volume type; the cloud's default if absent.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub kind: Option<String>,
+}
+
+fn one() -> i64 {
+    1
+}
+
+/// A network to have a port on.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.id) != has(self.name)").message("give a network's id or its name, one of them"))]
+pub struct NetworkChoice {
+    /// Neutron id of the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub id: Option<String>,
+    /// Name of the network; it must match exactly one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub name: Option<String>,
+    /// The address to have there; any free one if absent.
+    #[serde(default, rename = "fixedIP", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 45), regex(pattern = r"^[0-9a-fA-F:.]+$"))]
+    pub fixed_ip: Option<String>,
+}
+
+/// The kinds of readiness check.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CheckKind {
+    /// cloud-init's final message on the serial console, and the SSH host keys it prints there.
+    Console,
+    /// A TCP port that accepts a connection from the operator.
+    Tcp,
+}
+
+/// One thing that must be true before the node is Ready.
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.port) == (self.type == 'tcp')").message("port goes with type tcp, and only there"))]
+pub struct ReadinessCheck {
+    /// `console`: cloud-init's final message on the serial console (needs no network path, and brings the SSH host
+    /// keys over a channel that can be trusted). `tcp`: a port that accepts a connection.
+    #[serde(rename = "type")]
+    pub kind: CheckKind,
+    /// The port, for `tcp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_535))]
+    pub port: Option<i32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_reads_as_go_writes_it() {
+        let fallback = Duration::from_secs(7);
+
+        assert_eq!(Period("15m".into()).or(fallback), Duration::from_secs(900));
+        assert_eq!(Period("1h30m".into()).or(fallback), Duration::from_secs(5400));
+        assert_eq!(Period("500ms".into()).or(fallback), Duration::from_millis(500));
+        assert_eq!(Period("soon".into()).or(fallback), fallback);
+        assert_eq!(Period("99999999999999999999h".into()).or(fallback), fallback);
+    }
+}
