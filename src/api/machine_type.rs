@@ -29,6 +29,8 @@ use super::common::{NetworkChoice, Os, Period, ReadinessCheck, Volumes};
     validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name has at most 63 characters"),
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.clouds.size() * self.launchRetries <= 30")
+    .message("clouds times launchRetries is at most 30: a node remembers every attempt of a round"))]
 pub struct MachineTypeSpec {
     /// The Clouds that serve this type, tried by weight.
     #[schemars(length(min = 1, max = 16))]

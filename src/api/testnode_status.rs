@@ -300,6 +300,9 @@ pub struct Attempt {
     /// The generation of the spec it was opened for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
+    /// The generation of the machine type it was opened for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_type_generation: Option<i64>,
     /// What the creates use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,

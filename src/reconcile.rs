@@ -1,0 +1,4 @@
+//! One turn of a node: observe, plan, act, report.
+
+pub mod plan;
+pub mod state;

@@ -1,0 +1,161 @@
+//! The name: recorded, then set, then verified; withdrawn before its address is free.
+//!
+//! nsupdate-web cannot delete, and answers an identical request `no-change` from its memory without touching DNS. So a
+//! name is *parked*, and an answer that is wrong behind `no-change` is mended in two turns: another address, then the
+//! right one.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::surplus::{kept_ports, kept_server};
+use super::{Change, Question, Step, Waiting};
+use crate::api::testnode_status::DnsFacts;
+use crate::reconcile::state::{Desired, Kind, NameView, Observed};
+
+/// An authority may be this far behind a request that was answered.
+const LAG: Duration = Duration::from_secs(5);
+
+/// The address that the name should have: that of the first port of the current attempt that has one.
+#[must_use]
+pub fn target_address(seen: &Observed) -> Option<IpAddr> {
+    let attempt = seen.memory.current()?;
+    let view = seen.clouds.get(&attempt.cloud)?;
+    let server = kept_server(seen, view, attempt);
+    kept_ports(view, attempt, server).into_iter().find_map(|port| port.address)
+}
+
+/// The name has the address it should have, as far as can be known.
+#[must_use]
+pub fn is_published(seen: &Observed) -> bool {
+    let (Some(dns), Some(target)) = (&seen.memory.dns, target_address(seen)) else {
+        return seen.memory.dns.is_none();
+    };
+    if seen.name.verifiable {
+        return seen.name.found.as_ref().is_some_and(|found| *found == BTreeSet::from([target]));
+    }
+    let sent = seen.name.sent.as_ref().map(|sent| sent.address);
+    // After a restart: a node was closed as Ready only with its name set.
+    let known = recorded(dns).contains(&target) && seen.memory.open().is_none();
+    sent == Some(target) || (sent.is_none() && known)
+}
+
+fn recorded(dns: &DnsFacts) -> BTreeSet<IpAddr> {
+    dns.addresses.iter().filter_map(|address| address.parse().ok()).collect()
+}
+
+/// What the authority says is ours to change: nothing, parked, or addresses we recorded.
+fn is_ours(found: &BTreeSet<IpAddr>, dns: &DnsFacts, name: &NameView) -> bool {
+    let own = recorded(dns);
+    found.iter().all(|address| own.contains(address) || Some(*address) == name.park)
+}
+
+pub(super) fn publish_name(_: &Desired, seen: &Observed) -> Option<Step> {
+    let (dns, target, name) = (seen.memory.dns.as_ref()?, target_address(seen)?, &seen.name);
+    if name.holder.is_some() {
+        return None;
+    }
+    let step = if name.verifiable && name.found.is_none() {
+        Step::Ask(Question::Name { fqdn: dns.name.clone() })
+    } else if is_published(seen) || name.found.as_ref().is_some_and(|found| !is_ours(found, dns, name)) {
+        return None;
+    } else if !recorded(dns).contains(&target) {
+        Step::Do(Change::RecordAddress { address: target })
+    } else {
+        Step::Do(set(name, target, name.park)?)
+    };
+    ready_to_send(step, seen)
+}
+
+/// The request that brings the name to `target`, if one is due. `other` is another address of ours, to mend a
+/// `no-change` that is wrong.
+fn set(name: &NameView, target: IpAddr, other: Option<IpAddr>) -> Option<Change> {
+    match &name.sent {
+        Some(sent) if sent.address == target && sent.unchanged => other.map(|address| Change::SetName { address }),
+        Some(sent) if sent.address == target && sent.age < LAG => None,
+        Some(_) | None => Some(Change::SetName { address: target }),
+    }
+}
+
+/// DNS is never a reason to hold up the rest: a request that is not to be repeated yet lets the other rules speak.
+fn ready_to_send(step: Step, seen: &Observed) -> Option<Step> {
+    let key = match &step {
+        Step::Do(change) => change.key(),
+        Step::Ask(question) => question.key(),
+        Step::Wait(_) | Step::Rest => return Some(step),
+    };
+    super::blocked(seen, &key).is_none().then_some(step)
+}
+
+/// Ready means that the name is right. Why it is not yet, in the words of whoever refused.
+pub(super) fn await_name(_: &Desired, seen: &Observed) -> Option<Step> {
+    let dns = seen.memory.dns.as_ref().filter(|_| seen.memory.open().is_some() && !is_published(seen))?;
+    let waiting = match &seen.name.found {
+        Some(found) if !is_ours(found, dns, &seen.name) => {
+            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+            Waiting::new(
+                "DNSConflict",
+                format!(
+                    "{} already points at {}, which is not ours; remove that record, or give spec.hostname",
+                    dns.name,
+                    found.join(", ")
+                ),
+            )
+        }
+        Some(_) | None => match dns_trouble(seen) {
+            Some(trouble) => Waiting {
+                until: Some(trouble.retry_at),
+                ..Waiting::new("DNSUpdateFailed", format!("{}: {}", dns.name, trouble.message))
+            },
+            None => Waiting::new("SettingName", format!("waiting for {} to have its address", dns.name)),
+        },
+    };
+    Some(Step::Wait(waiting))
+}
+
+fn dns_trouble(seen: &Observed) -> Option<&crate::reconcile::state::Trouble> {
+    let is_dns = |key: &str| ["set name", "park name", "ask the authority"].iter().any(|start| key.starts_with(start));
+    seen.troubles.iter().find(|trouble| is_dns(&trouble.key))
+}
+
+/// The name goes before its address is free: first of all, in the normal case. Only what says ours is changed.
+pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
+    let (dns, name) = (seen.memory.dns.as_ref()?, &seen.name);
+    let own = recorded(dns);
+    // A name that another node holds is not ours to write.
+    if own.is_empty() || name.holder.is_some() {
+        return Some(Step::Do(Change::ForgetName));
+    }
+    let parked = |found: &BTreeSet<IpAddr>| found.iter().all(|address| Some(*address) == name.park);
+    let step = match (&name.found, name.verifiable, name.park) {
+        (None, true, _) => Step::Ask(Question::Name { fqdn: dns.name.clone() }),
+        (Some(found), true, _) if parked(found) || !is_ours(found, dns, name) => Step::Do(Change::ForgetName),
+        (_, false, Some(park)) if name.sent.as_ref().is_some_and(|sent| sent.address == park) => {
+            Step::Do(Change::ForgetName)
+        }
+        (_, _, Some(park)) => match set(name, park, own.first().copied()) {
+            Some(Change::SetName { address }) if address == park => Step::Do(Change::ParkName { address }),
+            Some(change) => Step::Do(change),
+            None => Step::Wait(Waiting::new("WithdrawingName", format!("waiting for {} to be parked", dns.name))),
+        },
+        (_, _, None) => return None,
+    };
+    // If DNS is away, server and volumes go without it; ports stay, holding the address (see `await_withdrawal`).
+    let given_up = dns_trouble(seen).is_some_and(|trouble| trouble.failures >= 2);
+    if given_up { ready_to_send(step, seen) } else { Some(step) }
+}
+
+/// No port goes, and no address with it, while the name may still point there.
+pub(super) fn await_withdrawal(seen: &Observed, cloud: &str) -> Option<Step> {
+    let dns = seen.memory.dns.as_ref()?;
+    let trouble = dns_trouble(seen);
+    let said = trouble.map_or_else(|| "its cloud's DNS cannot be asked".into(), |trouble| trouble.message.clone());
+    Some(Step::Wait(Waiting {
+        until: trouble.map(|trouble| trouble.retry_at),
+        looks: vec![(cloud.to_owned(), Kind::Port)],
+        ..Waiting::new(
+            "DNSUpdateFailed",
+            format!("{} still stands; its address is kept until it is withdrawn: {said}", dns.name),
+        )
+    }))
+}

@@ -1,0 +1,155 @@
+//! The rules of `TEAR_DOWN`: for one cloud, from whatever there is to nothing.
+
+use super::{Change, Question, Step, TearDownRule, Waiting};
+use crate::reconcile::state::{CloudView, Kind, Observed, Presence, ServerState, Standing, VolumeState};
+
+/// Tears down every cloud that holds the object. One that cannot be asked does not hold up the others.
+pub(super) fn everywhere(rules: &[TearDownRule], seen: &Observed) -> Option<Step> {
+    let mut waiting = None;
+    for cloud in &seen.held {
+        match rules.iter().find_map(|rule| rule(seen, cloud)) {
+            Some(Step::Wait(wait)) => waiting = waiting.or(Some(Step::Wait(wait))),
+            Some(Step::Rest) | None => {}
+            step => return step,
+        }
+    }
+    waiting
+}
+
+fn view<'a>(seen: &'a Observed, cloud: &str) -> Option<&'a CloudView> {
+    seen.clouds.get(cloud)
+}
+
+pub(super) fn await_cloud(seen: &Observed, cloud: &str) -> Option<Step> {
+    match view(seen, cloud).map(|view| &view.standing) {
+        Some(Standing::Seen) => None,
+        Some(Standing::Unseen) | None => Some(Step::Wait(unseen(cloud))),
+        Some(Standing::Away(problem)) => {
+            Some(Step::Wait(Waiting::new(problem.reason, format!("cloud {cloud}: {}", problem.message))))
+        }
+    }
+}
+
+/// The first complete look at a cloud is not there yet.
+pub(super) fn unseen(cloud: &str) -> Waiting {
+    let looks = Kind::ALL.map(|kind| (cloud.to_owned(), kind)).to_vec();
+    Waiting { looks, ..Waiting::new("LookingAround", format!("waiting for a first complete look at cloud {cloud}")) }
+}
+
+pub(super) fn confirm_missing(seen: &Observed, cloud: &str) -> Option<Step> {
+    view(seen, cloud).and_then(|view| missing(cloud, view)).map(Step::Ask)
+}
+
+/// A list proves presence, never absence: what is left out is asked for by its id.
+pub(super) fn missing(cloud: &str, view: &CloudView) -> Option<Question> {
+    let servers = view.servers.iter().map(|server| (Kind::Server, server.presence, &server.id));
+    let volumes = view.volumes.iter().map(|volume| (Kind::Volume, volume.presence, &volume.id));
+    let ports = view.ports.iter().map(|port| (Kind::Port, port.presence, &port.id));
+    servers
+        .chain(volumes)
+        .chain(ports)
+        .find(|(_, presence, _)| *presence == Presence::Missing)
+        .map(|(kind, _, id)| Question::Presence { cloud: cloud.to_owned(), kind, id: id.clone() })
+}
+
+pub(super) fn delete_servers(seen: &Observed, cloud: &str) -> Option<Step> {
+    let view = view(seen, cloud)?;
+    let id = |id: &String| (cloud.to_owned(), id.clone());
+    if let Some(server) = view.servers.iter().find(|s| s.state == ServerState::SoftDeleted) {
+        let (cloud, id) = id(&server.id);
+        return Some(Step::Do(Change::ForceDeleteServer { cloud, id }));
+    }
+    let server = view.servers.iter().find(|server| server.presence == Presence::There)?;
+    let (cloud, id) = id(&server.id);
+    Some(Step::Do(Change::DeleteServer { cloud, id }))
+}
+
+pub(super) fn await_servers(seen: &Observed, cloud: &str) -> Option<Step> {
+    let view = view(seen, cloud)?;
+    if let Some(server) = view.servers.first() {
+        let message = format!("waiting for server {} in cloud {cloud} to be gone", server.id);
+        return Some(Step::Wait(Waiting::look("DeletingServer", message, cloud, Kind::Server)));
+    }
+    fresh(view, cloud, Kind::Server)
+}
+
+/// Before anything is deleted that a server may still get, the look at servers must show every change.
+fn fresh(view: &CloudView, cloud: &str, kind: Kind) -> Option<Step> {
+    let message = format!("waiting for a fresh look at the {}s in cloud {cloud}", kind.word());
+    (!view.fresh.of(kind)).then(|| Step::Wait(Waiting::look("LookingAround", message, cloud, kind)))
+}
+
+/// A create that failed halfway leaves volumes reserved for a server that does not exist. Only once no server can
+/// appear any more may they be freed: freed under a POST in flight they would let a twin be made.
+pub(super) fn free_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
+    let view = view(seen, cloud)?;
+    let volume = view
+        .volumes
+        .iter()
+        .find(|volume| volume.state == VolumeState::Reserved && volume.presence != Presence::Missing)?;
+    if !view.settled.server {
+        let message = format!("volume {} is reserved; waiting until no server can appear any more", volume.key);
+        return Some(Step::Wait(Waiting::look("SettlingAttempt", message, cloud, Kind::Server)));
+    }
+    let (cloud, id) = (cloud.to_owned(), volume.id.clone());
+    Some(match volume.reservations.first() {
+        Some(attachment) => Step::Do(Change::FreeVolume { cloud, id, attachment: attachment.clone() }),
+        None => Step::Ask(Question::Reservations { cloud, id }),
+    })
+}
+
+pub(super) fn delete_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
+    let view = view(seen, cloud)?;
+    let volume = view.volumes.iter().find(|volume| {
+        matches!(volume.state, VolumeState::Available | VolumeState::Error | VolumeState::Creating)
+            && volume.presence == Presence::There
+    })?;
+    Some(Step::Do(Change::DeleteVolume { cloud: cloud.to_owned(), id: volume.id.clone() }))
+}
+
+pub(super) fn await_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
+    let view = view(seen, cloud)?;
+    if let Some(volume) = view.volumes.iter().find(|volume| volume.state == VolumeState::ErrorDeleting) {
+        let message = format!(
+            "volume {} ({}) in cloud {cloud} is in error_deleting, which only an administrator of the cloud can end: ask for \
+             its state to be reset, or for its deletion",
+            volume.key, volume.id
+        );
+        let looks = vec![(cloud.to_owned(), Kind::Volume)];
+        return Some(Step::Wait(Waiting { looks, ..Waiting::stalled("VolumeStuck", message) }));
+    }
+    if let Some(volume) = view.volumes.first() {
+        let message = format!("waiting for volume {} ({}) in cloud {cloud} to be gone", volume.key, volume.id);
+        return Some(Step::Wait(Waiting::look("DeletingVolumes", message, cloud, Kind::Volume)));
+    }
+    fresh(view, cloud, Kind::Volume)
+}
+
+pub(super) fn delete_ports(seen: &Observed, cloud: &str) -> Option<Step> {
+    let port = view(seen, cloud)?.ports.iter().find(|port| port.presence == Presence::There)?;
+    Some(Step::Do(Change::DeletePort { cloud: cloud.to_owned(), id: port.id.clone() }))
+}
+
+pub(super) fn await_ports(seen: &Observed, cloud: &str) -> Option<Step> {
+    let view = view(seen, cloud)?;
+    if let Some(port) = view.ports.first() {
+        let message = format!("waiting for port {} in cloud {cloud} to be gone", port.id);
+        return Some(Step::Wait(Waiting::look("DeletingPorts", message, cloud, Kind::Port)));
+    }
+    fresh(view, cloud, Kind::Port)
+}
+
+/// A create whose reply was lost may still take effect.
+pub(super) fn await_settled(seen: &Observed, cloud: &str) -> Option<Step> {
+    let view = view(seen, cloud)?;
+    let kind = Kind::ALL.into_iter().find(|kind| !view.settled.of(*kind))?;
+    let message = format!(
+        "the fate of a request for a {} in cloud {cloud} is unknown; waiting until it can take effect no more",
+        kind.word()
+    );
+    Some(Step::Wait(Waiting::look("SettlingAttempt", message, cloud, kind)))
+}
+
+pub(super) fn release(_: &Observed, cloud: &str) -> Option<Step> {
+    Some(Step::Do(Change::RemoveFinalizer { cloud: cloud.to_owned() }))
+}
