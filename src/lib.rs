@@ -2,4 +2,5 @@
 
 pub mod api;
 pub mod error;
+pub mod openstack;
 pub mod reconcile;
