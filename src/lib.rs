@@ -1,3 +1,4 @@
 //! `TestNode`: a machine in a test lab as a Kubernetes object.
 
 pub mod error;
+pub mod ssh_key;
