@@ -1,4 +1,5 @@
 //! `TestNode`: a machine in a test lab as a Kubernetes object.
 
+pub mod dns;
 pub mod error;
 pub mod ssh_key;
