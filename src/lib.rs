@@ -2,4 +2,5 @@
 
 pub mod dns;
 pub mod error;
+pub mod guest;
 pub mod ssh_key;
