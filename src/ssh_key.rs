@@ -82,3 +82,76 @@ fn fields(mut blob: &[u8]) -> Option<Vec<&[u8]>> {
     }
     Some(fields)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ED25519: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIO0XaPr8Sq+T/3no50j2j2TUo45KYDx2APl2wFX9+sIS";
+
+    fn blob(fields: &[&[u8]]) -> String {
+        let field = |field: &&[u8]| [&u32::try_from(field.len()).unwrap().to_be_bytes(), *field].concat();
+        BASE64_STANDARD.encode(fields.iter().map(field).collect::<Vec<_>>().concat())
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_that_was_cut_anywhere_is_not_a_key(kind in 0..TYPES.len(), cut in 0usize..200, size in 32usize..80) {
+            let (kind, fields) = TYPES[kind];
+            let size = if fields == 2 { 32 } else { size };
+            let field = vec![7; size];
+            let inside = [vec![kind.as_bytes()], vec![field.as_slice(); fields - 1]].concat();
+            let whole = blob(&inside);
+
+            prop_assert!(PublicKey::of_host(kind, &whole).is_some());
+
+            let cut = cut.min(whole.len() - 1);
+            prop_assert_eq!(PublicKey::of_host(kind, &whole[..cut]), None);
+            prop_assert_eq!(PublicKey::of_host(kind, &whole[whole.len() - cut..]), None);
+        }
+
+        #[test]
+        fn what_is_printed_reads_back_the_same(comment in "( [ -~]{0,20})?") {
+            let key: PublicKey = format!("ssh-ed25519 {ED25519}{comment}").parse().unwrap();
+
+            prop_assert_eq!(key.to_string(), format!("ssh-ed25519 {ED25519}"));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in any::<String>(), bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = text.parse::<PublicKey>();
+            let _ = PublicKey::of_host("ssh-rsa", &BASE64_STANDARD.encode(bytes));
+        }
+    }
+
+    #[test]
+    fn a_key_under_another_types_name_is_not_a_key() {
+        assert_eq!(PublicKey::of_host("ssh-rsa", ED25519), None);
+        assert_eq!(
+            PublicKey::of_host("ecdsa-sha2-nistp256", &blob(&[b"ecdsa-sha2-nistp384", b"x", b"y"])),
+            None
+        );
+    }
+
+    #[test]
+    fn two_lines_are_not_a_key() {
+        assert_eq!(format!("ssh-ed25519\n{ED25519}").parse::<PublicKey>(), Err(NotAKey));
+        assert_eq!(format!("ssh-ed25519 {ED25519} me\nssh-rsa x").parse::<PublicKey>(), Err(NotAKey));
+    }
+
+    #[test]
+    fn a_person_may_have_a_token_but_a_host_has_none() {
+        let kind = "sk-ssh-ed25519@openssh.com";
+        let key = blob(&[kind.as_bytes(), &[1; 32], b"ssh:"]);
+
+        assert!(format!("{kind} {key}").parse::<PublicKey>().is_ok());
+        assert_eq!(PublicKey::of_host(kind, &key), None);
+    }
+
+    #[test]
+    fn an_old_type_is_not_known() {
+        assert_eq!(PublicKey::of_host("ssh-dss", &blob(&[b"ssh-dss", b"p", b"q", b"g", b"y"])), None);
+    }
+}
