@@ -136,16 +136,16 @@ impl Error {
         match self {
             Self::Unusable { .. } | Self::NotAuthoritative { .. } => Class::Invalid,
             Self::Refused { status, message, .. } => nsupdate_web::class_of(*status, message),
-            Self::Stranger { .. }
-            | Self::NoAnswer { .. }
-            | Self::Unresolved { .. }
-            | Self::Silent { .. }
-            | Self::Garbled { .. } => Class::Unreachable,
             // A server that does not serve the zone, or not to us.
             Self::Failed { code, .. } if matches!(*code, ResponseCode::Refused | ResponseCode::NotAuth) => {
                 Class::Invalid
             }
-            Self::Failed { .. } => Class::Unreachable,
+            Self::Stranger { .. }
+            | Self::NoAnswer { .. }
+            | Self::Unresolved { .. }
+            | Self::Silent { .. }
+            | Self::Garbled { .. }
+            | Self::Failed { .. } => Class::Unreachable,
             Self::Alias { .. } => Class::Conflict,
         }
     }
