@@ -1,5 +1,6 @@
 //! `TestNode`: a machine in a test lab as a Kubernetes object.
 
+pub mod cloud_init;
 pub mod dns;
 pub mod error;
 pub mod guest;
