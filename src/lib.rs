@@ -1,3 +1,5 @@
 //! `TestNode`: a machine in a test lab as a Kubernetes object.
 
 pub mod error;
+pub mod metrics;
+pub mod telemetry;
