@@ -1,5 +1,6 @@
 //! `TestNode`: a machine in a test lab as a Kubernetes object.
 
 pub mod error;
+pub mod lease;
 pub mod metrics;
 pub mod telemetry;
