@@ -4,19 +4,28 @@
 
 SYSTEM=testnode-system
 ZONE=front.example.test
+# How the cloud behaves before each test; a test that changes one of these need not set it back.
+KNOBS='{"server_build": "2s", "guest_boot": "2s", "server_delete": "1s", "allow_hosts": "^[a-z0-9-]+$"}'
 devcloud_http='' devcloud_dns='' admin_port=''
 
 # ---- devcloud -------------------------------------------------------------------------------------------------------
 
 start_devcloud() {
   start devcloud devcloud --listen 127.0.0.1:0 --dns 127.0.0.1:0 --ready-file "$work/devcloud.json"
-  started devcloud 10 test -s "$work/devcloud.json"
+  started devcloud 10 jq -e .dns "$work/devcloud.json"
   devcloud_http=$(jq -er .http "$work/devcloud.json")
   devcloud_dns=$(jq -er .dns "$work/devcloud.json")
+  calm
 }
 
-# devcloud METHOD PATH [JSON]
-devcloud() {
+# calm: no faults, and every knob as it was.
+calm() {
+  at_devcloud DELETE faults >/dev/null
+  at_devcloud POST knobs "$KNOBS" >/dev/null
+}
+
+# at_devcloud METHOD PATH [JSON]
+at_devcloud() {
   local method=$1 path=$2
   if (($# > 2)); then
     curl --silent --show-error --fail-with-body --max-time 5 --request "$method" --json "$3" "$devcloud_http/devcloud/$path"
@@ -27,7 +36,7 @@ devcloud() {
 
 # cloud_has FILTER: what a jq filter makes of everything that is in the cloud and in DNS.
 cloud_has() {
-  devcloud GET state | jq -r "$1"
+  at_devcloud GET state | jq -r "$1"
 }
 
 # servers_of NODE, volumes_of, ports_of: as JSON, those that carry the mark of a node of this test's namespace.
@@ -53,12 +62,12 @@ nothing_left() {
 }
 
 forget_requests() {
-  devcloud DELETE requests >/dev/null
+  at_devcloud DELETE requests >/dev/null
 }
 
 # cloud_calls: how many since they were forgotten, DNS not counted.
 cloud_calls() {
-  devcloud GET requests | jq '[.[] | select(.service != "nsupdate") | .count] | add // 0'
+  at_devcloud GET requests | jq '[.[] | select(.service | IN("nsupdate-web", "dns") | not) | .count] | add // 0'
 }
 
 # ---- Kubernetes -----------------------------------------------------------------------------------------------------
@@ -133,14 +142,14 @@ lab_objects() {
 
 # cloud_name: the first entry of devcloud's clouds.yaml.
 cloud_name() {
-  devcloud GET clouds.yaml | sed -n 's/^ \{2,4\}\([A-Za-z0-9_-]*\): *$/\1/p' | head -n 1
+  at_devcloud GET clouds.yaml | sed -n 's/^ \{2,4\}\([A-Za-z0-9_-]*\): *$/\1/p' | head -n 1
 }
 
 # credentials NAME [SED...]: a Secret with devcloud's clouds.yaml, edited.
 credentials() {
   local name=$1
   shift
-  devcloud GET clouds.yaml | sed -e '' "$@" |
+  at_devcloud GET clouds.yaml | sed -e '' "$@" |
     kubectl create secret generic "$name" -n "$SYSTEM" --from-file clouds.yaml=/dev/stdin --dry-run=client -o yaml
 }
 
@@ -174,6 +183,7 @@ new_namespace() { kubectl create namespace "$namespace" >/dev/null; }
 
 # leave_nothing: whatever a test was about, after it the lab is as it was and the cloud is empty.
 leave_nothing() {
+  calm
   kubectl delete testnodes --all -n "$namespace" --timeout=60s >/dev/null
   kubectl delete namespace "$namespace" --ignore-not-found --wait=false >/dev/null
   guests_of_the_lab | xargs --no-run-if-empty kubectl delete -n "$SYSTEM" --timeout=30s >/dev/null
@@ -188,7 +198,6 @@ guests_of_the_lab() {
 # repair_lab: what a failed test may have left is set right for the next.
 repair_lab() {
   runs operator || start_operator
-  devcloud DELETE faults >/dev/null || true
   credentials lab | apply
   lab_objects | apply
   (leave_nothing) >/dev/null 2>&1 || say 'the next tests start from what this one left'
@@ -203,7 +212,7 @@ look_around() {
   say "--- the end of the operator's log"
   tail -n 60 "$work/log/operator.log"
   say '--- what devcloud has'
-  devcloud GET state | jq -c 'to_entries[] | {(.key): .value}' | cut -c1-2000
+  at_devcloud GET state | jq -c 'to_entries[] | {(.key): .value}' | cut -c1-2000
 }
 
 stop_everything() {

@@ -46,7 +46,7 @@ free_port() {
 start() {
   local name=$1
   shift
-  "$@" >>"$work/log/$name.log" 2>&1 </dev/null &
+  exec "$@" >>"$work/log/$name.log" 2>&1 </dev/null &
   echo $! >"$work/run/$name.pid"
   disown
 }

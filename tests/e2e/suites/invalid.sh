@@ -36,7 +36,7 @@ lab_cloud() {
     "{apiVersion, kind, metadata: {name: \$name}, spec} | .spec.openstack.secretRef.name = \$name | $1"
 }
 
-# lost NODE: it could not have made anything.
+# makes_nothing NODE: while it cannot become Ready, nothing is made for it.
 makes_nothing() {
   equal 0 "$(servers_of "$1" | jq length)" servers
   equal 0 "$(volumes_of "$1" | jq length)" volumes
@@ -68,10 +68,10 @@ test_an_image_that_matches_nothing_is_told_and_another_os_heals() {
 }
 
 test_images_that_match_twice_are_told() {
-  thing MachineType '{clouds: [{name: lab}], defaultOS: {type: any, version: "1"},
-    images: [{os: {type: any, version: "1"}, nameRegex: ".*", selection: Error}]}' | apply
+  thing MachineType '{clouds: [{name: lab}], defaultOS: {type: rocky, version: "9.4"},
+    images: [{os: {type: rocky, version: "9.4"}, nameRegex: "rocky 9[.]4", selection: Error}]}' | apply
   MACHINE_TYPE=$namespace node torn | apply
-  is_told 20 testnode/torn Ready False ImageAmbiguous
+  is_told 20 testnode/torn Ready False ImageAmbiguous rocky
   makes_nothing torn
 }
 
@@ -124,4 +124,12 @@ test_nsupdate_web_out_of_reach_is_told_and_its_return_heals() {
   is_told 60 testnode/nameless DNSReady False DNSUpdateFailed "127.0.0.1:$nobody"
   lab_cloud . | apply
   wait_ready nameless
+}
+
+test_a_name_that_nsupdate_web_refuses_is_told_and_its_consent_heals() {
+  at_devcloud POST knobs '{"allow_hosts": "^smithi[0-9]+$"}' >/dev/null
+  node stranger | apply
+  is_told 60 testnode/stranger DNSReady False DNSUpdateFailed stranger allow_hosts
+  at_devcloud POST knobs "$KNOBS" >/dev/null
+  wait_ready stranger
 }

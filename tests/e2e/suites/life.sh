@@ -136,6 +136,6 @@ one_life() {
   calls=$(cloud_calls)
   writes=$(kubernetes_writes "$1")
   note "$1: $calls cloud calls, $writes Kubernetes writes"
-  at_most "$2" "$calls" "cloud calls of the $1 life, $(devcloud GET requests)"
+  at_most "$2" "$calls" "cloud calls of the $1 life, $(at_devcloud GET requests)"
   at_most 12 "$writes" "Kubernetes writes of the $1 life"
 }
