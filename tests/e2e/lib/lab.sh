@@ -4,8 +4,9 @@
 
 SYSTEM=testnode-system
 ZONE=front.example.test
-# How the cloud behaves before each test; a test that changes one of these need not set it back.
-KNOBS='{"server_build": "2s", "guest_boot": "2s", "server_delete": "1s", "allow_hosts": "^[a-z0-9-]+$"}'
+# How the cloud behaves before each test; a test that changes one of these need not set it back. A guest is up with
+# its server, as calls and times are counted.
+KNOBS='{"server_build": "2s", "server_delete": "1s", "volume_create": "500ms", "guest_boot": "0s", "allow_hosts": "^[a-z0-9-]+$"}'
 devcloud_http='' devcloud_dns='' admin_port=''
 
 # ---- devcloud -------------------------------------------------------------------------------------------------------
@@ -40,7 +41,7 @@ cloud_has() {
 }
 
 # servers_of NODE, volumes_of, ports_of: as JSON, those that carry the mark of a node of this test's namespace.
-servers_of() { cloud_has "[.servers[] | select(.metadata[\"testnode-node\"] == \"$namespace/$1\")]"; }
+servers_of() { cloud_has "[.servers[] | select(.status != \"DELETED\" and .metadata[\"testnode-node\"] == \"$namespace/$1\")]"; }
 volumes_of() { cloud_has "[.volumes[] | select(.metadata[\"testnode-node\"] == \"$namespace/$1\")]"; }
 ports_of() { cloud_has "[.ports[] | select(.name | startswith(\"testnode-$(uid_of "$1")-\"))]"; }
 
@@ -53,7 +54,7 @@ address_of_name() {
 nothing_left() {
   local left
   left=$(cloud_has '
-    [(.servers[] | select(.metadata | has("testnode-uid")) | "server \(.name)"),
+    [(.servers[] | select(.status != "DELETED" and (.metadata | has("testnode-uid"))) | "server \(.name)"),
      (.volumes[] | select(.metadata | has("testnode-uid")) | "volume \(.name)"),
      (.ports[] | select(.description // "" | startswith("testnode-cluster=")) | "port \(.name)"),
      (.floatingIps[]? | select(.description // "" | startswith("testnode-cluster=")) | "floating IP \(.address)"),

@@ -95,6 +95,27 @@ test_explain_tells_about_every_field() {
   done
 }
 
+test_ready_comes_within_2_seconds_of_what_the_cloud_needs() {
+  local begun took
+  begun=${EPOCHREALTIME/./}
+  node prompt "$OSD" | apply
+  wait_ready prompt
+  took=$(((${EPOCHREALTIME/./} - begun) / 1000))
+  note "Ready after $took ms, of which the cloud needs 2500"
+  # kubectl itself takes a tenth of a second to start, twice.
+  at_most $((2500 + 2000 + 300)) "$took" 'milliseconds to Ready'
+}
+
+test_a_guest_that_is_not_up_yet_is_waited_for() {
+  at_devcloud POST knobs '{"guest_boot": "4s"}' >/dev/null
+  node sleepy | apply
+  is_told 20 testnode/sleepy ServerReady True
+  contains "$(condition testnode/sleepy Booted)" False
+  contains "$(condition testnode/sleepy Ready)" False
+  wait_ready sleepy
+  contains "$(condition testnode/sleepy Booted)" True
+}
+
 test_applying_again_changes_nothing() {
   node again "$OSD" | kubectl apply --server-side -f - >/dev/null
   wait_ready again
