@@ -47,7 +47,7 @@ ports_of() { cloud_has "[.ports[] | select(.name | startswith(\"testnode-$(uid_o
 
 # address_of_name NAME: what the zone says, parked names included.
 address_of_name() {
-  cloud_has "[.records[] | select(.name == \"$1.$ZONE\") | .address] | join(\" \")"
+  cloud_has ".records | (.[\"$1.$ZONE\"] // []) | join(\" \")"
 }
 
 # nothing_left: no server, volume, port or floating IP that is ours, and no name that points to a machine.
@@ -57,8 +57,8 @@ nothing_left() {
     [(.servers[] | select(.status != "DELETED" and (.metadata | has("testnode-uid"))) | "server \(.name)"),
      (.volumes[] | select(.metadata | has("testnode-uid")) | "volume \(.name)"),
      (.ports[] | select(.description // "" | startswith("testnode-cluster=")) | "port \(.name)"),
-     (.floatingIps[]? | select(.description // "" | startswith("testnode-cluster=")) | "floating IP \(.address)"),
-     (.records[] | select(.address != "192.0.2.1") | "record \(.name) \(.address)")] | .[]')
+     (.floating_ips[] | select(.description // "" | startswith("testnode-cluster=")) | "floating IP \(.address)"),
+     (.records | to_entries[] | select(.value != ["192.0.2.1"]) | "record \(.key) \(.value)")] | .[]')
   [[ -z $left ]] || { printf '%s\n' "$left"; return 1; }
 }
 
