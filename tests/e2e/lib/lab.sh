@@ -1,0 +1,223 @@
+# shellcheck shell=bash
+# The lab of the suites: devcloud, the operator with the rights of its ServiceAccount, and what tests ask of both.
+# Needs lib/process.sh and lib/controlplane.sh.
+
+SYSTEM=testnode-system
+ZONE=front.example.test
+# How the cloud behaves before each test; a test that changes one of these need not set it back. A guest is up with
+# its server, as calls and times are counted.
+KNOBS='{"server_build": "2s", "server_delete": "1s", "volume_create": "500ms", "guest_boot": "0s", "allow_hosts": "^[a-z0-9-]+$"}'
+devcloud_http='' devcloud_dns='' admin_port=''
+
+# ---- devcloud -------------------------------------------------------------------------------------------------------
+
+start_devcloud() {
+  start devcloud devcloud --listen 127.0.0.1:0 --dns 127.0.0.1:0 --ready-file "$work/devcloud.json"
+  started devcloud 10 jq -e .dns "$work/devcloud.json"
+  devcloud_http=$(jq -er .http "$work/devcloud.json")
+  devcloud_dns=$(jq -er .dns "$work/devcloud.json")
+  calm
+}
+
+# calm: no faults, and every knob as it was.
+calm() {
+  at_devcloud DELETE faults >/dev/null
+  at_devcloud POST knobs "$KNOBS" >/dev/null
+}
+
+# at_devcloud METHOD PATH [JSON]
+at_devcloud() {
+  local method=$1 path=$2
+  if (($# > 2)); then
+    curl --silent --show-error --fail-with-body --max-time 5 --request "$method" --json "$3" "$devcloud_http/devcloud/$path"
+  else
+    curl --silent --show-error --fail-with-body --max-time 5 --request "$method" "$devcloud_http/devcloud/$path"
+  fi
+}
+
+# cloud_has FILTER: what a jq filter makes of everything that is in the cloud and in DNS.
+cloud_has() {
+  at_devcloud GET state | jq -r "$1"
+}
+
+# servers_of NODE, volumes_of, ports_of: as JSON, those that carry the mark of a node of this test's namespace.
+servers_of() { cloud_has "[.servers[] | select(.status != \"DELETED\" and .metadata[\"testnode-node\"] == \"$namespace/$1\")]"; }
+volumes_of() { cloud_has "[.volumes[] | select(.metadata[\"testnode-node\"] == \"$namespace/$1\")]"; }
+ports_of() { cloud_has "[.ports[] | select(.name | startswith(\"testnode-$(uid_of "$1")-\"))]"; }
+
+# address_of_name NAME: what the zone says, parked names included.
+address_of_name() {
+  cloud_has ".records | (.[\"$1.$ZONE\"] // []) | join(\" \")"
+}
+
+# nothing_left: no server, volume, port or floating IP that is ours, and no name that points to a machine.
+nothing_left() {
+  local left
+  left=$(cloud_has '
+    [(.servers[] | select(.status != "DELETED" and (.metadata | has("testnode-uid"))) | "server \(.name)"),
+     (.volumes[] | select(.metadata | has("testnode-uid")) | "volume \(.name)"),
+     (.ports[] | select(.description // "" | startswith("testnode-cluster=")) | "port \(.name)"),
+     (.floating_ips[] | select(.description // "" | startswith("testnode-cluster=")) | "floating IP \(.address)"),
+     (.records | to_entries[] | select(.value != ["192.0.2.1"]) | "record \(.key) \(.value)")] | .[]')
+  [[ -z $left ]] || { printf '%s\n' "$left"; return 1; }
+}
+
+forget_requests() {
+  at_devcloud DELETE requests >/dev/null
+}
+
+# cloud_calls: how many since they were forgotten, DNS not counted.
+cloud_calls() {
+  at_devcloud GET requests | jq '[.[] | select(.service | IN("nsupdate-web", "dns") | not) | .count] | add // 0'
+}
+
+# ---- Kubernetes -----------------------------------------------------------------------------------------------------
+
+uid_of() { kubectl get testnode "$1" -n "$namespace" -o 'jsonpath={.metadata.uid}'; }
+
+# the NODE PATH: a field by jsonpath.
+the() { kubectl get testnode "$1" -n "$namespace" -o "jsonpath={$2}"; }
+
+# condition KIND/NAME TYPE: "status reason message"
+condition() {
+  kubectl get "$1" -n "$namespace" -o json |
+    jq -r --arg type "$2" '.status.conditions[]? | select(.type == $type) | "\(.status) \(.reason) \(.message)"'
+}
+
+# says KIND/NAME TYPE PART...: whether the condition contains every part.
+says() {
+  local said part
+  said=$(condition "$1" "$2")
+  printf '%s\n' "$said"
+  shift 2
+  for part in "$@"; do
+    [[ $said == *"$part"* ]] || return 1
+  done
+}
+
+# is_told SECONDS KIND/NAME TYPE PART...: waits for it.
+is_told() {
+  local seconds=$1
+  shift
+  eventually "$seconds" says "$@"
+}
+
+wait_ready() { kubectl wait --for=condition=Ready "testnode/$1" -n "$namespace" --timeout="${2:-60}s" >/dev/null; }
+
+gone() { ! kubectl get "$1" -n "$namespace" >/dev/null 2>&1; }
+
+# node NAME [SPEC]: a manifest on standard output; SPEC is a YAML flow mapping's content.
+node() {
+  cat <<YAML
+apiVersion: testnode.dev/v1alpha1
+kind: TestNode
+metadata: {name: $1, namespace: $namespace}
+spec: {machineType: ${MACHINE_TYPE:-lab}${2:+, $2}}
+YAML
+}
+
+apply() { kubectl apply -f - >/dev/null; }
+
+# kubernetes_writes NAME: how many the operator made to that node, refused ones included.
+kubernetes_writes() {
+  jq -s --arg name "$1" --arg namespace "$namespace" '[.[] | select(.objectRef.resource == "testnodes"
+    and .objectRef.name == $name and .objectRef.namespace == $namespace
+    and (.verb | IN("get", "list", "watch") | not))] | length' "$work/log/audit.log"
+}
+
+# ---- the operator ---------------------------------------------------------------------------------------------------
+
+# lab_objects: lab.yaml, filled in.
+lab_objects() {
+  local text
+  text=$(<"$here/lab.yaml")
+  # shellcheck disable=SC2016 # The names are meant literally.
+  {
+    text=${text//'${CLOUD_NAME}'/$(cloud_name)}
+    text=${text//'${NSUPDATE_URL}'/$devcloud_http/nsupdate}
+    text=${text//'${ZONE}'/$ZONE}
+    text=${text//'${DNS}'/$devcloud_dns}
+  }
+  printf '%s\n' "$text"
+}
+
+# cloud_name: the first entry of devcloud's clouds.yaml.
+cloud_name() {
+  at_devcloud GET clouds.yaml | sed -n 's/^ \{2,4\}\([A-Za-z0-9_-]*\): *$/\1/p' | head -n 1
+}
+
+# credentials NAME [SED...]: a Secret with devcloud's clouds.yaml, edited.
+credentials() {
+  local name=$1
+  shift
+  at_devcloud GET clouds.yaml | sed -e '' "$@" |
+    kubectl create secret generic "$name" -n "$SYSTEM" --from-file clouds.yaml=/dev/stdin --dry-run=client -o yaml
+}
+
+install_operator() {
+  kubectl apply -f "$root/crds/" >/dev/null
+  kubectl wait --for=condition=Established crd/testnodes.testnode.dev crd/machinetypes.testnode.dev crd/clouds.testnode.dev \
+    --timeout=20s >/dev/null
+  kubectl apply -f "$here/operator.yaml" >/dev/null
+  operator_kubeconfig=$(kubeconfig_for_serviceaccount "$SYSTEM" testnode-operator)
+  free_port admin_port
+  credentials lab | apply
+  lab_objects | apply
+}
+
+admin() { curl --silent --fail --max-time 5 "http://127.0.0.1:$admin_port$1"; }
+
+# start_operator: with its ServiceAccount's token; returns when it is ready, which a follower is too.
+start_operator() {
+  KUBECONFIG=$operator_kubeconfig start operator testnode-operator run --namespace "$SYSTEM" \
+    --admin-address "127.0.0.1:$admin_port"
+  started operator 30 admin /readyz
+}
+
+stop_operator() { stop operator 15; }
+
+kill_operator() { slay operator; }
+
+# ---- around each test -----------------------------------------------------------------------------------------------
+
+new_namespace() { kubectl create namespace "$namespace" >/dev/null; }
+
+# leave_nothing: whatever a test was about, after it the lab is as it was and the cloud is empty.
+leave_nothing() {
+  calm
+  kubectl delete testnodes --all -n "$namespace" --timeout=60s >/dev/null
+  kubectl delete namespace "$namespace" --ignore-not-found --wait=false >/dev/null
+  guests_of_the_lab | xargs --no-run-if-empty kubectl delete -n "$SYSTEM" --timeout=30s >/dev/null
+  eventually 20 nothing_left
+}
+
+# guests_of_the_lab: the machine types, clouds and credentials that a test brought.
+guests_of_the_lab() {
+  kubectl get machinetypes,clouds,secrets -n "$SYSTEM" -o name | grep -v '/lab$' || true
+}
+
+# repair_lab: what a failed test may have left is set right for the next.
+repair_lab() {
+  runs operator || start_operator
+  credentials lab | apply
+  lab_objects | apply
+  (leave_nothing) >/dev/null 2>&1 || say 'the next tests start from what this one left'
+}
+
+# look_around: what a person would look at after a failure.
+look_around() {
+  say '--- kubectl get and describe'
+  kubectl get clouds,machinetypes
+  kubectl get testnodes -A -o wide
+  kubectl describe testnodes -A
+  say "--- the end of the operator's log"
+  tail -n 60 "$work/log/operator.log"
+  say '--- what devcloud has'
+  at_devcloud GET state | jq -c 'to_entries[] | {(.key): .value}' | cut -c1-2000
+}
+
+stop_everything() {
+  stop_operator
+  stop devcloud || true
+  stop_controlplane
+}

@@ -1,0 +1,135 @@
+# shellcheck shell=bash
+# Bad input: it is refused at once, or ends in a condition that names the cause and the cure; mending it heals.
+
+test_the_api_server_refuses_an_invalid_manifest_of_each_kind() {
+  local spec
+  contains "$(node short 'hostname: a' | refused kubectl apply -f -)" hostname
+  contains "$(node upper 'hostname: Smithi' | refused kubectl apply -f -)" hostname
+  contains "$(node both 'flavor: m1.small, resources: {vcpus: 1}' | refused kubectl apply -f -)" flavor resources
+  contains "$(node empty 'volumes: [{name: osd, sizeGiB: 0}]' | refused kubectl apply -f -)" sizeGiB
+  contains "$(node twice 'volumes: [{name: osd, sizeGiB: 1}, {name: osd, sizeGiB: 2}]' | refused kubectl apply -f -)" volumes
+  contains "$(node typo 'machinetype: lab' | refused kubectl apply -f -)" 'unknown field' machinetype
+  contains "$(MACHINE_TYPE='""' node nameless | refused kubectl apply -f -)" machineType
+  for spec in '{}' '{clouds: []}' '{clouds: [{name: lab}, {name: lab}]}'; do
+    contains "$(thing MachineType "$spec" | refused kubectl apply -f -)" clouds
+  done
+  contains "$(thing MachineType '{clouds: [{name: lab}], flavor: {name: a, id: b}}' | refused kubectl apply -f -)" flavor
+  contains "$(thing Cloud '{}' | refused kubectl apply -f -)" openstack
+  contains "$(thing Cloud '{openstack: {cloudName: lab}}' | refused kubectl apply -f -)" secretRef
+  contains "$(thing Cloud '{openstack: {secretRef: {name: lab}, cloudName: lab}, poll: {active: soon}}' |
+    refused kubectl apply -f -)" poll.active
+}
+
+# thing KIND SPEC: a cluster-scoped object named after the test.
+thing() {
+  cat <<YAML
+apiVersion: testnode.dev/v1alpha1
+kind: $1
+metadata: {name: ${3:-$namespace}}
+spec: $2
+YAML
+}
+
+# lab_cloud SPEC-JQ: the lab's cloud under the test's name, changed, with credentials of its own.
+lab_cloud() {
+  kubectl get cloud lab -o json | jq --arg name "$namespace" \
+    "{apiVersion, kind, metadata: {name: \$name}, spec} | .spec.openstack.secretRef.name = \$name | $1"
+}
+
+# makes_nothing NODE: while it cannot become Ready, nothing is made for it.
+makes_nothing() {
+  equal 0 "$(servers_of "$1" | jq length)" servers
+  equal 0 "$(volumes_of "$1" | jq length)" volumes
+}
+
+test_an_unknown_machine_type_is_named_and_making_it_heals() {
+  MACHINE_TYPE=$namespace node lost | apply
+  is_told 10 testnode/lost Ready False MachineTypeNotFound "$namespace"
+  makes_nothing lost
+  thing MachineType '{clouds: [{name: lab}], defaultOS: {type: ubuntu, version: "22.04"}}' | apply
+  wait_ready lost
+}
+
+test_an_unknown_cloud_is_named_and_making_it_heals() {
+  thing MachineType "{clouds: [{name: $namespace}], defaultOS: {type: ubuntu, version: \"22.04\"}}" | apply
+  MACHINE_TYPE=$namespace node lost | apply
+  is_told 10 testnode/lost Ready False CloudNotFound "$namespace"
+  credentials "$namespace" | apply
+  lab_cloud . | apply
+  wait_ready lost
+}
+
+test_an_image_that_matches_nothing_is_told_and_another_os_heals() {
+  node lost 'os: {type: plan9, version: "4"}' | apply
+  is_told 20 testnode/lost Ready False ImageNotFound plan9
+  makes_nothing lost
+  kubectl patch testnode lost -n "$namespace" --type merge -p '{"spec":{"os":{"type":"ubuntu","version":"22.04"}}}' >/dev/null
+  wait_ready lost
+}
+
+test_images_that_match_twice_are_told() {
+  thing MachineType '{clouds: [{name: lab}], defaultOS: {type: rocky, version: "9.4"},
+    images: [{os: {type: rocky, version: "9.4"}, nameRegex: "rocky 9[.]4", selection: Error}]}' | apply
+  MACHINE_TYPE=$namespace node torn | apply
+  is_told 20 testnode/torn Ready False ImageAmbiguous rocky
+  makes_nothing torn
+}
+
+test_a_flavor_that_is_not_there_is_told_and_another_heals() {
+  node lost 'flavor: nosuch' | apply
+  is_told 20 testnode/lost Ready False FlavorNotFound nosuch
+  makes_nothing lost
+  kubectl patch testnode lost -n "$namespace" --type merge -p '{"spec":{"flavor":null}}' >/dev/null
+  wait_ready lost
+}
+
+test_a_network_that_is_not_there_is_told() {
+  node lost 'networks: [{name: nosuch}]' | apply
+  is_told 20 testnode/lost Ready False Network nosuch
+  makes_nothing lost
+}
+
+test_a_volume_type_that_is_not_there_is_told() {
+  node lost 'volumes: [{name: osd, sizeGiB: 1, type: nosuch}]' | apply
+  is_told 30 testnode/lost Ready False nosuch
+  equal 0 "$(servers_of lost | jq length)" servers
+}
+
+test_wrong_credentials_are_told_and_the_right_ones_heal() {
+  credentials "$namespace" -e 's/password: .*/password: wrong/' | apply
+  lab_cloud . | apply
+  thing MachineType "{clouds: [{name: $namespace}], defaultOS: {type: ubuntu, version: \"22.04\"}}" | apply
+  MACHINE_TYPE=$namespace node lost | apply
+  is_told 20 "cloud/$namespace" Ready False AuthenticationFailed "$namespace"
+  is_told 20 testnode/lost Ready AuthenticationFailed "$namespace"
+  lacks "$(kubectl get testnode lost -n "$namespace" -o yaml; kubectl get cloud "$namespace" -o yaml)" 'password: wrong'
+  credentials "$namespace" | apply
+  wait_ready lost
+}
+
+test_a_missing_secret_is_told_and_making_it_heals() {
+  lab_cloud . | apply
+  is_told 20 "cloud/$namespace" Ready False "$namespace" "$SYSTEM"
+  credentials "$namespace" | apply
+  is_told 20 "cloud/$namespace" Ready True
+}
+
+test_nsupdate_web_out_of_reach_is_told_and_its_return_heals() {
+  local nobody
+  free_port nobody
+  credentials "$namespace" | apply
+  lab_cloud ".spec.dns.nsupdateWeb.url = \"http://127.0.0.1:$nobody/\"" | apply
+  thing MachineType "{clouds: [{name: $namespace}], defaultOS: {type: ubuntu, version: \"22.04\"}}" | apply
+  MACHINE_TYPE=$namespace node nameless | apply
+  is_told 60 testnode/nameless DNSReady False DNSUpdateFailed "127.0.0.1:$nobody"
+  lab_cloud . | apply
+  wait_ready nameless
+}
+
+test_a_name_that_nsupdate_web_refuses_is_told_and_its_consent_heals() {
+  at_devcloud POST knobs '{"allow_hosts": "^smithi[0-9]+$"}' >/dev/null
+  node stranger | apply
+  is_told 60 testnode/stranger DNSReady False DNSUpdateFailed stranger allow_hosts
+  at_devcloud POST knobs "$KNOBS" >/dev/null
+  wait_ready stranger
+}

@@ -1,0 +1,32 @@
+# shellcheck shell=bash
+# What the operator may do, and did. The API server has written down each of its requests; run this suite last.
+
+# asked FILTER: the operator's requests that a jq filter picks, each once, with how often.
+asked() {
+  jq -r "select(.user.username == \"$OPERATOR_USER\") | $1
+    | \"\(.verb) \(.objectRef.apiGroup // \"\")/\(.objectRef.resource // .requestURI)\(if .objectRef.subresource then \"/\" + .objectRef.subresource else \"\" end)\"" \
+    "$work/log/audit.log" | sort | uniq -c
+}
+
+test_the_operator_was_never_refused_a_right() {
+  equal '' "$(asked 'select(.annotations["authorization.k8s.io/decision"] == "forbid")')" 'requests refused by RBAC'
+  note "its requests, as the API server counted them:"
+  note "$(asked .)"
+}
+
+test_the_operator_may_not_do_what_it_need_not_do() {
+  may_not list secrets -n default
+  may_not get secrets -n "$namespace"
+  may_not create secrets -n "$SYSTEM"
+  may_not delete secrets -n "$SYSTEM"
+  may_not create testnodes.testnode.dev -n "$namespace"
+  may_not delete testnodes.testnode.dev -n "$namespace"
+  may_not update machinetypes.testnode.dev
+  may_not delete clouds.testnode.dev
+  may_not list namespaces
+  may_not create pods -n "$SYSTEM"
+}
+
+may_not() {
+  equal no "$(kubectl auth can-i "$@" --as "$OPERATOR_USER" 2>/dev/null || true)" "whether the operator may $*"
+}
