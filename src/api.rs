@@ -6,11 +6,13 @@
 pub mod cloud;
 pub mod common;
 pub mod crd;
+pub mod kind;
 pub mod machine_type;
 pub mod testnode;
 pub mod testnode_status;
 
 pub use cloud::{Cloud, CloudSpec, CloudStatus};
+pub use kind::{Kind, PerKind};
 pub use machine_type::{MachineType, MachineTypeSpec, MachineTypeStatus};
 pub use testnode::{TestNode, TestNodeSpec};
 pub use testnode_status::{Attempt, Outcome, TestNodeStatus};

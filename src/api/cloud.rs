@@ -213,8 +213,10 @@ pub struct NsupdateWeb {
     #[schemars(length(min = 10, max = 1024), regex(pattern = r"^https?://[^\s/?#]+[^\s?#]*$"))]
     pub url: String,
     /// The zone it writes to, without a final dot. Cannot change.
-    #[schemars(length(min = 1, max = 189),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    #[schemars(
+        length(min = 1, max = 189),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub zone: String,
     /// A Secret in the operator's namespace with the keys `username` and `password`, for basic authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -178,7 +178,13 @@ pub struct FlavorRequirements {
 
 impl Default for FlavorRequirements {
     fn default() -> Self {
-        Self { min_vcpus: None, min_ram_mib: None, min_disk_gib: None, allow: Vec::new(), exclude: no_windows() }
+        Self {
+            min_vcpus: None,
+            min_ram_mib: None,
+            min_disk_gib: None,
+            allow: Vec::new(),
+            exclude: no_windows(),
+        }
     }
 }
 

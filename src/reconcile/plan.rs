@@ -398,9 +398,13 @@ impl fmt::Display for Change {
         match self {
             Self::AddFinalizer { cloud } => write!(f, "add finalizer for cloud {cloud}"),
             Self::RemoveFinalizer { cloud } => write!(f, "remove finalizer of cloud {cloud}"),
-            Self::OpenAttempt { attempt, .. } => write!(f, "open attempt {} in cloud {}", attempt.number, attempt.cloud),
+            Self::OpenAttempt { attempt, .. } => {
+                write!(f, "open attempt {} in cloud {}", attempt.number, attempt.cloud)
+            }
             Self::RecordFound(attempt) => write!(f, "record attempt {} as found", attempt.number),
-            Self::CloseAttempt(closing) => write!(f, "close attempt {} as {}", closing.number, closing.reason),
+            Self::CloseAttempt(closing) => {
+                write!(f, "close attempt {} as {}", closing.number, closing.reason)
+            }
             Self::SettleAttempt { number } => write!(f, "settle attempt {number}"),
             Self::RecordAddress { address } => write!(f, "record address {address}"),
             Self::ForgetName => f.write_str("let go of the name"),

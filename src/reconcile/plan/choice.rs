@@ -51,7 +51,10 @@ pub(super) fn open_attempt(desired: &Desired, seen: &Observed) -> Option<Step> {
         (Some(waiting), _, _) => waiting,
         (None, true, _) => exhausted(seen),
         (None, false, Some(problem)) => Waiting::stalled(problem.reason, problem.message),
-        (None, false, None) => Waiting::stalled("CloudNotFound", "no Cloud serves this node; see spec.cloud and the machine type"),
+        (None, false, None) => Waiting::stalled(
+            "CloudNotFound",
+            "no Cloud serves this node; see spec.cloud and the machine type",
+        ),
     }))
 }
 
@@ -119,7 +122,8 @@ fn obstacle(desired: &Desired, seen: &Observed, offer: &Offer, round: i64) -> Op
     match &offer.room {
         Room::Free => None,
         Room::Busy => {
-            let message = format!("as many nodes as rate.concurrentCreates are under construction in cloud {cloud}");
+            let message =
+                format!("as many nodes as rate.concurrentCreates are under construction in cloud {cloud}");
             Some(Obstacle::Pending(Waiting::new("Queued", message)))
         }
         Room::Full(figures) => {

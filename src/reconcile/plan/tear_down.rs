@@ -33,7 +33,10 @@ pub(super) fn await_cloud(seen: &Observed, cloud: &str) -> Option<Step> {
 /// The first complete look at a cloud is not there yet.
 pub(super) fn unseen(cloud: &str) -> Waiting {
     let looks = Kind::ALL.map(|kind| (cloud.to_owned(), kind)).to_vec();
-    Waiting { looks, ..Waiting::new("LookingAround", format!("waiting for a first complete look at cloud {cloud}")) }
+    Waiting {
+        looks,
+        ..Waiting::new("LookingAround", format!("waiting for a first complete look at cloud {cloud}"))
+    }
 }
 
 pub(super) fn confirm_missing(seen: &Observed, cloud: &str) -> Option<Step> {
@@ -88,7 +91,8 @@ pub(super) fn free_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
         .iter()
         .find(|volume| volume.state == VolumeState::Reserved && volume.presence != Presence::Missing)?;
     if !view.settled.server {
-        let message = format!("volume {} is reserved; waiting until no server can appear any more", volume.key);
+        let message =
+            format!("volume {} is reserved; waiting until no server can appear any more", volume.key);
         return Some(Step::Wait(Waiting::look("SettlingAttempt", message, cloud, Kind::Server)));
     }
     let (cloud, id) = (cloud.to_owned(), volume.id.clone());
@@ -119,7 +123,8 @@ pub(super) fn await_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
         return Some(Step::Wait(Waiting { looks, ..Waiting::stalled("VolumeStuck", message) }));
     }
     if let Some(volume) = view.volumes.first() {
-        let message = format!("waiting for volume {} ({}) in cloud {cloud} to be gone", volume.key, volume.id);
+        let message =
+            format!("waiting for volume {} ({}) in cloud {cloud} to be gone", volume.key, volume.id);
         return Some(Step::Wait(Waiting::look("DeletingVolumes", message, cloud, Kind::Volume)));
     }
     fresh(view, cloud, Kind::Volume)
