@@ -1,6 +1,8 @@
 //! `TestNode`: a machine in a test lab as a Kubernetes object.
 
+pub mod admin;
 pub mod api;
+pub mod cli;
 pub mod cloud_init;
 pub mod dns;
 pub mod error;
@@ -11,5 +13,6 @@ pub mod lease;
 pub mod metrics;
 pub mod openstack;
 pub mod reconcile;
+pub mod run;
 pub mod ssh_key;
 pub mod telemetry;

@@ -92,3 +92,84 @@ impl FormatTime for Milliseconds {
         write!(w, "{}", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::{debug, info, info_span, warn};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn log(format: Format, level: &str, events: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(format, level, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, events);
+        let text = lines.0.lock().unwrap().clone();
+        String::from_utf8(text).unwrap()
+    }
+
+    fn one_change() {
+        let span = info_span!("reconcile", namespace = "lab", node = "smithi001");
+        span.in_scope(|| info!(server = "s1", "create server"));
+    }
+
+    #[test]
+    fn a_line_of_text_tells_when_who_and_what() {
+        let line = log(Format::Text, "info", one_change);
+
+        let (when, what) = line.split_once(' ').unwrap();
+        assert_eq!(when.len(), "2026-11-21T08:00:00.123Z".len(), "{when}");
+        assert!(when.ends_with('Z'));
+        let expected = " INFO reconcile{namespace=\"lab\" node=\"smithi001\"}: create server server=\"s1\"\n";
+        assert_eq!(what, expected);
+    }
+
+    #[test]
+    fn a_line_of_json_is_flat() {
+        let line = log(Format::Json, "info", one_change);
+
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(event["level"], "INFO");
+        assert_eq!(event["message"], "create server");
+        assert_eq!(event["server"], "s1");
+        assert_eq!(event["span"]["node"], "smithi001");
+    }
+
+    #[test]
+    fn a_bare_level_is_for_our_own_lines() {
+        let events = || {
+            debug!("ours");
+            debug!(target: "hyper", "theirs");
+            warn!(target: "hyper", "their warning");
+        };
+
+        let at_debug = log(Format::Text, "debug", events);
+        assert!(at_debug.contains("ours") && at_debug.contains("their warning"), "{at_debug}");
+        assert!(!at_debug.contains("theirs"), "{at_debug}");
+        assert_eq!(log(Format::Text, "error", events), "");
+        assert!(log(Format::Text, "hyper=debug", events).contains("theirs"));
+    }
+
+    #[test]
+    fn a_filter_that_makes_no_sense_is_refused() {
+        let refused = subscriber(Format::Text, "a=b=c", io::sink).err().unwrap();
+
+        let says = "log level `a=b=c` is neither a level nor a list of target=level";
+        assert_eq!(refused.to_string(), says);
+    }
+}
