@@ -4,4 +4,5 @@ pub mod cloud_init;
 pub mod dns;
 pub mod error;
 pub mod guest;
+pub mod openstack;
 pub mod ssh_key;

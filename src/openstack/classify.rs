@@ -1,0 +1,95 @@
+//! The one place that says what a refusal or a fault means for a node.
+//!
+//! The clouds' statuses are not enough: over quota alone has four shapes, and
+//! only the text tells Nova's from a policy's refusal.
+
+use http::StatusCode;
+
+use super::Service;
+use crate::error::Class;
+
+/// What a refusal means. `key` is the service's word for it, empty if it was
+/// not the service itself that answered.
+#[must_use]
+pub fn refusal(service: Service, status: StatusCode, key: &str, message: &str) -> Class {
+    let says = |words: &[&str]| contains(message, words);
+    match status.as_u16() {
+        401 => Class::Auth,
+        // An application credential that is unknown or removed.
+        404 if service == Service::Identity && !key.is_empty() => Class::Auth,
+        // A wrong path in `auth_url`.
+        404 if service == Service::Identity => Class::Invalid,
+        // Not the service's own 404: an error while looking is never "nothing there".
+        404 if key.is_empty() || key == "HTTPNotFound" => Class::Unreachable,
+        404 => Class::NotFound,
+        413 if says(NEVER_FITS) => Class::Invalid,
+        413 if says(QUOTA) => Class::Quota,
+        413 if key.is_empty() && says(&["too large"]) => Class::Invalid,
+        408 => Class::Unreachable,
+        413 | 425 | 429 => Class::Busy,
+        403 if says(ONLY_AN_EDIT) => Class::Invalid,
+        403 if says(QUOTA) => Class::Quota,
+        403 => Class::Auth,
+        409 if key == "OverQuota" || says(QUOTA) => Class::Quota,
+        409 if says(NO_ADDRESS) => Class::Capacity,
+        409 if says(&["Multiple possible networks"]) => Class::Invalid,
+        409 | 423 => Class::Conflict,
+        400 if says(NO_ADDRESS) => Class::Capacity,
+        400 if says(STATE) => Class::Conflict,
+        400..=499 => Class::Invalid,
+        // 5xx, and a redirection, which none of these services sends by itself.
+        _ => Class::Unreachable,
+    }
+}
+
+/// What the fault of a server in ERROR means.
+///
+/// Most say nothing: a hypervisor's own error never reaches a tenant. So what we
+/// do not know counts as the place's trouble, and another place may do.
+#[must_use]
+pub fn fault(text: &str) -> Class {
+    let says = |words: &[&str]| contains(text, words);
+    if says(NEVER_FITS) || says(&["unacceptable", "too small", "is not active"]) {
+        Class::Invalid
+    } else if says(QUOTA) {
+        Class::Quota
+    } else if says(NO_ADDRESS) {
+        Class::Capacity
+    } else if says(&["could not be found", "Can not find"]) {
+        Class::NotFound
+    } else if says(STATE) {
+        Class::Conflict
+    } else {
+        Class::Capacity
+    }
+}
+
+const QUOTA: &[&str] = &["quota", "over the limit", "LimitExceeded", "maximum number of"];
+
+/// No waiting cures these.
+const NEVER_FITS: &[&str] = &["VolumeSizeExceedsLimit", "larger than maximum allowed"];
+
+const ONLY_AN_EDIT: &[&str] =
+    &["zero disk", "metadata items", "maximum number of metadata", "number of tags", "injected file"];
+
+const NO_ADDRESS: &[&str] =
+    &["No more IP addresses", "No fixed IP addresses available", "NoMoreFixedIps", "No more fixed IP"];
+
+/// The state of something named forbids it now.
+const STATE: &[&str] = &[
+    "status must be",
+    "current status is",
+    "already attached",
+    "already in use",
+    "still in use",
+    "in-use",
+    "in use",
+    "error state",
+    "is not available",
+    "must be available",
+];
+
+fn contains(text: &str, words: &[&str]) -> bool {
+    let text = text.to_lowercase();
+    words.iter().any(|word| text.contains(&word.to_lowercase()))
+}

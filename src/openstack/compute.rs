@@ -1,0 +1,278 @@
+//! Nova: servers, flavors, consoles. What it speaks on the wire is in `wire`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::request::Request;
+use super::{Error, FlavorId, ImageId, Lane, PortId, ServerId, Service, Session, VolumeId};
+
+mod wire;
+
+/// Calls on Nova.
+#[derive(Clone, Debug)]
+pub struct Compute(pub(super) Session);
+
+/// A server as Nova shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Its id.
+    pub id: ServerId,
+    /// Its name, which need not be unique.
+    pub name: String,
+    /// Where it is in its life.
+    pub status: ServerStatus,
+    /// Whether it is on its way out, whatever the status says.
+    pub deleting: bool,
+    /// Why it is in ERROR; Nova's words.
+    pub fault: Option<String>,
+    /// Empty until ACTIVE.
+    pub addresses: Vec<Address>,
+    /// Where our marks are.
+    pub metadata: BTreeMap<String, String>,
+    /// When Nova says it was made.
+    pub created: Option<Timestamp>,
+    /// The same for servers on the same host; empty if it never had one.
+    pub host_id: String,
+    /// Where it is; empty if it is nowhere yet.
+    pub availability_zone: String,
+    /// The volumes that Nova has written down for it.
+    pub attached_volumes: Vec<VolumeId>,
+    /// Our marks again, which the list can be filtered by.
+    pub tags: Vec<String>,
+    /// What it was booted from; absent for a boot volume.
+    pub image: Option<ImageId>,
+}
+
+/// Where a server is in its life.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ServerStatus {
+    /// Being made.
+    Build,
+    /// Runs, as far as Nova knows.
+    Active,
+    /// Could not be made, or broke.
+    Error,
+    /// There, but not running. Nova's word.
+    Stopped(String),
+    /// Gone.
+    Deleted,
+    /// Gone, but for an admin who can bring it back.
+    SoftDeleted,
+    /// Nova cannot see it now.
+    Unknown,
+    /// Any other word.
+    Other(String),
+}
+
+/// An address of a server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Address {
+    /// The address.
+    pub address: IpAddr,
+    /// The name of its network.
+    pub network: String,
+    /// Whose it is.
+    pub kind: AddressKind,
+    /// The interface it is on.
+    pub mac: Option<String>,
+}
+
+/// Whose an address is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AddressKind {
+    /// The port's own.
+    Fixed,
+    /// A floating IP's.
+    Floating,
+}
+
+/// A server to make. Ports and volumes are made before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewServer {
+    /// The hostname.
+    pub name: String,
+    /// How big.
+    pub flavor: FlavorId,
+    /// Absent if it boots from the first volume.
+    pub image: Option<ImageId>,
+    /// Its interfaces, in order. Nova ignores security groups for these.
+    pub ports: Vec<PortId>,
+    /// Its volumes, in order. They go with it.
+    pub volumes: Vec<VolumeId>,
+    /// A key pair of the project.
+    pub key_name: Option<String>,
+    /// For cloud-init; not encoded.
+    pub user_data: Option<Vec<u8>>,
+    /// Nova's zone.
+    pub availability_zone: Option<String>,
+    /// Our marks. No `/` in a key.
+    pub metadata: BTreeMap<String, String>,
+    /// Our marks again. No `/` or `,`, at most 60 characters.
+    pub tags: Vec<String>,
+}
+
+/// A size of server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flavor {
+    /// Its id.
+    pub id: FlavorId,
+    /// Its name, unique in a cloud.
+    pub name: String,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Memory.
+    pub ram_mib: u32,
+    /// Root disk; 0 means boot volumes only, on many clouds.
+    pub disk_gib: u32,
+    /// A second, empty disk.
+    pub ephemeral_gib: u32,
+    /// Whether it is closed for new servers.
+    pub disabled: bool,
+    /// Whether every project has it.
+    pub public: bool,
+}
+
+/// What is used of what is allowed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Usage {
+    /// In use, broken ones included.
+    pub used: i64,
+    /// Absent if there is no limit.
+    pub limit: Option<i64>,
+}
+
+/// What the project may have of servers, and has.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ComputeLimits {
+    /// Servers.
+    pub instances: Usage,
+    /// Virtual processors.
+    pub cores: Usage,
+    /// Memory.
+    pub ram_mib: Usage,
+}
+
+impl Compute {
+    /// All servers that carry the tag.
+    ///
+    /// # Errors
+    /// If any page could not be had: a list is whole or it is an error.
+    pub async fn list_servers(&self, tag: &str) -> Result<Vec<Server>, Error> {
+        let request =
+            Request::get("list servers", Service::Compute, &["servers", "detail"]).query("tags", tag);
+        let servers = self.0.pages::<wire::ServerPage>(request).await?;
+        Ok(servers.into_iter().map(Server::from).collect())
+    }
+
+    /// One server.
+    ///
+    /// # Errors
+    /// As Nova answers; 404 is [`Error::is_not_found`].
+    pub async fn server(&self, id: &ServerId) -> Result<Server, Error> {
+        let request = Request::get("look at server", Service::Compute, &["servers", &id.0]);
+        Ok(self.0.json::<wire::ServerBody>(request).await?.server.into())
+    }
+
+    /// Asks for a server. The volumes are reserved before the answer comes.
+    ///
+    /// # Errors
+    /// As Nova answers.
+    pub async fn create_server(&self, new: &NewServer) -> Result<ServerId, Error> {
+        let request =
+            Request::post("create server", Service::Compute, &["servers"], wire::create_server(new));
+        Ok(self.0.json::<wire::CreatedBody>(request).await?.server.id)
+    }
+
+    /// Asks a server to go.
+    ///
+    /// # Errors
+    /// As Nova answers; 404 is [`Error::is_not_found`].
+    pub async fn delete_server(&self, id: &ServerId) -> Result<(), Error> {
+        self.0.done(Request::delete("delete server", Service::Compute, &["servers", &id.0])).await
+    }
+
+    /// Asks a soft-deleted server to go for good.
+    ///
+    /// # Errors
+    /// As Nova answers; many clouds allow it to admins only.
+    pub async fn force_delete_server(&self, id: &ServerId) -> Result<(), Error> {
+        let path = ["servers", &id.0, "action"];
+        let body = json!({ "forceDelete": null });
+        let request = Request::post("force-delete server", Service::Compute, &path, body);
+        self.0.done(request.lane(Lane::Delete)).await
+    }
+
+    /// The last lines of the serial console.
+    ///
+    /// # Errors
+    /// As Nova answers; it takes 60 s to say 500 when the host is away.
+    pub async fn console(&self, id: &ServerId, lines: u32) -> Result<String, Error> {
+        let path = ["servers", &id.0, "action"];
+        let body = json!({ "os-getConsoleOutput": { "length": lines } });
+        let request = Request::post("read console", Service::Compute, &path, body).lane(Lane::Poll);
+        Ok(self.0.json::<wire::ConsoleBody>(request).await?.output)
+    }
+
+    /// The sizes on offer.
+    ///
+    /// # Errors
+    /// If any page could not be had.
+    pub async fn flavors(&self) -> Result<Vec<Flavor>, Error> {
+        let request = Request::get("list flavors", Service::Compute, &["flavors", "detail"]);
+        let flavors = self.0.pages::<wire::FlavorPage>(request).await?;
+        Ok(flavors.into_iter().map(Flavor::from).collect())
+    }
+
+    /// What the project may have, and has.
+    ///
+    /// # Errors
+    /// As Nova answers.
+    pub async fn limits(&self) -> Result<ComputeLimits, Error> {
+        let request = Request::get("read compute limits", Service::Compute, &["limits"]);
+        Ok(self.0.json::<wire::LimitsBody>(request).await?.into())
+    }
+}
+
+impl Usage {
+    /// The clouds write no limit as -1.
+    #[must_use]
+    pub(super) fn new(used: i64, limit: Option<i64>) -> Self {
+        Self { used, limit: limit.filter(|limit| *limit >= 0) }
+    }
+}
+
+impl From<&str> for ServerStatus {
+    fn from(word: &str) -> Self {
+        match word {
+            "BUILD" => Self::Build,
+            "ACTIVE" => Self::Active,
+            "ERROR" => Self::Error,
+            "SHUTOFF" | "STOPPED" | "PAUSED" | "SUSPENDED" | "SHELVED" | "SHELVED_OFFLOADED" => {
+                Self::Stopped(word.to_owned())
+            }
+            "DELETED" => Self::Deleted,
+            "SOFT_DELETED" => Self::SoftDeleted,
+            "UNKNOWN" => Self::Unknown,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// Nova's word for it.
+impl fmt::Display for ServerStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Build => "BUILD",
+            Self::Active => "ACTIVE",
+            Self::Error => "ERROR",
+            Self::Deleted => "DELETED",
+            Self::SoftDeleted => "SOFT_DELETED",
+            Self::Unknown => "UNKNOWN",
+            Self::Stopped(word) | Self::Other(word) => word,
+        })
+    }
+}

@@ -1,0 +1,334 @@
+//! One cloud under one credential: its token, its pace, and the way every
+//! request goes out.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use http::{HeaderName, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use super::identity::{self, Token};
+use super::rate::Limiter;
+use super::request::Request;
+use super::transport::Failure;
+use super::{
+    BlockStorage, Compute, Credentials, Error, Images, Lane, Networks, Project, RateOptions, Service,
+    Transport, answer,
+};
+use crate::error::Class;
+
+/// Nova gives up on a compute host that is away after 60 s, and says so.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a failed login speaks for those that come after it: fifty nodes
+/// with a wrong password must not lock the account.
+const LOGIN_PAUSE: Duration = Duration::from_secs(5);
+/// How long a list waits for leave to fetch its next page before it gives up.
+const PAGE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a session is made of.
+pub struct SessionOptions {
+    /// The Cloud's name, for logs.
+    pub cloud: String,
+    /// Who we are, and where the cloud is.
+    pub credentials: Credentials,
+    /// How requests reach it.
+    pub transport: Transport,
+    /// How often it may be asked.
+    pub rate: RateOptions,
+    /// Told of every request that was sent.
+    pub observe: Arc<dyn Fn(&Call) + Send + Sync>,
+}
+
+/// One request that was sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Call {
+    /// Who was asked.
+    pub service: Service,
+    /// For what.
+    pub call: &'static str,
+    /// The status of the answer, if one came.
+    pub status: Option<StatusCode>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Call {
+    /// The outcome as a metric label: the status, or `none`.
+    #[must_use]
+    pub fn outcome(&self) -> &str {
+        self.status.as_ref().map_or("none", StatusCode::as_str)
+    }
+}
+
+/// One cloud under one credential. A clone is the same session.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    options: SessionOptions,
+    limiter: Arc<Limiter>,
+    token: ArcSwapOption<Token>,
+    /// Held while logging in, so that one does it for all.
+    login: Mutex<LastLogin>,
+}
+
+#[derive(Default)]
+struct LastLogin {
+    failed: Option<(Instant, Error)>,
+}
+
+impl Session {
+    /// A session that has not logged in yet.
+    #[must_use]
+    pub fn new(options: SessionOptions) -> Self {
+        let limiter = Limiter::new(options.rate);
+        Self(Arc::new(Inner { options, limiter, token: ArcSwapOption::empty(), login: Mutex::default() }))
+    }
+
+    /// Nova's calls.
+    #[must_use]
+    pub fn compute(&self) -> Compute {
+        Compute(self.clone())
+    }
+
+    /// Cinder's calls.
+    #[must_use]
+    pub fn block_storage(&self) -> BlockStorage {
+        BlockStorage(self.clone())
+    }
+
+    /// Glance's calls.
+    #[must_use]
+    pub fn image(&self) -> Images {
+        Images(self.clone())
+    }
+
+    /// Neutron's calls.
+    #[must_use]
+    pub fn network(&self) -> Networks {
+        Networks(self.clone())
+    }
+
+    /// The pace of this cloud.
+    #[must_use]
+    pub fn limiter(&self) -> &Arc<Limiter> {
+        &self.0.limiter
+    }
+
+    /// Logs in unless that was done, and says for which project.
+    ///
+    /// # Errors
+    /// As Keystone answers.
+    pub async fn login(&self) -> Result<Project, Error> {
+        Ok(self.token(None).await?.project.clone())
+    }
+
+    /// Sends a request whose answer's body does not matter.
+    pub(super) async fn done(&self, request: Request) -> Result<(), Error> {
+        self.send(&request).await.map(drop)
+    }
+
+    /// Sends a request and reads the answer.
+    pub(super) async fn json<T: DeserializeOwned>(&self, request: Request) -> Result<T, Error> {
+        let answer = self.send(&request).await?;
+        serde_json::from_slice(answer.body()).map_err(|error| Error::Malformed {
+            call: request.call,
+            service: request.service,
+            text: error.to_string(),
+        })
+    }
+
+    /// All pages of a list, or an error. If what marks a page's end was deleted
+    /// meanwhile, the list starts over, once.
+    pub(super) async fn pages<P: Page>(&self, first: Request) -> Result<Vec<P::Item>, Error> {
+        match self.pages_once::<P>(&first).await {
+            Err(Unlisted { error, lost: Marker::Lost }) => {
+                tracing::debug!(%error, "a page's marker is gone; list again");
+                self.pages_once::<P>(&first).await.map_err(|unlisted| unlisted.error)
+            }
+            Err(Unlisted { error, lost: Marker::Kept }) => Err(error),
+            Ok(items) => Ok(items),
+        }
+    }
+
+    async fn pages_once<P: Page>(&self, first: &Request) -> Result<Vec<P::Item>, Unlisted> {
+        let mut page: P = self.json(first.clone()).await.map_err(Unlisted::kept)?;
+        let mut items = Vec::new();
+        let mut seen = BTreeSet::new();
+        while let Some(marker) = page.next() {
+            items.extend(page.items());
+            if !seen.insert(marker.clone()) {
+                let text = format!("the page after `{marker}` ends with it");
+                return Err(Unlisted::kept(Error::Malformed {
+                    call: first.call,
+                    service: first.service,
+                    text,
+                }));
+            }
+            // A list that is begun is worth waiting for: begun anew it costs more.
+            let ready = self.0.limiter.ready(first.service, first.lane);
+            let _ = timeout(PAGE_PATIENCE, ready).await;
+            let request = first.clone().query("marker", marker);
+            page = self.json(request).await.map_err(Unlisted::after_marker)?;
+        }
+        items.extend(page.items());
+        Ok(items)
+    }
+
+    async fn send(&self, request: &Request) -> Result<Response<Vec<u8>>, Error> {
+        let token = self.token(None).await?;
+        let answer = self.send_with(request, &token).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return self.judge(request, answer);
+        }
+        // Nothing happened; the token may have been revoked. Once more.
+        let token = self.token(Some(&token)).await?;
+        let answer = self.send_with(request, &token).await?;
+        self.judge(request, answer)
+    }
+
+    async fn send_with(&self, request: &Request, token: &Token) -> Result<Response<Vec<u8>>, Error> {
+        let Request { call, service, lane, .. } = *request;
+        let project = &token.project;
+        let interface = self.0.options.credentials.interface;
+        let endpoint = token
+            .catalog
+            .endpoint(service, &project.region, interface, &project.id)
+            .map_err(|text| Error::NoEndpoint { call, service, text })?;
+        let mut outgoing = request.at(&endpoint);
+        outgoing.headers_mut().insert(HeaderName::from_static("x-auth-token"), token.value.clone());
+        self.exchange(call, service, lane, outgoing).await
+    }
+
+    /// Sends one request, paced, timed and observed.
+    async fn exchange(
+        &self,
+        call: &'static str,
+        service: Service,
+        lane: Lane,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, Error> {
+        let inner = &self.0;
+        let ticket = inner.limiter.try_take(service, lane);
+        let _ticket = ticket.map_err(|wait| Error::Throttled { call, service, wait })?;
+        let sent = Instant::now();
+        let answer = timeout(PATIENCE, inner.options.transport.send(request))
+            .await
+            .unwrap_or_else(|_| Err(Failure::after(format!("nothing within {PATIENCE:?}"))));
+        let status = answer.as_ref().ok().map(Response::status);
+        (inner.options.observe)(&Call { service, call, status, took: sent.elapsed() });
+        answer.map_err(|Failure { effect, text }| Error::NoAnswer { call, service, effect, text })
+    }
+
+    fn judge(&self, request: &Request, answer: Response<Vec<u8>>) -> Result<Response<Vec<u8>>, Error> {
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let error = answer::refusal(request.call, request.service, &answer);
+        self.heed(request.service, &error);
+        Err(error)
+    }
+
+    /// Stays away from a service that asks for it. Not when over quota, which
+    /// Cinder says with the same status: what is deleted then is the cure.
+    fn heed(&self, service: Service, error: &Error) {
+        let busy = error.class() == Class::Busy;
+        let away = error.status() == Some(StatusCode::SERVICE_UNAVAILABLE) && error.retry_after().is_some();
+        if busy || away {
+            self.0.limiter.stop(service, error.retry_after());
+        }
+    }
+
+    /// A token that is good for a while yet, and is not the refused one.
+    async fn token(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, Error> {
+        if let Some(token) = self.usable(refused) {
+            return Ok(token);
+        }
+        let mut last = self.0.login.lock().await;
+        if let Some(token) = self.usable(refused) {
+            return Ok(token);
+        }
+        if let Some((at, error)) = &last.failed
+            && at.elapsed() < LOGIN_PAUSE
+        {
+            return Err(error.clone());
+        }
+        match self.log_in().await {
+            Ok(token) => {
+                let token = Arc::new(token);
+                self.0.token.store(Some(Arc::clone(&token)));
+                last.failed = None;
+                Ok(token)
+            }
+            Err(error) => {
+                last.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    fn usable(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
+        self.0.token.load_full().filter(|token| {
+            refused.is_none_or(|refused| !Arc::ptr_eq(refused, token)) && Instant::now() < token.renew_at
+        })
+    }
+
+    async fn log_in(&self) -> Result<Token, Error> {
+        let credentials = &self.0.options.credentials;
+        let sent = Instant::now();
+        let request = identity::request(credentials);
+        let answer = self.exchange(identity::CALL, Service::Identity, Lane::Delete, request).await?;
+        let token = identity::token(credentials, &answer, sent);
+        if let Err(error) = &token {
+            self.heed(Service::Identity, error);
+        }
+        token
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Session").field(&self.0.options.cloud).finish()
+    }
+}
+
+/// One page of a list.
+pub(super) trait Page: DeserializeOwned {
+    /// What is listed.
+    type Item;
+
+    /// The marker of the next page, if there is one.
+    fn next(&self) -> Option<String>;
+
+    /// What is on this page.
+    fn items(self) -> Vec<Self::Item>;
+}
+
+/// Why a list is not whole.
+struct Unlisted {
+    error: Error,
+    lost: Marker,
+}
+
+/// Whether the object that marked a page's end is still there.
+enum Marker {
+    Lost,
+    Kept,
+}
+
+impl Unlisted {
+    fn kept(error: Error) -> Self {
+        Self { error, lost: Marker::Kept }
+    }
+
+    /// Nova answers 400 for a marker that is gone, others 404.
+    fn after_marker(error: Error) -> Self {
+        let gone = [Some(StatusCode::BAD_REQUEST), Some(StatusCode::NOT_FOUND)].contains(&error.status());
+        Self { lost: if gone { Marker::Lost } else { Marker::Kept }, error }
+    }
+}
