@@ -90,7 +90,7 @@ impl Transport {
         Self(Arc::new(move |request| service(request).boxed()))
     }
 
-    pub(super) fn send(&self, request: http::Request<Vec<u8>>) -> Answer {
+    pub(crate) fn send(&self, request: http::Request<Vec<u8>>) -> Answer {
         (self.0)(request)
     }
 }
