@@ -29,7 +29,15 @@ pub(crate) async fn answer(cloud: DevCloud, request: Request) -> Response {
     let body = to_bytes(body, 64 << 20).await.unwrap_or_else(|_| Bytes::new());
     let query =
         form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let ask = Ask { method: head.method, path: head.uri.path().into(), query, headers: head.headers, body };
+    let authority = head.uri.authority().map(ToString::to_string);
+    let ask = Ask {
+        method: head.method,
+        authority,
+        path: head.uri.path().into(),
+        query,
+        headers: head.headers,
+        body,
+    };
     let Some((service, path)) = log::locate(&ask.path) else {
         return control::answer(&cloud, &ask).into_response();
     };
@@ -39,7 +47,7 @@ pub(crate) async fn answer(cloud: DevCloud, request: Request) -> Response {
     let (serial, latency, effect) = cloud.with(|world| {
         world.serial += 1;
         let serial = world.serial;
-        world.calls.push(Call {
+        world.log(Call {
             serial,
             service,
             method: ask.method.to_string(),
@@ -145,11 +153,11 @@ fn not_found(cloud: &DevCloud, ask: &Ask) -> Reply {
     let parts = log::parts(service, path);
     let id = parts.get(1).copied().unwrap_or_default();
     match service {
-        Service::Nova => *nova::error(404, &format!("Instance {id} could not be found.")),
-        Service::Cinder => *cinder::error(404, &format!("Volume {id} could not be found.")),
-        Service::Neutron => *neutron::not_found(parts.first().copied().unwrap_or_default(), id),
+        Service::Nova => nova::error(404, &format!("Instance {id} could not be found.")),
+        Service::Cinder => cinder::error(404, &format!("Volume {id} could not be found.")),
+        Service::Neutron => neutron::not_found(parts.first().copied().unwrap_or_default(), id),
         Service::Glance => Reply::webob(404, &format!("No image found with ID {id}")),
-        Service::Keystone => *keystone::error(404, "Not found."),
+        Service::Keystone => keystone::error(404, "Not found."),
         Service::NsupdateWeb | Service::Dns => cloud.with(|world| dispatch(world, ask)),
     }
 }
@@ -165,7 +173,7 @@ pub(crate) fn dispatch(world: &mut World, ask: &Ask) -> Reply {
         Service::Neutron => neutron::answer(world, ask, path),
         Service::NsupdateWeb | Service::Dns => nsupdate_web::answer(world, ask),
     };
-    answer.unwrap_or_else(|refusal| *refusal)
+    answer.unwrap_or_else(|refusal| refusal)
 }
 
 fn dropped() -> Response {

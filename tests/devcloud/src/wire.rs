@@ -11,6 +11,8 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub method: Method,
+    /// Where the request was sent, when its URI says so.
+    pub authority: Option<String>,
     /// The whole path with the service's prefix.
     pub path: String,
     pub query: Vec<(String, String)>,
@@ -35,7 +37,7 @@ impl Ask {
 
     /// Where the client thinks we are.
     pub fn origin(&self) -> String {
-        format!("http://{}", self.header("host").unwrap_or("devcloud.test"))
+        format!("http://{}", self.header("host").or(self.authority.as_deref()).unwrap_or("devcloud.test"))
     }
 }
 
@@ -56,7 +58,7 @@ pub(crate) enum Content {
 }
 
 /// An answer, or the refusal that ends the handling early.
-pub(crate) type Answer = Result<Reply, Box<Reply>>;
+pub(crate) type Answer = Result<Reply, Reply>;
 
 impl Reply {
     pub fn json(status: u16, body: Value) -> Self {
@@ -80,8 +82,8 @@ impl Reply {
         self
     }
 
-    pub fn err<T>(self) -> Result<T, Box<Self>> {
-        Err(Box::new(self))
+    pub fn err<T>(self) -> Result<T, Self> {
+        Err(self)
     }
 
     /// The shape of Glance, and of Nova and Cinder where no controller was reached: HTML in `message`.
@@ -129,4 +131,11 @@ pub(crate) fn text<'a>(body: &'a Value, field: &str) -> Option<&'a str> {
 /// The items of a field, or none.
 pub(crate) fn items<'a>(body: &'a Value, field: &str) -> &'a [Value] {
     body.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Sets a field of an object.
+pub(crate) fn put(body: &mut Value, field: &str, value: Value) {
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert(field.into(), value);
+    }
 }

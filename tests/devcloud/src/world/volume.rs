@@ -58,6 +58,7 @@ pub struct Attachment {
 /// What goes wrong with a volume.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that can go wrong, in any combination")]
 pub struct VolumeFate {
     /// It becomes `error` instead of `available`.
     pub fails: bool,
@@ -196,6 +197,25 @@ impl World {
         let ended = self.attachments.remove(at);
         if self.volume(&ended.volume).is_some_and(|volume| !volume.status.contains("delet")) {
             self.set_volume(&ended.volume, "available");
+        }
+    }
+
+    /// The compute host has attached a volume to a running server.
+    pub fn attached(&mut self, attachment: &str) {
+        let now = self.now;
+        if let Some(known) = self.attachments.iter_mut().find(|known| known.id == attachment) {
+            known.status = "attached".into();
+            known.since = now;
+            let volume = known.volume.clone();
+            self.set_volume(&volume, "in-use");
+        }
+    }
+
+    /// The compute host has detached a volume from a running server.
+    pub fn detached(&mut self, server: &str, attachment: &str) {
+        self.detach(attachment);
+        if let Some(server) = self.server_mut(server) {
+            server.volumes.retain(|mapped| mapped.attachment.as_deref() != Some(attachment));
         }
     }
 }
