@@ -1,5 +1,7 @@
 //! The DNS clients against the simulated cloud: what nsupdate-web does, and what its name server then says.
 
+#![expect(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

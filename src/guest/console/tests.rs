@@ -125,6 +125,7 @@ proptest! {
 
         let tail = Console::tail(&text, limit);
 
+        prop_assert!(tail.len() <= limit);
         let kept: Vec<&str> = tail.lines().collect();
         prop_assert!(lines.ends_with(&kept.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>()));
         let next = lines.len().checked_sub(kept.len() + 1).map(|at| lines[at..].join("\n"));
