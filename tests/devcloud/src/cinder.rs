@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     keystone::{self, Caller},
     log::Service,
-    wire::{Answer, Ask, Reply},
+    wire::{Answer, Ask, Reply, put},
     world::World,
 };
 
@@ -22,7 +22,7 @@ pub(crate) struct Request<'a> {
 }
 
 /// Cinder's way to refuse; over quota is 413 with `Retry-After: 0`.
-pub(crate) fn error(status: u16, message: &str) -> Box<Reply> {
+pub(crate) fn error(status: u16, message: &str) -> Reply {
     let key = match status {
         400 => "badRequest",
         401 => "unauthorized",
@@ -34,10 +34,10 @@ pub(crate) fn error(status: u16, message: &str) -> Box<Reply> {
     };
     let mut body = json!({"code": status, "message": message});
     if status == 413 {
-        body["retryAfter"] = json!("0");
-        return Box::new(Reply::json(status, json!({key: body})).with("retry-after", "0"));
+        put(&mut body, "retryAfter", json!("0"));
+        return Reply::json(status, json!({key: body})).with("retry-after", "0");
     }
-    Box::new(Reply::json(status, json!({key: body})))
+    Reply::json(status, json!({key: body}))
 }
 
 pub(crate) fn answer(world: &mut World, ask: &Ask, path: &str) -> Answer {
@@ -60,7 +60,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, path: &str) -> Answer {
     Ok(reply.with("openstack-api-version", format!("volume 3.{micro}")).with("vary", "OpenStack-API-Version"))
 }
 
-fn microversion(ask: &Ask) -> Result<u32, Box<Reply>> {
+fn microversion(ask: &Ask) -> Result<u32, Reply> {
     let Some(asked) = ask
         .header("openstack-api-version")
         .and_then(|header| header.split(',').find_map(|one| one.trim().strip_prefix("volume ")))
@@ -93,7 +93,7 @@ fn route(world: &mut World, request: &Request<'_>, parts: &[&str]) -> Answer {
         ("DELETE", ["volumes", id, "metadata", key]) => volumes::drop_metadata(world, request, id, key),
         ("POST", ["volumes", id, "action"]) => volumes::act(world, request, id),
         ("GET", ["attachments"] | ["attachments", "detail"]) if request.micro >= 27 => {
-            attachments::list(world, request)
+            Ok(attachments::list(world, request))
         }
         ("GET", ["attachments", id]) if request.micro >= 27 => attachments::show(world, request, id),
         ("DELETE", ["attachments", id]) if request.micro >= 27 => attachments::delete(world, request, id),

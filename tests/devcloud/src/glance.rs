@@ -7,7 +7,7 @@ use crate::{
     lab::Image,
     log::Service,
     page::{self, Page},
-    wire::{Answer, Ask, Reply},
+    wire::{Answer, Ask, Reply, put},
     world::World,
 };
 
@@ -54,7 +54,7 @@ fn list(world: &World, ask: &Ask) -> Answer {
     let images: Vec<_> = items.into_iter().map(|image| view(world, image)).collect();
     let mut body = json!({"images": images, "first": "/v2/images", "schema": "/v2/schemas/images"});
     if let Some(next) = next {
-        body["next"] = json!(next);
+        put(&mut body, "next", json!(next));
     }
     Ok(Reply::json(200, body))
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     log::Service,
-    wire::{Answer, Ask, Reply, text, title},
+    wire::{Answer, Ask, Reply, put, text, title},
     world::{Token, World},
 };
 
@@ -16,11 +16,8 @@ pub(crate) struct Caller {
 }
 
 /// Keystone's way to refuse.
-pub(crate) fn error(status: u16, message: &str) -> Box<Reply> {
-    Box::new(Reply::json(
-        status,
-        json!({"error": {"code": status, "message": message, "title": title(status)}}),
-    ))
+pub(crate) fn error(status: u16, message: &str) -> Reply {
+    Reply::json(status, json!({"error": {"code": status, "message": message, "title": title(status)}}))
 }
 
 pub(crate) fn answer(world: &mut World, ask: &Ask, path: &str) -> Answer {
@@ -77,7 +74,7 @@ fn text_at<'a>(body: &'a Value, pointer: &str) -> Option<&'a str> {
 
 const WRONG: &str = "The request you have made requires authentication.";
 
-fn by_application_credential(world: &World, identity: &Value) -> Result<(), Box<Reply>> {
+fn by_application_credential(world: &World, identity: &Value) -> Result<(), Reply> {
     let settings = &world.settings;
     let given = identity.get("application_credential").unwrap_or(&Value::Null);
     let known = match text(given, "id") {
@@ -106,13 +103,13 @@ fn is_user(world: &World, given: &Value) -> bool {
     by_name || text_at(given, "/user/id") == Some(&settings.user_id)
 }
 
-fn by_password(world: &World, identity: &Value) -> Result<(), Box<Reply>> {
+fn by_password(world: &World, identity: &Value) -> Result<(), Reply> {
     let given = identity.get("password").unwrap_or(&Value::Null);
     let right = is_user(world, given) && text_at(given, "/user/password") == Some(&world.settings.password);
     if right { Ok(()) } else { Err(error(401, WRONG)) }
 }
 
-fn in_scope(world: &World, scope: &Value) -> Result<(), Box<Reply>> {
+fn in_scope(world: &World, scope: &Value) -> Result<(), Reply> {
     let settings = &world.settings;
     let by_id = text_at(scope, "/project/id") == Some(&settings.project_id);
     let by_name = text_at(scope, "/project/name") == Some(&settings.project_name);
@@ -134,7 +131,11 @@ fn describe(world: &World, ask: &Ask, token: &Token) -> Value {
         "catalog": catalog(world, ask),
     });
     if token.by_credential {
-        body["application_credential"] = json!({"id": settings.app_credential_id, "name": settings.app_credential_name, "restricted": true});
+        put(
+            &mut body,
+            "application_credential",
+            json!({"id": settings.app_credential_id, "name": settings.app_credential_name, "restricted": true}),
+        );
     }
     body
 }
@@ -162,7 +163,7 @@ fn catalog(world: &World, ask: &Ask) -> Value {
 
 /// Whose token this is, or the service's 401. A service goes on believing a token it has seen before for a while
 /// after its credential was removed.
-pub(crate) fn caller(world: &mut World, ask: &Ask, service: Service) -> Result<Caller, Box<Reply>> {
+pub(crate) fn caller(world: &mut World, ask: &Ask, service: Service) -> Result<Caller, Reply> {
     let (now, cached, removed) = (world.now, world.settings.token_cache, world.credential_removed);
     let origin = ask.origin();
     let known = ask.header("x-auth-token").and_then(|id| world.tokens.get_mut(id));
@@ -186,7 +187,7 @@ pub(crate) fn caller(world: &mut World, ask: &Ask, service: Service) -> Result<C
         | Service::Cinder
         | Service::Neutron
         | Service::NsupdateWeb
-        | Service::Dns => *error(401, WRONG),
+        | Service::Dns => error(401, WRONG),
     };
     refusal.with("www-authenticate", format!("Keystone uri=\"{origin}/identity\"")).err()
 }

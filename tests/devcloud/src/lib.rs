@@ -28,6 +28,7 @@ mod page;
 mod router;
 mod serve;
 pub mod settings;
+mod trouble;
 mod wire;
 mod world;
 

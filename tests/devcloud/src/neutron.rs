@@ -57,12 +57,12 @@ fn same(value: &Value, wanted: &str) -> bool {
 }
 
 /// Neutron's way to refuse.
-pub(crate) fn error(status: u16, kind: &str, message: &str) -> Box<Reply> {
-    Box::new(Reply::json(status, json!({"NeutronError": {"type": kind, "message": message, "detail": ""}})))
+pub(crate) fn error(status: u16, kind: &str, message: &str) -> Reply {
+    Reply::json(status, json!({"NeutronError": {"type": kind, "message": message, "detail": ""}}))
 }
 
 /// What Neutron says of an object that is not there.
-pub(crate) fn not_found(collection: &str, id: &str) -> Box<Reply> {
+pub(crate) fn not_found(collection: &str, id: &str) -> Reply {
     match collection {
         "floatingips" => error(404, "FloatingIPNotFound", &format!("Floating IP {id} could not be found.")),
         "networks" => error(404, "NetworkNotFound", &format!("Network {id} could not be found.")),
@@ -74,11 +74,11 @@ pub(crate) fn not_found(collection: &str, id: &str) -> Box<Reply> {
     }
 }
 
-fn over_quota(what: &str) -> Box<Reply> {
+fn over_quota(what: &str) -> Reply {
     error(409, "OverQuota", &format!("Quota exceeded for resources: ['{what}']."))
 }
 
-fn invalid(message: &str) -> Box<Reply> {
+fn invalid(message: &str) -> Reply {
     error(400, "HTTPBadRequest", message)
 }
 
@@ -116,14 +116,14 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, path: &str) -> Answer {
         }
         ("GET", ["quotas", project, "details.json" | "details"]) => {
             let used = |what: usize| i64::try_from(what).unwrap_or(i64::MAX);
-            let ports = used(world.ports.iter().filter(|port| port.project == *project).count());
+            let taken = used(world.ports.iter().filter(|port| port.project == *project).count());
             let ips = used(world.floating_ips.iter().filter(|ip| ip.project == *project).count());
             let quotas = &world.settings.quotas;
             let show = |used: i64, limit: i64| json!({"limit": limit, "used": used, "reserved": 0});
             Ok(Reply::json(
                 200,
                 json!({"quota": {
-                "port": show(ports, quotas.port), "floatingip": show(ips, quotas.floatingip),
+                "port": show(taken, quotas.port), "floatingip": show(ips, quotas.floatingip),
                 "network": show(1, 10), "subnet": show(1, 10), "security_group": show(2, 10)}}),
             ))
         }

@@ -2,10 +2,12 @@
 
 mod actions;
 mod create;
+mod fields;
 mod list;
 mod lookup;
 mod mapping;
 mod nics;
+mod quota;
 mod view;
 
 use serde_json::{Value, json};
@@ -26,7 +28,7 @@ pub(crate) struct Request<'a> {
 }
 
 /// Nova's way to refuse.
-pub(crate) fn error(status: u16, message: &str) -> Box<Reply> {
+pub(crate) fn error(status: u16, message: &str) -> Reply {
     let key = match status {
         400 => "badRequest",
         403 => "forbidden",
@@ -34,14 +36,14 @@ pub(crate) fn error(status: u16, message: &str) -> Box<Reply> {
         409 => "conflictingRequest",
         _ => "computeFault",
     };
-    Box::new(Reply::json(status, json!({key: {"code": status, "message": message}})))
+    Reply::json(status, json!({key: {"code": status, "message": message}}))
 }
 
-fn bad(message: impl AsRef<str>) -> Box<Reply> {
+fn bad(message: impl AsRef<str>) -> Reply {
     error(400, message.as_ref())
 }
 
-fn no_server(id: &str) -> Box<Reply> {
+fn no_server(id: &str) -> Reply {
     error(404, &format!("Instance {id} could not be found."))
 }
 
@@ -102,7 +104,7 @@ fn version_document(world: &World, ask: &Ask) -> Value {
 }
 
 /// What the client asks for: 2.1 if nothing.
-fn microversion(world: &World, ask: &Ask) -> Result<u32, Box<Reply>> {
+fn microversion(world: &World, ask: &Ask) -> Result<u32, Reply> {
     let newest = &world.settings.compute_microversion;
     let asked = ask
         .header("openstack-api-version")
@@ -127,7 +129,7 @@ fn microversion(world: &World, ask: &Ask) -> Result<u32, Box<Reply>> {
 }
 
 /// The caller's server, or 404.
-fn own<'w>(world: &'w mut World, request: &Request<'_>, id: &str) -> Result<&'w mut Server, Box<Reply>> {
+fn own<'w>(world: &'w mut World, request: &Request<'_>, id: &str) -> Result<&'w mut Server, Reply> {
     world
         .server_mut(id)
         .filter(|server| server.project == request.caller.project)
@@ -168,7 +170,7 @@ fn metadata(world: &mut World, request: &Request<'_>, id: &str, method: &str) ->
     if method != "GET" {
         let body = request.ask.json();
         let Some(given) = body.get("metadata") else { return Err(bad("'metadata' is a required property")) };
-        let given = create::metadata(given, limit)?;
+        let given = fields::metadata(given, limit)?;
         if method == "PUT" {
             server.metadata = given;
         } else {

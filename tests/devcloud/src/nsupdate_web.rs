@@ -57,7 +57,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask) -> Answer {
 }
 
 /// Python's `re.match`: from the start, case matters, the end is free unless the regex has `$`.
-fn check_name(allow_hosts: &str, name: &str) -> Result<(), Box<Reply>> {
+fn check_name(allow_hosts: &str, name: &str) -> Result<(), Reply> {
     let Ok(regex) = Regex::new(&format!("^(?:{allow_hosts})")) else {
         return Reply::text(500, "allow_hosts is not a regex").err();
     };
@@ -74,7 +74,7 @@ fn check_name(allow_hosts: &str, name: &str) -> Result<(), Box<Reply>> {
     Ok(())
 }
 
-fn addresses(ask: &Ask) -> Result<BTreeSet<IpAddr>, Box<Reply>> {
+fn addresses(ask: &Ask) -> Result<BTreeSet<IpAddr>, Reply> {
     let mut given: Vec<&str> = ask
         .query
         .iter()

@@ -145,11 +145,11 @@ fn not_found(cloud: &DevCloud, ask: &Ask) -> Reply {
     let parts = log::parts(service, path);
     let id = parts.get(1).copied().unwrap_or_default();
     match service {
-        Service::Nova => *nova::error(404, &format!("Instance {id} could not be found.")),
-        Service::Cinder => *cinder::error(404, &format!("Volume {id} could not be found.")),
-        Service::Neutron => *neutron::not_found(parts.first().copied().unwrap_or_default(), id),
+        Service::Nova => nova::error(404, &format!("Instance {id} could not be found.")),
+        Service::Cinder => cinder::error(404, &format!("Volume {id} could not be found.")),
+        Service::Neutron => neutron::not_found(parts.first().copied().unwrap_or_default(), id),
         Service::Glance => Reply::webob(404, &format!("No image found with ID {id}")),
-        Service::Keystone => *keystone::error(404, "Not found."),
+        Service::Keystone => keystone::error(404, "Not found."),
         Service::NsupdateWeb | Service::Dns => cloud.with(|world| dispatch(world, ask)),
     }
 }
@@ -165,7 +165,7 @@ pub(crate) fn dispatch(world: &mut World, ask: &Ask) -> Reply {
         Service::Neutron => neutron::answer(world, ask, path),
         Service::NsupdateWeb | Service::Dns => nsupdate_web::answer(world, ask),
     };
-    answer.unwrap_or_else(|refusal| *refusal)
+    answer.unwrap_or_else(|refusal| refusal)
 }
 
 fn dropped() -> Response {

@@ -209,6 +209,29 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// These settings with some fields changed; objects are merged, lists are replaced.
+    ///
+    /// # Errors
+    /// When the patch has a field that is none, or one of another type.
+    pub fn patched(&self, patch: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        let mut all = serde_json::to_value(self)?;
+        merge(&mut all, patch);
+        serde_json::from_value(all)
+    }
+}
+
+fn merge(into: &mut serde_json::Value, patch: &serde_json::Value) {
+    match (into.as_object_mut(), patch.as_object()) {
+        (Some(fields), Some(patch)) => {
+            for (field, value) in patch {
+                merge(fields.entry(field.clone()).or_insert(serde_json::Value::Null), value);
+            }
+        }
+        (_, _) => *into = patch.clone(),
+    }
+}
+
 /// A duration in JSON: a number of seconds, or `"8s"`, `"1.5s"`, `"200ms"`, `"2m"`.
 pub mod seconds {
     use std::time::Duration;

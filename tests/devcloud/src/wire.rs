@@ -56,7 +56,7 @@ pub(crate) enum Content {
 }
 
 /// An answer, or the refusal that ends the handling early.
-pub(crate) type Answer = Result<Reply, Box<Reply>>;
+pub(crate) type Answer = Result<Reply, Reply>;
 
 impl Reply {
     pub fn json(status: u16, body: Value) -> Self {
@@ -80,8 +80,8 @@ impl Reply {
         self
     }
 
-    pub fn err<T>(self) -> Result<T, Box<Self>> {
-        Err(Box::new(self))
+    pub fn err<T>(self) -> Result<T, Self> {
+        Err(self)
     }
 
     /// The shape of Glance, and of Nova and Cinder where no controller was reached: HTML in `message`.
@@ -129,4 +129,11 @@ pub(crate) fn text<'a>(body: &'a Value, field: &str) -> Option<&'a str> {
 /// The items of a field, or none.
 pub(crate) fn items<'a>(body: &'a Value, field: &str) -> &'a [Value] {
     body.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Sets a field of an object.
+pub(crate) fn put(body: &mut Value, field: &str, value: Value) {
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert(field.into(), value);
+    }
 }

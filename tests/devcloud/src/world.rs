@@ -3,6 +3,7 @@
 //! Nothing runs in the background: each request first settles the world up to now, which lives through
 //! the events that have come due, each at its own instant. So a test in virtual time sees the same world on every run.
 
+pub(crate) mod building;
 pub(crate) mod ending;
 pub(crate) mod ids;
 pub(crate) mod network;

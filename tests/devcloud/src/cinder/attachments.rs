@@ -14,7 +14,7 @@ fn view(attachment: &Attachment) -> Value {
         "connection_info": {}})
 }
 
-fn own<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w Attachment, Box<Reply>> {
+fn own<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w Attachment, Reply> {
     world
         .attachments
         .iter()
@@ -28,7 +28,7 @@ fn is_own(world: &World, request: &Request<'_>, attachment: &Attachment) -> bool
     world.volume(&attachment.volume).is_some_and(|volume| volume.project == request.caller.project)
 }
 
-pub(crate) fn list(world: &World, request: &Request<'_>) -> Answer {
+pub(crate) fn list(world: &World, request: &Request<'_>) -> Reply {
     let is = |name: &str, value: &str| request.ask.param(name).is_none_or(|wanted| wanted == value);
     let found: Vec<_> = world
         .attachments
@@ -41,7 +41,7 @@ pub(crate) fn list(world: &World, request: &Request<'_>) -> Answer {
         })
         .map(view)
         .collect();
-    Ok(Reply::json(200, json!({"attachments": found})))
+    Reply::json(200, json!({"attachments": found}))
 }
 
 pub(crate) fn show(world: &World, request: &Request<'_>, id: &str) -> Answer {

@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use super::{Request, error, filter};
 use crate::{
     page::{self, Page},
-    wire::{Answer, Reply, text},
+    wire::{Answer, Reply, put, text},
     world::{
         World,
         volume::{NewVolume, Volume},
     },
 };
 
-fn no_volume(id: &str) -> Box<Reply> {
+fn no_volume(id: &str) -> Reply {
     error(404, &format!("Volume {id} could not be found."))
 }
 
-fn own<'w>(world: &'w mut World, request: &Request<'_>, id: &str) -> Result<&'w mut Volume, Box<Reply>> {
+fn own<'w>(world: &'w mut World, request: &Request<'_>, id: &str) -> Result<&'w mut Volume, Reply> {
     world
         .volume_mut(id)
         .filter(|volume| volume.project == request.caller.project)
@@ -70,7 +70,7 @@ pub(crate) fn list(world: &World, request: &Request<'_>, detail: bool) -> Answer
         .collect();
     let mut body = json!({"volumes": shown});
     if let Some(next) = next {
-        body["volumes_links"] = json!([{"rel": "next", "href": next}]);
+        put(&mut body, "volumes_links", json!([{"rel": "next", "href": next}]));
     }
     Ok(Reply::json(200, body))
 }
@@ -116,7 +116,7 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
     Ok(Reply::json(202, json!({"volume": body})))
 }
 
-fn strings(given: &Value) -> Result<BTreeMap<String, String>, Box<Reply>> {
+fn strings(given: &Value) -> Result<BTreeMap<String, String>, Reply> {
     let mut metadata = BTreeMap::new();
     for (key, value) in given.as_object().into_iter().flatten() {
         match value.as_str().filter(|value| value.chars().count() <= 255 && key.chars().count() <= 255) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Request, error, invalid, not_found, over_quota};
 use crate::{
     page::{self, Page},
-    wire::{Answer, Reply, text},
+    wire::{Answer, Reply, put, text},
     world::{World, network::FloatingIp},
 };
 
@@ -27,7 +27,7 @@ pub(crate) fn answer(world: &mut World, request: &Request<'_>, parts: &[&str]) -
     }
 }
 
-fn own<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w FloatingIp, Box<Reply>> {
+fn own<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w FloatingIp, Reply> {
     let found = world.floating_ips.iter().find(|ip| ip.id == id && ip.project == request.caller.project);
     found.ok_or_else(|| not_found("floatingips", id))
 }
@@ -59,13 +59,13 @@ fn list(world: &World, request: &Request<'_>) -> Answer {
     let shown: Vec<_> = items.into_iter().map(|ip| request.cut(view(world, ip))).collect();
     let mut body = json!({"floatingips": shown});
     if let Some(next) = next {
-        body["floatingips_links"] = json!([{"rel": "next", "href": next}]);
+        put(&mut body, "floatingips_links", json!([{"rel": "next", "href": next}]));
     }
     Ok(Reply::json(200, body))
 }
 
 /// The port a floating IP may lead to.
-fn port(world: &World, request: &Request<'_>, asked: &Value, me: &str) -> Result<Option<String>, Box<Reply>> {
+fn port(world: &World, request: &Request<'_>, asked: &Value, me: &str) -> Result<Option<String>, Reply> {
     let Some(id) = text(asked, "port_id") else { return Ok(None) };
     let Some(port) = world.port(id).filter(|port| port.project == request.caller.project) else {
         return Err(not_found("ports", id));

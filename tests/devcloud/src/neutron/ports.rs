@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Request, error, invalid, not_found, over_quota};
 use crate::{
     page::{self, Page},
-    wire::{Answer, Reply, items, text},
+    wire::{Answer, Reply, items, put, text},
     world::{World, network::Port},
 };
 
@@ -27,7 +27,7 @@ pub(crate) fn answer(world: &mut World, request: &Request<'_>, parts: &[&str]) -
     }
 }
 
-fn own<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w Port, Box<Reply>> {
+fn own<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w Port, Reply> {
     world.port(id).filter(|port| port.project == request.caller.project).ok_or_else(|| not_found("ports", id))
 }
 
@@ -60,7 +60,7 @@ fn list(world: &World, request: &Request<'_>) -> Answer {
     let shown: Vec<_> = items.into_iter().map(|port| request.cut(view(world, port))).collect();
     let mut body = json!({"ports": shown});
     if let Some(next) = next {
-        body["ports_links"] = json!([{"rel": "next", "href": next}]);
+        put(&mut body, "ports_links", json!([{"rel": "next", "href": next}]));
     }
     Ok(Reply::json(200, body))
 }
@@ -116,7 +116,7 @@ fn create(world: &mut World, request: &Request<'_>) -> Answer {
     Ok(Reply::json(201, body))
 }
 
-fn security_groups(world: &World, asked: &Value) -> Result<Vec<String>, Box<Reply>> {
+fn security_groups(world: &World, asked: &Value) -> Result<Vec<String>, Reply> {
     let mut ids = Vec::new();
     for id in items(asked, "security_groups").iter().filter_map(Value::as_str) {
         if !world.settings.security_groups.iter().any(|known| known.id == id) {

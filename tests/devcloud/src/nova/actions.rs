@@ -52,7 +52,7 @@ pub(crate) fn act(world: &mut World, request: &Request<'_>, id: &str) -> Answer 
     Ok(Reply::empty(202))
 }
 
-fn conflict(action: &str, id: &str, status: Status) -> Box<Reply> {
+fn conflict(action: &str, id: &str, status: Status) -> Reply {
     let state = match status {
         Status::Build => "building",
         Status::Active => "active",
@@ -71,7 +71,7 @@ fn become_in(
     action: &str,
     from: &[Status],
     to: Status,
-) -> Result<(), Box<Reply>> {
+) -> Result<(), Reply> {
     let now = world.now;
     let server = own(world, request, id)?;
     if !from.contains(&server.status) || server.deleting {

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::{Request, bad, error, mapping, nics, view};
+use super::{Request, bad, error, fields, mapping, nics, quota, view};
 use crate::{
     lab::Flavor,
     wire::{Answer, Reply, items, text},
@@ -22,13 +21,13 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
     };
     let name = text(asked, "name").ok_or_else(|| bad("'name' is a required property"))?.trim();
     known_properties(request, asked)?;
-    let tags = tags(asked)?;
+    let tags = fields::tags(asked)?;
     let metadata = match asked.get("metadata") {
-        Some(given) => metadata(given, world.settings.quotas.metadata_items)?,
+        Some(given) => fields::metadata(given, world.settings.quotas.metadata_items)?,
         None => BTreeMap::new(),
     };
-    check_user_data(asked)?;
-    let hostname = hostname(asked, name)?;
+    fields::check_user_data(asked)?;
+    let hostname = fields::hostname(asked, name)?;
     let flavor = flavor(world, asked)?;
     let image = text(asked, "imageRef").filter(|image| !image.is_empty());
     if let Some(image) = image
@@ -50,7 +49,7 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
         return Err(error(403, "Only volume-backed servers are allowed for flavors with zero disk."));
     }
     let wanted = nics::read(world, request, asked)?;
-    check_quota(world, &request.caller.project, &flavor)?;
+    quota::check(world, &request.caller.project, &flavor)?;
 
     let id = world.uuid();
     let volumes = mapping::reserve(world, &id, mapping.entries)?;
@@ -97,7 +96,7 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
         .with("location", format!("{}/compute/v2.1/servers/{id}", request.caller.origin)))
 }
 
-fn known_properties(request: &Request<'_>, asked: &Value) -> Result<(), Box<Reply>> {
+fn known_properties(request: &Request<'_>, asked: &Value) -> Result<(), Reply> {
     let since = [("tags", 52), ("hostname", 90)];
     for (field, micro) in since {
         if asked.get(field).is_some() && request.micro < micro {
@@ -115,98 +114,14 @@ fn known_properties(request: &Request<'_>, asked: &Value) -> Result<(), Box<Repl
     Ok(())
 }
 
-fn tags(asked: &Value) -> Result<Vec<String>, Box<Reply>> {
-    let mut tags = Vec::new();
-    for tag in items(asked, "tags") {
-        match tag.as_str() {
-            Some(tag) if !tag.is_empty() && tag.chars().count() <= 60 && !tag.contains(['/', ',']) => {
-                tags.push(tag.to_owned());
-            }
-            Some(_) | None => {
-                return Err(bad(format!("Invalid input for field/attribute tags. Value: {tag}.")));
-            }
-        }
-    }
-    if tags.len() > 50 {
-        Err(bad("Invalid input for field/attribute tags. Value is too long"))
-    } else {
-        Ok(tags)
-    }
-}
-
-/// Metadata as Nova takes it: no `/` in a key, strings of at most 255 characters.
-pub(crate) fn metadata(given: &Value, limit: i64) -> Result<BTreeMap<String, String>, Box<Reply>> {
-    let Some(given) = given.as_object() else {
-        return Err(bad(format!(
-            "Invalid input for field/attribute metadata. Value: {given}. is not of type 'object'"
-        )));
-    };
-    let fits = |key: &str| {
-        (1..=255).contains(&key.len())
-            && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.' | ' '))
-    };
-    let mut metadata = BTreeMap::new();
-    for (key, value) in given {
-        if !fits(key) {
-            return Err(bad(format!(
-                "Invalid input for field/attribute metadata. Value: {}. '{key}' does not match any of the regexes: \
-                 '^[a-zA-Z0-9-_:. ]{{1,255}}$'",
-                Value::Object(given.clone())
-            )));
-        }
-        match value.as_str().filter(|value| value.chars().count() <= 255) {
-            Some(value) => metadata.insert(key.clone(), value.into()),
-            None => {
-                return Err(bad(format!("Invalid input for field/attribute {key}. Value: {value}.")));
-            }
-        };
-    }
-    if limit >= 0 && i64::try_from(metadata.len()).unwrap_or(i64::MAX) > limit {
-        return Err(error(403, &format!("Maximum number of metadata items exceeds {limit}")));
-    }
-    Ok(metadata)
-}
-
-fn check_user_data(asked: &Value) -> Result<(), Box<Reply>> {
-    let Some(user_data) = text(asked, "user_data") else { return Ok(()) };
-    if user_data.len() > 65_535 {
-        return Err(bad(format!(
-            "Invalid input for field/attribute user_data. Value: {user_data}. '{user_data}' is too long"
-        )));
-    }
-    match STANDARD.decode(user_data.replace(['\n', '\r'], "")) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(bad(format!(
-            "Invalid input for field/attribute user_data. Value: {user_data}. '{user_data}' is not a 'base64'"
-        ))),
-    }
-}
-
-fn hostname(asked: &Value, name: &str) -> Result<String, Box<Reply>> {
-    if let Some(hostname) = text(asked, "hostname") {
-        let inner = hostname.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        let edges = !hostname.starts_with('-') && !hostname.ends_with('-');
-        if !inner || !edges || !(2..=63).contains(&hostname.len()) {
-            return Err(bad(format!(
-                "Invalid input for field/attribute hostname. Value: {hostname}. '{hostname}' does not match \
-                 '^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$'"
-            )));
-        }
-        return Ok(hostname.into());
-    }
-    let kept = name.replace([' ', '_', '.'], "-").to_lowercase();
-    let kept: String = kept.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    Ok(kept.trim_matches('-').into())
-}
-
-fn flavor(world: &World, asked: &Value) -> Result<Flavor, Box<Reply>> {
+fn flavor(world: &World, asked: &Value) -> Result<Flavor, Reply> {
     let id = asked.get("flavorRef").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
     let id = id.ok_or_else(|| bad("'flavorRef' is a required property"))?;
     let found = world.settings.flavors.iter().find(|flavor| flavor.id == id);
     found.cloned().ok_or_else(|| bad(format!("Flavor {id} could not be found.")))
 }
 
-fn security_groups(world: &World, asked: &Value) -> Result<Vec<String>, Box<Reply>> {
+fn security_groups(world: &World, asked: &Value) -> Result<Vec<String>, Reply> {
     let mut names = Vec::new();
     for group in items(asked, "security_groups") {
         let name = text(group, "name").unwrap_or_default();
@@ -219,47 +134,4 @@ fn security_groups(world: &World, asked: &Value) -> Result<Vec<String>, Box<Repl
         names.push("default".into());
     }
     Ok(names)
-}
-
-fn check_quota(world: &World, project: &str, flavor: &Flavor) -> Result<(), Box<Reply>> {
-    let used = usage(world, project);
-    let quotas = &world.settings.quotas;
-    let all = [
-        ("cores", flavor.vcpus, used.cores, quotas.cores),
-        ("instances", 1, used.instances, quotas.instances),
-        ("ram", flavor.ram, used.ram, quotas.ram),
-    ];
-    let over: Vec<_> =
-        all.iter().filter(|(_, asked, used, limit)| *limit >= 0 && asked + used > *limit).collect();
-    if over.is_empty() {
-        return Ok(());
-    }
-    let join = |pick: &dyn Fn(&(&str, i64, i64, i64)) -> String| {
-        over.iter().map(|one| pick(one)).collect::<Vec<_>>().join(", ")
-    };
-    let names = join(&|one| one.0.into());
-    Err(error(
-        403,
-        &format!(
-            "Quota exceeded for {names}: Requested {}, but already used {} of {} {names}",
-            join(&|one| one.1.to_string()),
-            join(&|one| one.2.to_string()),
-            join(&|one| one.3.to_string())
-        ),
-    ))
-}
-
-/// What a project's servers use: those in ERROR count.
-pub(crate) struct Usage {
-    pub instances: i64,
-    pub cores: i64,
-    pub ram: i64,
-}
-
-pub(crate) fn usage(world: &World, project: &str) -> Usage {
-    world.living(project).fold(Usage { instances: 0, cores: 0, ram: 0 }, |sum, server| Usage {
-        instances: sum.instances + 1,
-        cores: sum.cores + server.flavor.vcpus,
-        ram: sum.ram + server.flavor.ram,
-    })
 }

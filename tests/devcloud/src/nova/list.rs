@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Request, bad, view};
 use crate::{
     page::{self, Page},
-    wire::{Answer, Reply},
+    wire::{Answer, Reply, put},
     world::{
         World,
         server::{Server, Status},
@@ -129,7 +129,7 @@ fn answer(world: &World, request: &Request<'_>, under: &str, show: impl Fn(&Serv
     };
     let mut body = json!({"servers": items.into_iter().map(show).collect::<Vec<_>>()});
     if let Some(next) = next {
-        body["servers_links"] = json!([{"rel": "next", "href": next}]);
+        put(&mut body, "servers_links", json!([{"rel": "next", "href": next}]));
     }
     Ok(Reply::json(200, body))
 }
@@ -144,7 +144,7 @@ struct Filter {
 }
 
 impl Filter {
-    fn read(world: &World, request: &Request<'_>) -> Result<Self, Box<Reply>> {
+    fn read(world: &World, request: &Request<'_>) -> Result<Self, Reply> {
         let ask = request.ask;
         let name = ask.param("name").map(Regex::new).transpose();
         let status: Vec<_> = ask

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Request, create, error, no_server};
+use super::{Request, error, no_server, quota};
 use crate::{
     lab::Flavor,
     page::{self, Page},
-    wire::{Answer, Reply},
+    wire::{Answer, Reply, put},
     world::{World, server::Server},
 };
 
@@ -71,7 +71,7 @@ fn flavors(world: &World, request: &Request<'_>, detail: bool) -> Answer {
         .collect();
     let mut body = json!({"flavors": shown});
     if let Some(next) = next {
-        body["flavors_links"] = json!([{"rel": "next", "href": next}]);
+        put(&mut body, "flavors_links", json!([{"rel": "next", "href": next}]));
     }
     Ok(Reply::json(200, body))
 }
@@ -85,16 +85,16 @@ fn flavor(request: &Request<'_>, flavor: &Flavor) -> Value {
         "links": [{"rel": "self", "href": format!("{}/compute/v2.1/flavors/{}", request.caller.origin, flavor.id)}],
     });
     if request.micro >= 55 {
-        body["description"] = Value::Null;
+        put(&mut body, "description", Value::Null);
     }
     if request.micro >= 61 {
-        body["extra_specs"] = json!({});
+        put(&mut body, "extra_specs", json!({}));
     }
     body
 }
 
 fn limits(world: &World, project: &str) -> Value {
-    let (used, quotas) = (create::usage(world, project), &world.settings.quotas);
+    let (used, quotas) = (quota::usage(world, project), &world.settings.quotas);
     json!({"limits": {"rate": [], "absolute": {
         "maxTotalInstances": quotas.instances, "maxTotalCores": quotas.cores, "maxTotalRAMSize": quotas.ram,
         "maxServerMeta": quotas.metadata_items, "maxTotalKeypairs": 100, "maxServerGroups": 10,
@@ -104,7 +104,7 @@ fn limits(world: &World, project: &str) -> Value {
 }
 
 fn quotas(world: &World, project: &str, show: impl Fn(i64, i64) -> Value) -> Value {
-    let (used, quotas) = (create::usage(world, project), &world.settings.quotas);
+    let (used, quotas) = (quota::usage(world, project), &world.settings.quotas);
     json!({
         "id": project, "instances": show(used.instances, quotas.instances), "cores": show(used.cores, quotas.cores),
         "ram": show(used.ram, quotas.ram), "metadata_items": show(0, quotas.metadata_items),
@@ -112,7 +112,7 @@ fn quotas(world: &World, project: &str, show: impl Fn(i64, i64) -> Value) -> Val
     })
 }
 
-fn found<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w Server, Box<Reply>> {
+fn found<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w Server, Reply> {
     world.server(id).filter(|server| server.project == request.caller.project).ok_or_else(|| no_server(id))
 }
 
@@ -123,17 +123,20 @@ pub(crate) fn attachments(world: &World, request: &Request<'_>, id: &str) -> Ans
         .map(|(volume, mapped)| {
             let mut body = json!({"volumeId": volume, "serverId": id, "device": mapped.device});
             if request.micro < 89 {
-                body["id"] = json!(volume);
+                put(&mut body, "id", json!(volume));
             } else {
-                body["attachment_id"] = json!(mapped.attachment);
-                body["bdm_uuid"] =
-                    json!(mapped.attachment.as_ref().map(|id| id.chars().rev().collect::<String>()));
+                put(&mut body, "attachment_id", json!(mapped.attachment));
+                put(
+                    &mut body,
+                    "bdm_uuid",
+                    json!(mapped.attachment.as_ref().map(|id| id.chars().rev().collect::<String>())),
+                );
             }
             if request.micro >= 70 {
-                body["tag"] = Value::Null;
+                put(&mut body, "tag", Value::Null);
             }
             if request.micro >= 79 {
-                body["delete_on_termination"] = json!(mapped.delete_on_termination);
+                put(&mut body, "delete_on_termination", json!(mapped.delete_on_termination));
             }
             body
         })

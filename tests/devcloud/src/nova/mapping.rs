@@ -33,7 +33,7 @@ fn is_first(entry: &Value) -> bool {
     }
 }
 
-pub(crate) fn read(world: &World, asked: &Value, image: Option<&str>) -> Result<Mapping, Box<Reply>> {
+pub(crate) fn read(world: &World, asked: &Value, image: Option<&str>) -> Result<Mapping, Reply> {
     let given = items(asked, "block_device_mapping_v2");
     if given.is_empty() {
         return match image {
@@ -65,7 +65,7 @@ pub(crate) fn read(world: &World, asked: &Value, image: Option<&str>) -> Result<
                 }
                 (Some(id), None)
             }
-            Some("image") if to_local(entry) => continue,
+            Some("image" | "blank") if to_local(entry) => continue,
             Some("image") => {
                 let id = uuid.unwrap_or_default();
                 if !world.settings.images.iter().any(|known| known.id == id) {
@@ -76,7 +76,6 @@ pub(crate) fn read(world: &World, asked: &Value, image: Option<&str>) -> Result<
                 })?;
                 (None, Some((size, Some(id))))
             }
-            Some("blank") if to_local(entry) => continue,
             Some("blank") => (None, Some((size.unwrap_or(1), None))),
             Some(_) | None => return Err(bad("Block Device Mapping is Invalid.")),
         };
@@ -90,11 +89,7 @@ pub(crate) fn read(world: &World, asked: &Value, image: Option<&str>) -> Result<
 
 /// Reserves one volume after the other. When one refuses, those before it stay reserved for a server that will
 /// never be.
-pub(crate) fn reserve(
-    world: &mut World,
-    server: &str,
-    entries: Vec<Entry>,
-) -> Result<Vec<Mapped>, Box<Reply>> {
+pub(crate) fn reserve(world: &mut World, server: &str, entries: Vec<Entry>) -> Result<Vec<Mapped>, Reply> {
     let mut mapped = Vec::new();
     for (entry, letter) in entries.into_iter().zip('b'..='z') {
         let device = entry.device.unwrap_or_else(|| format!("/dev/vd{letter}"));
@@ -116,7 +111,7 @@ pub(crate) fn reserve(
     Ok(mapped)
 }
 
-fn refuse(world: &mut World, volume: &str) -> Result<(), Box<Reply>> {
+fn refuse(world: &mut World, volume: &str) -> Result<(), Reply> {
     let status = world.volume(volume).map(|volume| volume.status.clone()).unwrap_or_default();
     let request = world.uuid();
     match status.as_str() {

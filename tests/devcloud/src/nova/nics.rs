@@ -14,7 +14,7 @@ pub(crate) struct Wanted {
     pub networks: Vec<WantedPort>,
 }
 
-pub(crate) fn read(world: &World, request: &Request<'_>, asked: &Value) -> Result<Wanted, Box<Reply>> {
+pub(crate) fn read(world: &World, request: &Request<'_>, asked: &Value) -> Result<Wanted, Reply> {
     let mut wanted = Wanted { ports: Vec::new(), networks: Vec::new() };
     let own = || {
         let usable = world.settings.networks.iter().filter(|network| !network.external);
@@ -22,9 +22,9 @@ pub(crate) fn read(world: &World, request: &Request<'_>, asked: &Value) -> Resul
     };
     match asked.get("networks") {
         None => wanted.networks.extend(own()),
-        Some(Value::String(word)) if request.micro >= 37 && word == "none" => {}
-        Some(Value::String(word)) if request.micro >= 37 && word == "auto" => {
-            wanted.networks.extend(own().take(1))
+        Some(Value::String(which)) if request.micro >= 37 && which == "none" => {}
+        Some(Value::String(which)) if request.micro >= 37 && which == "auto" => {
+            wanted.networks.extend(own().take(1));
         }
         Some(Value::Array(list)) => {
             for network in list {
@@ -35,10 +35,11 @@ pub(crate) fn read(world: &World, request: &Request<'_>, asked: &Value) -> Resul
             return Err(bad(format!("Invalid input for field/attribute networks. Value: {other}.")));
         }
     }
-    let (limit, new) = (world.settings.quotas.port, i64::try_from(wanted.networks.len()).unwrap_or(i64::MAX));
+    let (limit, more) =
+        (world.settings.quotas.port, i64::try_from(wanted.networks.len()).unwrap_or(i64::MAX));
     let used = world.ports.iter().filter(|port| port.project == request.caller.project).count();
-    if new > 0 && limit >= 0 && i64::try_from(used).unwrap_or(i64::MAX).saturating_add(new) > limit {
-        let defined = i64::try_from(used).unwrap_or(i64::MAX).saturating_add(new);
+    if more > 0 && limit >= 0 && i64::try_from(used).unwrap_or(i64::MAX).saturating_add(more) > limit {
+        let defined = i64::try_from(used).unwrap_or(i64::MAX).saturating_add(more);
         return Err(error(
             403,
             &format!("The number of defined ports: {defined} is over the limit: {limit}"),
@@ -47,7 +48,7 @@ pub(crate) fn read(world: &World, request: &Request<'_>, asked: &Value) -> Resul
     Ok(wanted)
 }
 
-fn one(world: &World, project: &str, asked: &Value, wanted: &mut Wanted) -> Result<(), Box<Reply>> {
+fn one(world: &World, project: &str, asked: &Value, wanted: &mut Wanted) -> Result<(), Reply> {
     if let Some(id) = text(asked, "port") {
         let Some(port) = world.port(id).filter(|port| port.project == project) else {
             return Err(bad(format!("Port id {id} could not be found.")));

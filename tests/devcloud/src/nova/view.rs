@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Request;
+use crate::wire::put;
 use crate::world::{
     World,
     ids::mix,
@@ -92,7 +93,11 @@ fn zone(world: &World, server: &Server) -> String {
 fn host_id(server: &Server) -> String {
     let seed = server.project.bytes().fold(7, |seed, byte| mix(seed ^ u64::from(byte)));
     let shown = server.scheduled && server.status != Status::Error;
-    if shown { (0..4).map(|n| format!("{:014x}", mix(seed + n) >> 8)).collect() } else { String::new() }
+    if shown {
+        format!("{:016x}{:016x}{:016x}", mix(seed), mix(seed + 1), mix(seed + 2))
+    } else {
+        String::new()
+    }
 }
 
 fn volumes(request: &Request<'_>, server: &Server) -> Vec<Value> {
@@ -100,7 +105,7 @@ fn volumes(request: &Request<'_>, server: &Server) -> Vec<Value> {
     made.map(|(volume, mapped)| {
         let mut body = json!({"id": volume});
         if request.micro >= 3 {
-            body["delete_on_termination"] = json!(mapped.delete_on_termination);
+            put(&mut body, "delete_on_termination", json!(mapped.delete_on_termination));
         }
         body
     })

@@ -58,6 +58,7 @@ pub struct Attachment {
 /// What goes wrong with a volume.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that can go wrong, in any combination")]
 pub struct VolumeFate {
     /// It becomes `error` instead of `available`.
     pub fails: bool,
