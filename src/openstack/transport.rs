@@ -10,6 +10,9 @@ use futures::future::BoxFuture;
 
 use crate::error::Effect;
 
+#[cfg(test)]
+mod tests;
+
 const CONNECT: Duration = Duration::from_secs(10);
 /// Apache, in front of many clouds, closes an idle connection after 5 s. A POST
 /// that meets the close has an unknown fate, so we let go first.
