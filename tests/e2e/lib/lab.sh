@@ -4,26 +4,27 @@
 
 SYSTEM=testnode-system
 ZONE=front.example.test
-# How the cloud behaves before each test; a test that changes one of these need not set it back. A guest is up with
-# its server, as calls and times are counted.
-KNOBS='{"server_build": "2s", "server_delete": "1s", "volume_create": "500ms", "guest_boot": "0s", "allow_hosts": "^[a-z0-9-]+$"}'
 devcloud_http='' devcloud_dns='' admin_port=''
 
 # ---- devcloud -------------------------------------------------------------------------------------------------------
 
 start_devcloud() {
-  start devcloud devcloud --listen 127.0.0.1:0 --dns 127.0.0.1:0 --ready-file "$work/devcloud.json"
+  # A guest is up with its server, as calls and times are counted.
+  start devcloud devcloud --listen 127.0.0.1:0 --dns 127.0.0.1:0 --ready-file "$work/devcloud.json" --zone "$ZONE" \
+    --volume-create 500ms --server-build 2s --server-delete 1s --guest-boot 0s
   started devcloud 10 jq -e .dns "$work/devcloud.json"
   devcloud_http=$(jq -er .http "$work/devcloud.json")
   devcloud_dns=$(jq -er .dns "$work/devcloud.json")
-  calm
+  at_devcloud GET knobs >"$work/knobs.json"
 }
 
-# calm: no faults, and every knob as it was.
+# calm: no faults, and every knob as it was at the start; a test that turns one need not turn it back.
 calm() {
   at_devcloud DELETE faults >/dev/null
-  at_devcloud POST knobs "$KNOBS" >/dev/null
+  at_devcloud POST knobs "$(<"$work/knobs.json")" >/dev/null
 }
+
+knob() { at_devcloud POST knobs "$1" >/dev/null; }
 
 # at_devcloud METHOD PATH [JSON]
 at_devcloud() {
@@ -117,6 +118,22 @@ YAML
 }
 
 apply() { kubectl apply -f - >/dev/null; }
+
+# thing KIND SPEC: a cluster-scoped object named after the test.
+thing() {
+  cat <<YAML
+apiVersion: testnode.dev/v1alpha1
+kind: $1
+metadata: {name: $namespace}
+spec: $2
+YAML
+}
+
+# lab_cloud SPEC-JQ: the lab's cloud under the test's name, changed, with credentials of its own.
+lab_cloud() {
+  kubectl get cloud lab -o json | jq --arg name "$namespace" \
+    "{apiVersion, kind, metadata: {name: \$name}, spec} | .spec.openstack.secretRef.name = \$name | $1"
+}
 
 # kubernetes_writes NAME: how many the operator made to that node, refused ones included.
 kubernetes_writes() {

@@ -20,22 +20,6 @@ test_the_api_server_refuses_an_invalid_manifest_of_each_kind() {
     refused kubectl apply -f -)" poll.active
 }
 
-# thing KIND SPEC: a cluster-scoped object named after the test.
-thing() {
-  cat <<YAML
-apiVersion: testnode.dev/v1alpha1
-kind: $1
-metadata: {name: ${3:-$namespace}}
-spec: $2
-YAML
-}
-
-# lab_cloud SPEC-JQ: the lab's cloud under the test's name, changed, with credentials of its own.
-lab_cloud() {
-  kubectl get cloud lab -o json | jq --arg name "$namespace" \
-    "{apiVersion, kind, metadata: {name: \$name}, spec} | .spec.openstack.secretRef.name = \$name | $1"
-}
-
 # makes_nothing NODE: while it cannot become Ready, nothing is made for it.
 makes_nothing() {
   equal 0 "$(servers_of "$1" | jq length)" servers
@@ -89,6 +73,19 @@ test_a_network_that_is_not_there_is_told() {
   makes_nothing lost
 }
 
+test_several_networks_to_choose_from_are_told_and_naming_one_heals() {
+  # A copy of the lab's own network under another name.
+  knob "$(at_devcloud GET knobs | jq '.networks | {networks: (. + [.[0] | .name = "other-net" | .id |= sub("1$"; "9")
+    | .subnets[0].id |= sub("1$"; "9")])}')"
+  kubectl get machinetype lab -o json | jq --arg name "$namespace" \
+    '{apiVersion, kind, metadata: {name: $name}, spec}' | apply
+  MACHINE_TYPE=$namespace node torn | apply
+  is_told 30 testnode/torn Ready False NetworkAmbiguous other-net
+  makes_nothing torn
+  kubectl patch testnode torn -n "$namespace" --type merge -p '{"spec":{"networks":[{"name":"other-net"}]}}' >/dev/null
+  wait_ready torn
+}
+
 test_a_volume_type_that_is_not_there_is_told() {
   node lost 'volumes: [{name: osd, sizeGiB: 1, type: nosuch}]' | apply
   is_told 30 testnode/lost Ready False nosuch
@@ -127,9 +124,9 @@ test_nsupdate_web_out_of_reach_is_told_and_its_return_heals() {
 }
 
 test_a_name_that_nsupdate_web_refuses_is_told_and_its_consent_heals() {
-  at_devcloud POST knobs '{"allow_hosts": "^smithi[0-9]+$"}' >/dev/null
+  knob '{"allow_hosts": "^smithi[0-9]+$"}'
   node stranger | apply
   is_told 60 testnode/stranger DNSReady False DNSUpdateFailed stranger allow_hosts
-  at_devcloud POST knobs "$KNOBS" >/dev/null
+  calm
   wait_ready stranger
 }

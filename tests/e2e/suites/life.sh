@@ -107,13 +107,21 @@ test_ready_comes_within_2_seconds_of_what_the_cloud_needs() {
 }
 
 test_a_guest_that_is_not_up_yet_is_waited_for() {
-  at_devcloud POST knobs '{"guest_boot": "4s"}' >/dev/null
+  knob '{"guest_boot": "4s"}'
   node sleepy | apply
   is_told 20 testnode/sleepy ServerReady True
   contains "$(condition testnode/sleepy Booted)" False
   contains "$(condition testnode/sleepy Ready)" False
   wait_ready sleepy
   contains "$(condition testnode/sleepy Booted)" True
+}
+
+test_an_application_credential_logs_in() {
+  credentials "$namespace" | apply
+  lab_cloud '.spec.openstack.cloudName += "-app"' | apply
+  thing MachineType "{clouds: [{name: $namespace}], defaultOS: {type: ubuntu, version: \"22.04\"}}" | apply
+  MACHINE_TYPE=$namespace node entrusted | apply
+  wait_ready entrusted
 }
 
 test_applying_again_changes_nothing() {
