@@ -129,11 +129,20 @@ spec: $2
 YAML
 }
 
-# lab_cloud SPEC-JQ: the lab's cloud under the test's name, changed, with credentials of its own.
-lab_cloud() {
-  kubectl get cloud lab -o json | jq --arg name "$namespace" \
-    "{apiVersion, kind, metadata: {name: \$name}, spec} | .spec.openstack.secretRef.name = \$name | $1"
+# copy_of KIND JQ: the lab's object of that kind under the test's name, changed.
+copy_of() {
+  kubectl get "$1" lab -o json |
+    jq --arg name "$namespace" "{apiVersion, kind, metadata: {name: \$name}, spec} | $2"
 }
+
+# own_cloud [JQ]: one with credentials of its own.
+own_cloud() { copy_of cloud ".spec.openstack.secretRef.name = \$name | ${1:-.}" | apply; }
+
+# own_machine_type [JQ]: on the lab's cloud.
+own_machine_type() { copy_of machinetype "${1:-.}" | apply; }
+
+# shellcheck disable=SC2016 # $name is jq's.
+own_machine_type_on_own_cloud() { own_machine_type '.spec.clouds[0].name = $name'; }
 
 # kubernetes_writes NAME: how many the operator made to that node, refused ones included.
 kubernetes_writes() {
@@ -171,10 +180,12 @@ credentials() {
     kubectl create secret generic "$name" -n "$SYSTEM" --from-file clouds.yaml=/dev/stdin --dry-run=client -o yaml
 }
 
+# Not `kubectl wait`: it gives up on a CRD so young that it has no conditions.
+serves_our_kinds() { kubectl get testnodes,machinetypes,clouds --all-namespaces; }
+
 install_operator() {
   kubectl apply -f "$root/crds/" >/dev/null
-  kubectl wait --for=condition=Established crd/testnodes.testnode.dev crd/machinetypes.testnode.dev crd/clouds.testnode.dev \
-    --timeout=20s >/dev/null
+  within 20 serves_our_kinds || die 'the API server does not serve crds/'
   kubectl apply -f "$here/operator.yaml" >/dev/null
   operator_kubeconfig=$(kubeconfig_for_serviceaccount "$SYSTEM" testnode-operator)
   free_port admin_port
