@@ -38,8 +38,9 @@ impl DevCloud {
         self.with(|world| {
             let reply = dns::answer(world, request).unwrap_or_default();
             world.serial += 1;
-            world.calls.push(Call {
-                serial: world.serial,
+            let serial = world.serial;
+            world.log(Call {
+                serial,
                 service: Service::Dns,
                 method: "QUERY".into(),
                 template: format!("QUERY {}", dns::kind(request)),

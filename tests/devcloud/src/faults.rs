@@ -103,7 +103,8 @@ pub enum Effect {
         #[serde(default)]
         what: Option<String>,
     },
-    /// Be slow: wait before the request is looked at, or after, with an answer that is old when it comes.
+    /// Be slow: wait before the request is looked at, or after, with an answer that is old when it comes. Before: a
+    /// client that hangs up meanwhile is not served at all; for an effect after it has gone use [`Effect::Late`].
     Slow {
         /// How slow.
         #[serde(with = "seconds")]

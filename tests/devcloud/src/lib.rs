@@ -5,9 +5,9 @@
 //! `/nsupdate` and, to look behind the curtain, `/devcloud`. The catalogue's URLs are made from the request's `Host`.
 //!
 //! Time is tokio's. [`DevCloud::router`] can be called in process, where time may be paused; [`DevCloud::serve`] puts
-//! the same router on a socket. Nothing runs in the background: each request first settles the [`world`] up to now.
+//! the same router on a socket. Nothing runs in the background: each request first settles the `world.rs` up to now.
 //!
-//! Begin reading at [`router`] (what happens to a request), then [`world`] (what there is, and what happens to it by
+//! Begin reading at `router.rs` (what happens to a request), then `world.rs` (what there is, and what happens to it by
 //! itself), then the service in question.
 
 mod cinder;

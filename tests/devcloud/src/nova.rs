@@ -1,6 +1,7 @@
 //! Compute: the door, its microversions and its way to refuse.
 
 mod actions;
+mod attach;
 mod create;
 mod fields;
 mod list;
@@ -87,7 +88,11 @@ fn route(world: &mut World, request: &Request<'_>, parts: &[&str]) -> Answer {
                 None => Err(error(404, "Metadata item was not found")),
             }
         }
-        ("GET", ["servers", id, "os-volume_attachments"]) => lookup::attachments(world, request, id),
+        ("GET", ["servers", id, "os-volume_attachments"]) => attach::list(world, request, id),
+        ("POST", ["servers", id, "os-volume_attachments"]) => attach::attach(world, request, id),
+        ("DELETE", ["servers", id, "os-volume_attachments", volume]) => {
+            attach::detach(world, request, id, volume)
+        }
         ("GET", ["servers", id, "os-instance-actions"]) => lookup::instance_actions(world, request, id),
         ("GET", ["servers", id, "os-interface"]) => lookup::interfaces(world, request, id),
         ("GET", rest) => lookup::route(world, request, rest),

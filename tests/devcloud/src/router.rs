@@ -29,7 +29,15 @@ pub(crate) async fn answer(cloud: DevCloud, request: Request) -> Response {
     let body = to_bytes(body, 64 << 20).await.unwrap_or_else(|_| Bytes::new());
     let query =
         form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let ask = Ask { method: head.method, path: head.uri.path().into(), query, headers: head.headers, body };
+    let authority = head.uri.authority().map(ToString::to_string);
+    let ask = Ask {
+        method: head.method,
+        authority,
+        path: head.uri.path().into(),
+        query,
+        headers: head.headers,
+        body,
+    };
     let Some((service, path)) = log::locate(&ask.path) else {
         return control::answer(&cloud, &ask).into_response();
     };
@@ -39,7 +47,7 @@ pub(crate) async fn answer(cloud: DevCloud, request: Request) -> Response {
     let (serial, latency, effect) = cloud.with(|world| {
         world.serial += 1;
         let serial = world.serial;
-        world.calls.push(Call {
+        world.log(Call {
             serial,
             service,
             method: ask.method.to_string(),

@@ -11,6 +11,8 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub method: Method,
+    /// Where the request was sent, when its URI says so.
+    pub authority: Option<String>,
     /// The whole path with the service's prefix.
     pub path: String,
     pub query: Vec<(String, String)>,
@@ -35,7 +37,7 @@ impl Ask {
 
     /// Where the client thinks we are.
     pub fn origin(&self) -> String {
-        format!("http://{}", self.header("host").unwrap_or("devcloud.test"))
+        format!("http://{}", self.header("host").or(self.authority.as_deref()).unwrap_or("devcloud.test"))
     }
 }
 

@@ -102,6 +102,10 @@ pub(crate) enum Event {
     VolumeMade(String),
     /// A volume is gone, or its deletion failed.
     VolumeGone(String),
+    /// An attachment to a running server is made.
+    Attached(String),
+    /// An attachment to a running server is ended.
+    Detached(String, String),
     /// A request takes effect long after it was sent.
     Late(Box<Ask>),
     /// A `POST /servers` that was in flight arrives in the database.
@@ -156,6 +160,15 @@ impl World {
         self.drain_nsupdate();
     }
 
+    /// Takes down a call; of a very long log the oldest half is forgotten.
+    pub fn log(&mut self, call: Call) {
+        const MOST: usize = 50_000;
+        if self.calls.len() >= MOST {
+            self.calls.drain(..MOST / 2);
+        }
+        self.calls.push(call);
+    }
+
     fn live(&mut self, event: Event) {
         match event {
             Event::Schedule(id) => self.schedule(&id),
@@ -168,6 +181,8 @@ impl World {
             Event::DeleteFails(id, message) => self.delete_fails(&id, message),
             Event::VolumeMade(id) => self.volume_made(&id),
             Event::VolumeGone(id) => self.volume_gone(&id),
+            Event::Attached(attachment) => self.attached(&attachment),
+            Event::Detached(server, attachment) => self.detached(&server, &attachment),
             Event::Late(ask) => {
                 crate::router::dispatch(self, &ask);
             }

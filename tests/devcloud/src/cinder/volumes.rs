@@ -154,7 +154,14 @@ pub(crate) fn update(world: &mut World, request: &Request<'_>, id: &str) -> Answ
 
 /// Only `available`, `error` and their like go; asking again while it goes is refused too.
 pub(crate) fn delete(world: &mut World, request: &Request<'_>, id: &str) -> Answer {
-    let status = own(world, request, id)?.status.clone();
+    let (now, first) = (world.now, world.settings.volume_create / 10);
+    let volume = own(world, request, id)?;
+    let status = volume.status.clone();
+    // In its first moment no backend has it yet, and it goes at once.
+    if status == "creating" && !volume.fate.sticks && now < volume.created + first {
+        world.volumes.retain(|volume| volume.id != id);
+        return Ok(Reply::empty(202));
+    }
     if !matches!(status.as_str(), "available" | "error") {
         return Err(error(
             400,

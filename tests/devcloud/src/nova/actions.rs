@@ -52,7 +52,7 @@ pub(crate) fn act(world: &mut World, request: &Request<'_>, id: &str) -> Answer 
     Ok(Reply::empty(202))
 }
 
-fn conflict(action: &str, id: &str, status: Status) -> Reply {
+pub(crate) fn conflict(action: &str, id: &str, status: Status) -> Reply {
     let state = match status {
         Status::Build => "building",
         Status::Active => "active",

@@ -112,36 +112,8 @@ fn quotas(world: &World, project: &str, show: impl Fn(i64, i64) -> Value) -> Val
     })
 }
 
-fn found<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w Server, Reply> {
+pub(crate) fn found<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w Server, Reply> {
     world.server(id).filter(|server| server.project == request.caller.project).ok_or_else(|| no_server(id))
-}
-
-pub(crate) fn attachments(world: &World, request: &Request<'_>, id: &str) -> Answer {
-    let server = found(world, request, id)?;
-    let made = server.volumes.iter().filter_map(|mapped| Some((mapped.volume.as_ref()?, mapped)));
-    let list: Vec<_> = made
-        .map(|(volume, mapped)| {
-            let mut body = json!({"volumeId": volume, "serverId": id, "device": mapped.device});
-            if request.micro < 89 {
-                put(&mut body, "id", json!(volume));
-            } else {
-                put(&mut body, "attachment_id", json!(mapped.attachment));
-                put(
-                    &mut body,
-                    "bdm_uuid",
-                    json!(mapped.attachment.as_ref().map(|id| id.chars().rev().collect::<String>())),
-                );
-            }
-            if request.micro >= 70 {
-                put(&mut body, "tag", Value::Null);
-            }
-            if request.micro >= 79 {
-                put(&mut body, "delete_on_termination", json!(mapped.delete_on_termination));
-            }
-            body
-        })
-        .collect();
-    Ok(Reply::json(200, json!({"volumeAttachments": list})))
 }
 
 pub(crate) fn interfaces(world: &World, request: &Request<'_>, id: &str) -> Answer {

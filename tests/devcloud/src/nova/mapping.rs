@@ -111,7 +111,8 @@ pub(crate) fn reserve(world: &mut World, server: &str, entries: Vec<Entry>) -> R
     Ok(mapped)
 }
 
-fn refuse(world: &mut World, volume: &str) -> Result<(), Reply> {
+/// Refuses a volume that cannot be reserved now.
+pub(crate) fn refuse(world: &mut World, volume: &str) -> Result<(), Reply> {
     let status = world.volume(volume).map(|volume| volume.status.clone()).unwrap_or_default();
     let request = world.uuid();
     match status.as_str() {

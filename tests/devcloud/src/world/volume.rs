@@ -199,4 +199,23 @@ impl World {
             self.set_volume(&ended.volume, "available");
         }
     }
+
+    /// The compute host has attached a volume to a running server.
+    pub fn attached(&mut self, attachment: &str) {
+        let now = self.now;
+        if let Some(known) = self.attachments.iter_mut().find(|known| known.id == attachment) {
+            known.status = "attached".into();
+            known.since = now;
+            let volume = known.volume.clone();
+            self.set_volume(&volume, "in-use");
+        }
+    }
+
+    /// The compute host has detached a volume from a running server.
+    pub fn detached(&mut self, server: &str, attachment: &str) {
+        self.detach(attachment);
+        if let Some(server) = self.server_mut(server) {
+            server.volumes.retain(|mapped| mapped.attachment.as_deref() != Some(attachment));
+        }
+    }
 }

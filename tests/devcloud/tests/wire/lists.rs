@@ -107,7 +107,14 @@ async fn a_server_says_different_things_at_different_microversions() {
         (&building["flavor"]["original_name"], &building["flavor"]["id"]),
         (&json!("b2-7"), &Value::Null)
     );
-    pass(2.0).await;
+    pass(1.5).await;
+    assert_eq!(client.cloud.ports()[0].device_id, id);
+    assert_eq!(
+        client.show(&id).await["addresses"],
+        json!({}),
+        "not before it is ACTIVE, whoever has the port"
+    );
+    pass(0.5).await;
     client.micro = "2.1";
     let old = client.show(&id).await;
 

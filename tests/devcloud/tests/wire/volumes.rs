@@ -102,3 +102,41 @@ async fn a_server_that_boots_from_a_volume_has_no_image_and_a_nameless_volume() 
     let volume = client.cloud.volumes()[0].clone();
     assert_eq!((volume.name.as_str(), volume.status.as_str()), ("", "in-use"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_is_attached_to_a_running_server_and_detached_again() {
+    let client = Client::default().await;
+    let (server, volume) = (client.server(json!({})).await, client.volume("v").await);
+    let path = format!("/compute/v2.1/servers/{server}/os-volume_attachments");
+    let attach = async || client.post(&path, json!({"volumeAttachment": {"volumeId": volume}})).await;
+
+    assert_eq!(attach().await.status, 409, "it still builds");
+    pass(2.0).await;
+    let attached = attach().await;
+    assert_eq!((attached.status, &attached.body["volumeAttachment"]["id"]), (200, &json!(null)));
+    assert_eq!(attach().await.status, 400);
+    pass(0.3).await;
+    assert_eq!(client.volume_status(&volume).await, "in-use");
+
+    let one = format!("{path}/{volume}");
+    assert_eq!(client.delete(&one).await.status, 202);
+    assert_eq!(client.volume_status(&volume).await, "detaching");
+    pass(0.3).await;
+    assert_eq!(client.volume_status(&volume).await, "available");
+    assert_eq!(client.delete(&one).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_being_made_is_deleted_only_in_its_first_moment() {
+    let client = Client::default().await;
+    let make = async || {
+        let said = client.post(&client.volumes("/volumes"), json!({"volume": {"size": 1}})).await;
+        said.body["volume"]["id"].as_str().unwrap().to_owned()
+    };
+    let (one, two) = (make().await, make().await);
+
+    assert_eq!(client.delete(&client.volumes(&format!("/volumes/{one}"))).await.status, 202);
+    assert_eq!(client.volume_status(&one).await, "gone");
+    pass(0.1).await;
+    assert_eq!(client.delete(&client.volumes(&format!("/volumes/{two}"))).await.status, 400);
+}
