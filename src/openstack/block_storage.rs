@@ -139,6 +139,20 @@ impl BlockStorage {
         Ok(self.0.json::<wire::VolumeBody>(request).await?.volume.into())
     }
 
+    /// Replaces all of a volume's marks.
+    ///
+    /// # Errors
+    /// As Cinder answers; 404 is [`Error::is_not_found`].
+    pub async fn replace_volume_metadata(
+        &self,
+        id: &VolumeId,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let body = json!({ "metadata": metadata });
+        let path = ["volumes", &id.0, "metadata"];
+        self.0.done(Request::put("mark volume", Service::BlockStorage, &path, body)).await
+    }
+
     /// Asks a volume to go.
     ///
     /// # Errors

@@ -6,9 +6,12 @@ use std::net::IpAddr;
 use super::request::Request;
 use super::{Error, NetworkId, PortId, SecurityGroupId, Service, Session};
 
+mod floating;
 #[cfg(test)]
 mod tests;
 mod wire;
+
+pub use floating::{FloatingIp, NewFloatingIp};
 
 /// Calls on Neutron.
 #[derive(Clone, Debug)]

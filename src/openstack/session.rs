@@ -80,6 +80,8 @@ struct Inner {
 #[derive(Default)]
 struct LastLogin {
     failed: Option<(Instant, Error)>,
+    /// When a token that was refused was replaced.
+    replaced: Option<Instant>,
 }
 
 impl Session {
@@ -221,18 +223,23 @@ impl Session {
         {
             return Err(error.clone());
         }
-        match self.log_in().await {
-            Ok(token) => {
-                let token = Arc::new(token);
-                self.0.token.store(Some(Arc::clone(&token)));
-                last.failed = None;
-                Ok(token)
-            }
-            Err(error) => {
-                last.failed = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
+        // A service that refuses every token is not cured by more of them.
+        if let Some(refused) = refused
+            && last.replaced.is_some_and(|at| at.elapsed() < LOGIN_PAUSE)
+        {
+            return Ok(Arc::clone(refused));
         }
+        let token = self.log_in().await;
+        match &token {
+            Ok(token) => {
+                self.0.token.store(Some(Arc::clone(token)));
+                *last = LastLogin { failed: None, replaced: refused.map(|_| Instant::now()) };
+            }
+            // Nothing was tried.
+            Err(Error::Throttled { .. }) => {}
+            Err(error) => last.failed = Some((Instant::now(), error.clone())),
+        }
+        token
     }
 
     fn usable(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
@@ -241,7 +248,7 @@ impl Session {
         })
     }
 
-    async fn log_in(&self) -> Result<Token, Error> {
+    async fn log_in(&self) -> Result<Arc<Token>, Error> {
         let credentials = &self.0.options.credentials;
         let sent = Instant::now();
         let request = identity::request(credentials);
@@ -250,7 +257,7 @@ impl Session {
         if let Err(error) = &token {
             self.heed(Service::Identity, error);
         }
-        token
+        token.map(Arc::new)
     }
 }
 

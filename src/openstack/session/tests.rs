@@ -97,6 +97,29 @@ async fn a_call_is_never_sent_a_third_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_refuses_every_token_does_not_flood_keystone() {
+    let (session, log) = cloud(|_| Reply::Json(401, Value::Null));
+
+    for _ in 0..10 {
+        session.compute().limits().await.unwrap_err();
+    }
+
+    assert_eq!((log.logins(), log.lines().len()), (2, 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_was_not_sent_is_sent_as_soon_as_it_may() {
+    let (session, _) = cloud(|_| limits());
+    session.limiter().stop(Service::Identity, Some(SECOND));
+
+    let error = session.login().await.unwrap_err();
+    tokio::time::advance(SECOND).await;
+
+    assert!(matches!(error, Error::Throttled { .. }), "{error}");
+    assert!(session.login().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_login_says_which_project_and_region() {
     let (session, log) = cloud(|_| limits());
 
