@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod api;
+pub mod catalogue;
 pub mod cli;
 pub mod cloud_init;
 pub mod dns;
@@ -14,5 +15,6 @@ pub mod metrics;
 pub mod openstack;
 pub mod reconcile;
 pub mod run;
+pub mod select;
 pub mod ssh_key;
 pub mod telemetry;

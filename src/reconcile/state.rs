@@ -9,6 +9,7 @@ use crate::api::common::ReadinessCheck;
 pub use crate::api::kind::{Kind, PerKind};
 use crate::api::testnode::OnFailure;
 use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
+pub use crate::select::Problem;
 
 /// What the spec and its machine type ask for. `TEAR_DOWN` never looks at it: a bad spec cannot hold up a deletion.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,15 +32,6 @@ pub struct Desired {
     pub launch_retries: i64,
     /// Why no new attempt can be opened, whatever the cloud: the machine type is missing, or forbids it.
     pub problem: Option<Problem>,
-}
-
-/// A reason, one word, and a message with the cause and the cure.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Problem {
-    /// Condition reason, event reason and metric label.
-    pub reason: &'static str,
-    /// For people.
-    pub message: String,
 }
 
 /// One look at the world, as far as it concerns one node.

@@ -1,0 +1,86 @@
+//! What a machine type and a node come to among what a cloud offers: one image, one flavor, networks, security
+//! groups, volumes. Pure. Begin with [`resolve`].
+//!
+//! The order of a list never matters: what is chosen, and what is said, is the same whichever way a cloud lists it.
+
+use crate::api::common::Os;
+use crate::api::machine_type::MachineTypeSpec;
+use crate::api::testnode::TestNodeSpec;
+use crate::api::testnode_status::{Resolved, ResolvedFlavor, ResolvedImage};
+
+mod flavor;
+mod group;
+mod image;
+mod network;
+mod offerings;
+mod pattern;
+mod problem;
+#[cfg(test)]
+mod tests;
+mod volume;
+
+pub use flavor::flavor;
+pub use group::{needs_security_groups, security_groups};
+pub use image::{ImageChoice, image};
+pub use network::networks;
+pub use offerings::{Flavor, Image, Network, Offerings, Owner, Reach, SecurityGroup};
+pub use problem::Problem;
+pub use volume::{MOST_VOLUMES, needs_volume_types, volumes};
+
+/// Something that was chosen, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Choice<T> {
+    /// What was chosen.
+    pub what: T,
+    /// Why, for people; it begins with the name.
+    pub why: String,
+}
+
+/// The operating system of a node.
+///
+/// # Errors
+/// `OSNotGiven`: neither the node nor its machine type names one.
+pub fn os(machine: &MachineTypeSpec, node: &TestNodeSpec) -> Result<Os, Problem> {
+    node.os.clone().or_else(|| machine.default_os.clone()).ok_or_else(|| {
+        let cure = "give the node spec.os, or the machine type a defaultOS";
+        Problem::new("OSNotGiven", format!("no operating system is given; {cure}"))
+    })
+}
+
+/// Everything that the creates need to know. The image goes before the flavor, which must be large enough for it.
+///
+/// # Errors
+/// The first thing that cannot be chosen, with its cause and its cure.
+pub fn resolve(
+    machine: &MachineTypeSpec,
+    node: &TestNodeSpec,
+    offerings: &Offerings,
+) -> Result<Resolved, Problem> {
+    let image = image(machine, &os(machine, node)?, &offerings.images)?;
+    let flavor = flavor(machine, node, image.what.image, &offerings.flavors)?;
+    let networks = networks(machine, node, &offerings.networks)?;
+    let security_groups = security_groups(machine, node, offerings.security_groups.as_deref())?;
+    let volumes = volumes(machine, node, offerings.volume_types.as_deref())?;
+    let mut why = format!("flavor {}; image {}", flavor.why, image.why);
+    if !networks.why.is_empty() {
+        why = format!("{why}; network {}", networks.why);
+    }
+    Ok(Resolved {
+        flavor: ResolvedFlavor::from(flavor.what),
+        image: ResolvedImage::from(&image.what),
+        networks: networks.what,
+        security_groups,
+        volumes,
+        key_name: node.key_name.clone().or_else(|| machine.key_name.clone()),
+        why: Some(problem::one_line(&why)),
+    })
+}
+
+/// The node's list, or the machine type's if the node has none; and whose it is, as the path of the field.
+fn listed<'a, T>(node: &'a [T], machine: &'a [T], field: &str) -> (&'a [T], String) {
+    if node.is_empty() {
+        (machine, format!("the machine type's {field}"))
+    } else {
+        (node, format!("spec.{field}"))
+    }
+}
