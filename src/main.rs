@@ -34,8 +34,14 @@ fn serve(options: cli::Run) -> Result<(), Box<dyn Error>> {
     ended.map_err(Into::into)
 }
 
-/// What happened, and why, and why that.
+/// What happened, and why, and why that. Many errors of libraries tell their
+/// cause themselves: nothing is said twice.
 fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut told = error.to_string();
+    for cause in std::iter::successors(error.source(), |&cause| cause.source()).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }

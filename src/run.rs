@@ -46,6 +46,7 @@ pub async fn run(options: cli::Run) -> Result<(), Error> {
         info!("stop");
     };
 
+    options.lease().as_ref().map_or(Ok(()), lease::Settings::check)?;
     let (health, metrics) = (Health::new(), Metrics::new());
     metrics.allow_turns(options.concurrency);
     let listener = admin::listen(options.admin_address).await?;

@@ -72,16 +72,16 @@ where
 }
 
 /// A bare level is for our own lines: at `debug` the HTTP stack below would
-/// drown them. Of the libraries only warnings pass, unless they are named.
+/// drown them. Of the libraries only warnings pass, unless they are named; of
+/// kube's client nothing, which calls each failed request an error although
+/// its caller has it and tells it.
 fn filter(level: &str) -> Result<EnvFilter, Error> {
-    let bare = matches!(level, "trace" | "debug" | "info" | "warn" | "error");
-    let directives =
-        if bare { format!("{},testnode_operator={level}", quieter(level)) } else { level.to_owned() };
+    let directives = match level {
+        "error" => "error,kube_client=off".to_owned(),
+        "trace" | "debug" | "info" | "warn" => format!("warn,kube_client=off,testnode_operator={level}"),
+        directives => directives.to_owned(),
+    };
     EnvFilter::try_new(directives).map_err(|source| Error::Filter { level: level.to_owned(), source })
-}
-
-fn quieter(level: &str) -> &str {
-    if level == "error" { "error" } else { "warn" }
 }
 
 /// `2026-11-21T08:00:00.123Z`
@@ -97,7 +97,7 @@ impl FormatTime for Milliseconds {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use tracing::{debug, info, info_span, warn};
+    use tracing::{debug, error, info, info_span, warn};
 
     use super::*;
 
@@ -156,11 +156,12 @@ mod tests {
             debug!("ours");
             debug!(target: "hyper", "theirs");
             warn!(target: "hyper", "their warning");
+            error!(target: "kube_client::client::builder", "failed, and twice told");
         };
 
         let at_debug = log(Format::Text, "debug", events);
         assert!(at_debug.contains("ours") && at_debug.contains("their warning"), "{at_debug}");
-        assert!(!at_debug.contains("theirs"), "{at_debug}");
+        assert!(!at_debug.contains("theirs") && !at_debug.contains("twice"), "{at_debug}");
         assert_eq!(log(Format::Text, "error", events), "");
         assert!(log(Format::Text, "hyper=debug", events).contains("theirs"));
     }

@@ -106,6 +106,22 @@ async fn a_leader_that_is_cut_off_stands_down_before_another_takes_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_right_to_work_counts_from_before_the_request() {
+    let server = Server::new();
+    let began = Instant::now();
+    let mut a = Candidate::start(&server, "a");
+    a.line.set_delay(Duration::ZERO, Duration::from_millis(2400));
+
+    let told = a.until_leading().await;
+
+    assert_eq!(told - began, Duration::from_millis(4800));
+    let until = began + 10 * SECOND;
+    assert_eq!(*a.leadership.borrow(), Leadership::Leading { since: began, until });
+    let leadership = a.leadership.borrow().clone();
+    assert!(leadership.leads(until - Duration::from_millis(1)) && !leadership.leads(until));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_release_hands_over_within_one_look() {
     let server = Server::new();
     let mut a = Candidate::start(&server, "a");
@@ -136,6 +152,7 @@ async fn a_follower_that_ends_leaves_the_lease_alone() {
     assert_eq!((&mut b.task).await.unwrap(), Ok(()));
     sleep(30 * SECOND).await;
     assert!(a.leads());
+    assert_eq!(server.spec().unwrap().lease_transitions, Some(0));
 }
 
 #[tokio::test(start_paused = true)]
