@@ -155,6 +155,18 @@ impl Gate {
         }
     }
 
+    /// What a cloud that refused for quota last said of its quotas, while it is believed to be full.
+    #[must_use]
+    pub fn refusal(&self, cloud: &str) -> Option<String> {
+        let state = self.lock();
+        let refusal = state.refusals.get(cloud).filter(|refusal| Instant::now() < refusal.tried + TRY_ANYWAY)?;
+        let limited = refusal.figures.iter().filter_map(|figure| {
+            Some(format!("{} of {} {}", figure.used, figure.limit?, figure.name))
+        });
+        let figures: Vec<String> = limited.collect();
+        Some(if figures.is_empty() { "a request was refused for quota".into() } else { figures.join(", ") })
+    }
+
     /// What all nodes use of a cloud, and how many they are.
     #[must_use]
     pub fn usage(&self, cloud: &str) -> (i64, Usage) {

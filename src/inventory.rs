@@ -80,6 +80,11 @@ impl Inventory {
         self.poke(kind);
     }
 
+    /// The session or the pace changed.
+    pub fn nudge(&self) {
+        Kind::ALL.into_iter().for_each(|kind| self.poke(kind));
+    }
+
     fn poke(&self, kind: Kind) {
         match kind {
             Kind::Server => self.poke.server.notify_one(),

@@ -5,6 +5,8 @@ pub mod api;
 pub mod catalogue;
 pub mod cli;
 pub mod cloud_init;
+pub mod clouds;
+pub mod controller;
 pub mod dns;
 pub mod error;
 pub mod gate;

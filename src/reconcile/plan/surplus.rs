@@ -38,7 +38,8 @@ fn kept_volume<'a>(
 }
 
 /// The ports of an attempt, one per index.
-pub(super) fn kept_ports<'a>(
+#[must_use]
+pub fn kept_ports<'a>(
     view: &'a CloudView,
     attempt: &Attempt,
     server: Option<&Server>,
@@ -79,15 +80,7 @@ pub(super) fn drop_surplus(_: &Desired, seen: &Observed) -> Option<Step> {
 fn surplus_server(cloud: &str, view: &CloudView, kept: Option<&Server>) -> Option<Change> {
     let surplus = |server: &&Server| kept != Some(*server) && server.presence == Presence::There;
     let server = view.servers.iter().find(surplus)?;
-    let (cloud, id) = (cloud.to_owned(), server.id.clone());
-    Some(match server.state {
-        ServerState::SoftDeleted => Change::ForceDeleteServer { cloud, id },
-        ServerState::Building
-        | ServerState::Active
-        | ServerState::Error
-        | ServerState::Stopped
-        | ServerState::Other => Change::DeleteServer { cloud, id },
-    })
+    Some(super::tear_down::deletion(cloud, server))
 }
 
 /// While no server stands, every volume of the open attempt is a fence and stays.
