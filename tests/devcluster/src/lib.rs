@@ -1,1 +1,49 @@
-//! To come.
+//! A Kubernetes API server for one process: for tests in virtual time, and for trying with `kubectl`.
+//!
+//! It serves a few built-in kinds and whatever CustomResourceDefinitions it is given, with their schemas,
+//! defaults, rules, columns and status. It is not a product: one process, nothing on disk, no users. Where it
+//! differs from the real server, it is wrong.
+//!
+//! Begin with [`DevCluster`]. Inside, a request goes
+//!
+//! ```text
+//! server ─► request ─► faults ─► verbs ─► write ─► metadata, namespace, schema, managers ─► store
+//!                                  │        (patch: merge, json, apply)                       │
+//!                                  └─► read ─► selector, view (table)       watch ◄───────────┘
+//! ```
+//!
+//! and after every write [`gc`] follows what it set in motion. [`discovery`] and [`openapi`] tell clients
+//! what there is.
+
+mod clock;
+mod definition;
+mod delete;
+mod discovery;
+mod event;
+mod faults;
+mod fields;
+mod gc;
+mod json;
+mod jsonpath;
+mod managers;
+mod metadata;
+mod namespace;
+mod patch;
+mod request;
+mod resource;
+mod schema;
+mod selector;
+mod server;
+mod status;
+mod store;
+mod table;
+mod verbs;
+mod view;
+mod watch;
+mod write;
+
+mod cluster;
+
+pub use cluster::{DevCluster, Error};
+pub use faults::{Fault, Faults, Outage, Written};
+pub use request::{Call, Verb};
