@@ -1,13 +1,16 @@
 //! The cluster: what a test or a program holds.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::net::TcpListener;
 
 use crate::clock::Clock;
 use crate::faults::Faults;
@@ -15,6 +18,7 @@ use crate::json::{set, text};
 use crate::request::Request;
 use crate::status::Status;
 use crate::store::{Key, Store};
+use crate::tls::{self, Identity};
 use crate::verbs::{Answer, answer};
 use crate::{namespace, server};
 
@@ -23,6 +27,7 @@ use crate::{namespace, server};
 pub struct DevCluster {
     store: Arc<Mutex<Store>>,
     faults: Faults,
+    identity: Arc<OnceLock<Identity>>,
 }
 
 /// A refusal, in the server's words.
@@ -70,7 +75,7 @@ impl DevCluster {
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             namespace::found(&mut store, name);
         }
-        Self { store: Arc::new(Mutex::new(store)), faults: Faults::none() }
+        Self { store: Arc::new(Mutex::new(store)), faults: Faults::none(), identity: Arc::default() }
     }
 
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
@@ -80,6 +85,34 @@ impl DevCluster {
     /// The HTTP service: for a client in this process, or for a listener.
     pub fn router(&self) -> Router {
         Router::new().fallback(server::serve).with_state(self.clone())
+    }
+
+    /// Serves over TLS until the future is dropped. There are no users: whoever reaches the port may do
+    /// everything, so let it be on loopback.
+    ///
+    /// # Errors
+    ///
+    /// Where no certificate can be made.
+    pub async fn serve_tls(&self, listener: TcpListener) -> io::Result<()> {
+        let identity = self.identity()?;
+        axum::serve(tls::listen(listener, identity)?, self.router()).await
+    }
+
+    /// What `kubectl` needs to reach this cluster at an address.
+    ///
+    /// # Errors
+    ///
+    /// Where no certificate can be made.
+    pub fn kubeconfig(&self, address: SocketAddr) -> io::Result<String> {
+        Ok(self.identity()?.kubeconfig(address))
+    }
+
+    fn identity(&self) -> io::Result<&Identity> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity);
+        }
+        let made = Identity::new()?;
+        Ok(self.identity.get_or_init(|| made))
     }
 
     /// The trouble this cluster is in.
@@ -101,7 +134,7 @@ impl DevCluster {
         found.map(|namespace| text(&namespace, "/metadata/uid").to_owned()).unwrap_or_default()
     }
 
-    /// Serves the kinds of a CustomResourceDefinition, or what a newer one makes of them.
+    /// Serves the kinds of a `CustomResourceDefinition`, or what a newer one makes of them.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
 
-use crate::request::Query;
+use crate::openapi;
 use crate::resource::Resource;
 use crate::server::response;
 use crate::status::Status;
@@ -26,10 +26,13 @@ impl Page {
 }
 
 /// Answers a request for something that is no resource.
-pub(crate) fn answer(store: &Store, path: &str, _: &Query) -> Result<Page, Status> {
+pub(crate) fn answer(store: &Store, path: &str) -> Result<Page, Status> {
     let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
     Ok(match parts.as_slice() {
         ["healthz" | "readyz" | "livez", ..] => Page::Text("ok"),
+        ["openapi", "v3"] => Page::Json(openapi::index(store)),
+        ["openapi", "v3", "api", version] => Page::Json(openapi::document(store, "", version)?),
+        ["openapi", "v3", "apis", group, version] => Page::Json(openapi::document(store, group, version)?),
         ["version"] => Page::Json(version()),
         ["api"] => Page::Json(json!({"kind": "APIVersions", "versions": ["v1"]})),
         ["api", version] => Page::Json(resources(store, "", version)?),
@@ -81,7 +84,7 @@ fn describe(store: &Store, group: &str) -> Value {
 
 fn resources(store: &Store, group: &str, version: &str) -> Result<Value, Status> {
     let here = store.resources.iter().filter(|r| r.group == group && r.version == version);
-    let listed: Vec<_> = here.flat_map(|resource| entries(resource)).collect();
+    let listed: Vec<_> = here.flat_map(|r| entries(r)).collect();
     if listed.is_empty() {
         return Err(Status::page_not_found());
     }

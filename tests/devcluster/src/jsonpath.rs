@@ -1,4 +1,4 @@
-//! The part of kubectl's JSONPath that printer columns use: `.a.b`, `['a.b']`, `[0]`, `[*]`,
+//! The part of kubectl's `JSONPath` that printer columns use: `.a.b`, `['a.b']`, `[0]`, `[*]`,
 //! `[?(@.type=="Ready")]`.
 
 use serde_json::Value;
@@ -25,29 +25,31 @@ fn follow<'a>(value: &'a Value, step: &Step) -> Vec<&'a Value> {
     let list = || value.as_array().map(Vec::as_slice).unwrap_or_default();
     match step {
         Step::Field(name) => value.get(name).into_iter().collect(),
-        Step::All => match value {
-            Value::Object(map) => map.values().collect(),
-            _ => list().iter().collect(),
+        Step::All => match value.as_object() {
+            Some(map) => map.values().collect(),
+            None => list().iter().collect(),
         },
         Step::Index(index) => {
-            let last = i64::try_from(list().len()).unwrap_or_default();
-            let at = if *index < 0 { last + index } else { *index };
+            let count = i64::try_from(list().len()).unwrap_or_default();
+            let at = if *index < 0 { count + index } else { *index };
             usize::try_from(at).ok().and_then(|at| list().get(at)).into_iter().collect()
         }
         Step::Where { path, is } => {
             let fits = |item: &&Value| {
                 let found = path.iter().try_fold(*item, |value, name| value.get(name));
                 match is {
-                    Some(wanted) => found.is_some_and(|found| match found {
-                        Value::String(text) => text == wanted,
-                        other => other.to_string() == *wanted,
-                    }),
+                    Some(wanted) => found.is_some_and(|found| plain(found) == *wanted),
                     None => found.is_some(),
                 }
             };
             list().iter().filter(fits).collect()
         }
     }
+}
+
+/// A value as text; strings without their quotes.
+pub(crate) fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn steps(path: &str) -> Vec<Step> {

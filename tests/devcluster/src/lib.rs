@@ -1,6 +1,6 @@
 //! A Kubernetes API server for one process: for tests in virtual time, and for trying with `kubectl`.
 //!
-//! It serves a few built-in kinds and whatever CustomResourceDefinitions it is given, with their schemas,
+//! It serves a few built-in kinds and whatever `CustomResourceDefinition`s it is given, with their schemas,
 //! defaults, rules, columns and status. It is not a product: one process, nothing on disk, no users. Where it
 //! differs from the real server, it is wrong.
 //!
@@ -28,6 +28,7 @@ mod jsonpath;
 mod managers;
 mod metadata;
 mod namespace;
+mod openapi;
 mod patch;
 mod request;
 mod resource;
@@ -37,6 +38,7 @@ mod server;
 mod status;
 mod store;
 mod table;
+mod tls;
 mod verbs;
 mod view;
 mod watch;

@@ -1,4 +1,4 @@
-//! The kinds the server knows: a few built in, the rest from CustomResourceDefinitions.
+//! The kinds the server knows: a few built in, the rest from `CustomResourceDefinition`s.
 
 use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ impl Resource {
         self
     }
 
-    /// The resources of every version served by a CustomResourceDefinition.
+    /// The resources of every version served by a `CustomResourceDefinition`.
     pub(crate) fn defined_by(crd: &Value) -> Result<Vec<Self>, String> {
         let required = |pointer: &str| match text(crd, pointer) {
             "" => Err(format!("{pointer} is missing")),

@@ -28,7 +28,7 @@ impl Schema {
         Self { root: None, typed: with_metadata(json!({})), rules: cel::Rules::default() }
     }
 
-    /// A schema from a CustomResourceDefinition, its rules compiled.
+    /// A schema from a `CustomResourceDefinition`, its rules compiled.
     pub(crate) fn structural(schema: &Value) -> Result<Self, String> {
         let rules = cel::Rules::compile(schema)?;
         Ok(Self { rules, typed: with_metadata(schema.clone()), root: Some(schema.clone()) })
@@ -40,8 +40,8 @@ impl Schema {
     }
 
     /// What tells fields of an object apart: which lists are maps, which are atomic.
-    pub(crate) fn typed(&self) -> Option<&Value> {
-        Some(&self.typed)
+    pub(crate) fn typed(&self) -> &Value {
+        &self.typed
     }
 
     /// Drops what the schema does not know, and says which fields those were.

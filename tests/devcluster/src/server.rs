@@ -7,7 +7,7 @@ use futures::stream;
 use serde_json::Value;
 
 use crate::faults::{Faults, Written};
-use crate::request::{Query, Request};
+use crate::request::Request;
 use crate::status::Status;
 use crate::verbs::{Answer, answer};
 use crate::watch::Watch;
@@ -27,8 +27,8 @@ pub(crate) async fn serve(State(cluster): State<DevCluster>, request: HttpReques
             if let Err(status) = cluster.faults().before(None).await {
                 return refusal(&status);
             }
-            let found = discovery::answer(&cluster.store(), parts.uri.path(), &Query::of(&parts.uri));
-            found.map_or_else(|status| refusal(&status), |page| page.into_response())
+            let found = discovery::answer(&cluster.store(), parts.uri.path());
+            found.map_or_else(|status| refusal(&status), discovery::Page::into_response)
         }
         Err(status) => refusal(&status),
     }

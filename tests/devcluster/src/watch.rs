@@ -17,7 +17,7 @@ use crate::store::{Change, Store};
 use crate::view::View;
 
 /// How often a quiet watch is told how far it has got.
-const BOOKMARK: Duration = Duration::from_secs(60);
+const BOOKMARK: Duration = Duration::from_mins(1);
 /// How long a watch lasts that does not say.
 const LONGEST: Duration = Duration::from_mins(45);
 

@@ -113,7 +113,7 @@ impl<'a> Write<'a> {
         }
         let managers = managers.unwrap_or_else(|| {
             let mut managers = Managers::default();
-            let fields = self.manager.scope(Fields::of(&new, resource.schema.typed()));
+            let fields = self.manager.scope(Fields::of(&new, Some(resource.schema.typed())));
             managers.assign(&self.manager, fields, &self.store.clock.stamp());
             managers
         });
@@ -206,7 +206,7 @@ impl<'a> Write<'a> {
     /// Writes down who owns which field after this write.
     fn own(&self, old: &Value, new: &mut Value, managers: Option<Managers>) {
         let managers = managers.unwrap_or_else(|| {
-            let typed = self.resource.schema.typed();
+            let typed = Some(self.resource.schema.typed());
             let mut managers = Managers::of(new).or_else(|| Managers::of(old)).unwrap_or_default();
             let changed = self.manager.scope(Fields::changed(old, new, typed));
             let gone = Fields::of(old, typed).without(&Fields::of(new, typed));

@@ -50,13 +50,13 @@ fn add(target: &mut Value, path: &str, value: Value) -> Result<(), String> {
             map.insert(last, value);
             Ok(())
         }
-        Some(Value::Array(list)) if last == "-" => {
-            list.push(value);
+        Some(Value::Array(items)) if last == "-" => {
+            items.push(value);
             Ok(())
         }
-        Some(Value::Array(list)) => match last.parse::<usize>() {
-            Ok(index) if index <= list.len() => {
-                list.insert(index, value);
+        Some(Value::Array(items)) => match last.parse::<usize>() {
+            Ok(index) if index <= items.len() => {
+                items.insert(index, value);
                 Ok(())
             }
             Ok(_) | Err(_) => Err(format!("add operation does not apply: {path}: invalid index")),
@@ -71,8 +71,8 @@ fn remove(target: &mut Value, path: &str) -> Result<Value, String> {
     let last = unescaped(last);
     match target.pointer_mut(parent) {
         Some(Value::Object(map)) => map.remove(&last).ok_or_else(absent),
-        Some(Value::Array(list)) => match last.parse::<usize>() {
-            Ok(index) if index < list.len() => Ok(list.remove(index)),
+        Some(Value::Array(items)) => match last.parse::<usize>() {
+            Ok(index) if index < items.len() => Ok(items.remove(index)),
             Ok(_) | Err(_) => Err(absent()),
         },
         Some(_) | None => Err(absent()),

@@ -132,11 +132,11 @@ impl Rules {
         let field = format!("{path}{}", dotted(path, &error.field_path));
         let composite = matches!(self.schema.get("type").and_then(Value::as_str), Some("object" | "array"));
         let value = (!composite).then(|| value.clone());
-        let detail = match error.kind {
-            ErrorKind::EvaluationError | ErrorKind::UnsupportedReference => {
-                format!("rule evaluation error: {} evaluating rule: {}", error.message, error.rule)
-            }
-            _ => error.message.clone(),
+        let fell_over = [ErrorKind::EvaluationError, ErrorKind::UnsupportedReference].contains(&error.kind);
+        let detail = if fell_over {
+            format!("rule evaluation error: {} evaluating rule: {}", error.message, error.rule)
+        } else {
+            error.message.clone()
         };
         match error.reason.as_deref() {
             Some("FieldValueForbidden") => FieldError::new(&field, Wrong::Forbidden, None, detail),

@@ -25,7 +25,9 @@ pub(crate) fn fill(value: &mut Value, schema: &Value) {
         }
         Value::Array(list) => {
             if let Some(items) = item(Some(schema)) {
-                list.iter_mut().for_each(|given| fill(given, items));
+                for given in list {
+                    fill(given, items);
+                }
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

@@ -125,12 +125,13 @@ fn apply_patch(write: &mut Write<'_>, key: &Key, request: &Request) -> Result<(u
         }
         set(&mut wanted, &["metadata", "name"], json!(key.name));
         let empty = json!({});
-        let applied = apply::apply(&empty, &wanted, resource.schema.typed(), &write.manager, force, &now)?;
+        let applied =
+            apply::apply(&empty, &wanted, Some(resource.schema.typed()), &write.manager, force, &now)?;
         let stored = write.create(&key.namespace, applied.object, Some(applied.managers))?;
         return Ok((201, stored));
     };
     metadata::same_object(&resource, key, &old, &wanted)?;
-    let applied = apply::apply(&old, &wanted, resource.schema.typed(), &write.manager, force, &now)?;
+    let applied = apply::apply(&old, &wanted, Some(resource.schema.typed()), &write.manager, force, &now)?;
     let mut object = applied.object;
     // The version has been checked; the merged object carries the live one.
     crate::json::carry(&old, &mut object, &["metadata", "resourceVersion"]);

@@ -161,12 +161,12 @@ async fn events_are_one_store_in_two_shapes() {
 
     let (code, made) = post(&cluster, "/apis/events.k8s.io/v1/namespaces/default/events", &event).await;
     assert_eq!((code, &made["note"]), (201, &json!("it works")));
-    let (_, core) =
+    let (_, old) =
         get(&cluster, "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp").await;
 
-    assert_eq!(core["items"][0]["message"], "it works");
-    assert_eq!(core["items"][0]["reportingComponent"], "me");
-    assert_eq!(core["items"][0]["apiVersion"], "v1");
+    assert_eq!(old["items"][0]["message"], "it works");
+    assert_eq!(old["items"][0]["reportingComponent"], "me");
+    assert_eq!(old["items"][0]["apiVersion"], "v1");
 }
 
 #[tokio::test(start_paused = true)]

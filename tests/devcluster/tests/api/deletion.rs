@@ -3,9 +3,8 @@ use serde_json::{Value, json};
 use crate::{PROBE, PROBES, cluster, delete, get, merge, message, post, probe, send};
 
 fn held(name: &str) -> Value {
-    let mut object = probe(name, &json!({"image": "a"}));
-    object["metadata"]["finalizers"] = json!(["lab.example.org/hold"]);
-    object
+    let metadata = json!({"name": name, "namespace": "default", "finalizers": ["lab.example.org/hold"]});
+    json!({"apiVersion": "lab.example.org/v1", "kind": "Probe", "metadata": metadata, "spec": {"image": "a"}})
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,10 +62,10 @@ async fn a_namespace_goes_after_its_contents_and_takes_nothing_new() {
 async fn what_an_object_owns_goes_with_it() {
     let cluster = cluster();
     let (_, owner) = post(&cluster, PROBES, &probe("p", &json!({"image": "a"}))).await;
-    let mut owned = probe("q", &json!({"image": "a"}));
+    let mut dependent = probe("q", &json!({"image": "a"}));
     let reference = json!({"apiVersion": "lab.example.org/v1", "kind": "Probe", "name": "p", "uid": owner["metadata"]["uid"]});
-    owned["metadata"]["ownerReferences"] = json!([reference]);
-    post(&cluster, PROBES, &owned).await;
+    dependent["metadata"]["ownerReferences"] = json!([reference]);
+    post(&cluster, PROBES, &dependent).await;
 
     delete(&cluster, PROBE).await;
 

@@ -26,7 +26,7 @@ async fn a_lost_reply_took_effect() {
     cluster.faults().inject(1, |call| call.verb == Verb::Create, Fault::LoseReply);
 
     let object = probe("p", &json!({"image": "a"}));
-    let answer = timeout(Duration::from_secs(60), post(&cluster, PROBES, &object)).await;
+    let answer = timeout(Duration::from_mins(1), post(&cluster, PROBES, &object)).await;
 
     assert!(answer.is_err());
     assert_eq!(get(&cluster, PROBE).await.0, 200);
@@ -38,7 +38,7 @@ async fn a_hung_write_took_none() {
     cluster.faults().inject(1, |call| call.verb == Verb::Create, Fault::Hang);
 
     let object = probe("p", &json!({"image": "a"}));
-    let answer = timeout(Duration::from_secs(60), post(&cluster, PROBES, &object)).await;
+    let answer = timeout(Duration::from_mins(1), post(&cluster, PROBES, &object)).await;
 
     assert!(answer.is_err());
     assert_eq!(get(&cluster, PROBE).await.0, 404);

@@ -1,6 +1,7 @@
 //! The API as clients see it, in virtual time.
 
 mod apply;
+mod controller;
 
 mod crud;
 mod deletion;
