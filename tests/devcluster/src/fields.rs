@@ -32,7 +32,12 @@ impl Fields {
         Self { here: true, below: BTreeMap::new() }
     }
 
-    /// All fields of a whole object.
+    /// All fields of a whole object, with the objects and lists that hold them: what an update owns.
+    pub(crate) fn with_holders(object: &Value, schema: Option<&Value>) -> Self {
+        Self::different(None, object, schema).owned()
+    }
+
+    /// All fields of a whole object: what an apply owns.
     pub(crate) fn of(object: &Value, schema: Option<&Value>) -> Self {
         Self::in_value(object, schema).owned()
     }
@@ -56,7 +61,13 @@ impl Fields {
     }
 
     fn different(old: Option<&Value>, new: &Value, schema: Option<&Value>) -> Self {
-        let Some(old) = old else { return Self::in_value(new, schema) };
+        let Some(old) = old else {
+            let mut fields = Self::leaf();
+            for (step, value, schema) in children(new, schema) {
+                fields.below.insert(step, Self::different(None, value, schema));
+            }
+            return fields;
+        };
         if old == new {
             return Self::default();
         }
@@ -67,8 +78,7 @@ impl Fields {
         let mut fields = Self::default();
         for (step, value, schema) in after {
             let was = before.iter().find(|(before, _, _)| *before == step).map(|(_, value, _)| *value);
-            let mut inner = Self::different(was, value, schema);
-            inner.here |= was.is_none() && step.starts_with("k:");
+            let inner = Self::different(was, value, schema);
             if !inner.is_empty() {
                 fields.below.insert(step, inner);
             }
@@ -78,9 +88,11 @@ impl Fields {
 
     /// Without what nobody owns.
     fn owned(mut self) -> Self {
+        self.here &= self.below.is_empty();
         self.below.remove("f:apiVersion");
         self.below.remove("f:kind");
         if let Some(metadata) = self.below.get_mut("f:metadata") {
+            metadata.here = false;
             for name in OWNERLESS {
                 metadata.below.remove(&format!("f:{name}"));
             }

@@ -30,6 +30,7 @@ mod metadata;
 mod namespace;
 mod openapi;
 mod patch;
+mod protobuf;
 mod request;
 mod resource;
 mod schema;

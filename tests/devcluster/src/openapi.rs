@@ -61,11 +61,16 @@ fn schema(resource: &Resource) -> Value {
         json!({"type": "object", "description": description, "x-kubernetes-preserve-unknown-fields": true})
     });
     let text = |description: &str| json!({"type": "string", "description": description});
-    let version = "APIVersion defines the versioned schema of this representation of an object.";
-    set(&mut schema, &["properties", "apiVersion"], text(version));
-    set(&mut schema, &["properties", "kind"], text("Kind is the REST resource this object represents."));
+    let conventions = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
+    let version = "APIVersion defines the versioned schema of this representation of an object. Servers should \
+                   convert recognized schemas to the latest internal value, and may reject unrecognized values.";
+    let name = "Kind is a string value representing the REST resource this object represents. Servers may infer \
+                this from the endpoint the client submits requests to. Cannot be updated. In CamelCase.";
+    let version = format!("{version} More info: {conventions}#resources");
+    set(&mut schema, &["properties", "apiVersion"], text(&version));
+    set(&mut schema, &["properties", "kind"], text(&format!("{name} More info: {conventions}#types-kinds")));
     let metadata = json!({
-        "description": "Standard object's metadata.",
+        "description": format!("Standard object's metadata. More info: {conventions}#metadata"),
         "allOf": [{"$ref": format!("#/components/schemas/{OBJECT_META}")}],
     });
     set(&mut schema, &["properties", "metadata"], metadata);

@@ -79,6 +79,10 @@ fn follow(watch: Watch, cluster: DevCluster) -> Response<Body> {
 }
 
 fn refusal(status: &Status) -> Response<Body> {
+    if status.code == 404 && status.details.is_null() {
+        // Clients add what they asked for to this, and only to this.
+        return response(404, "text/plain; charset=utf-8", Body::from("404 page not found\n"));
+    }
     object(status.code, &status.body(), &[])
 }
 

@@ -113,7 +113,7 @@ impl<'a> Write<'a> {
         }
         let managers = managers.unwrap_or_else(|| {
             let mut managers = Managers::default();
-            let fields = self.manager.scope(Fields::of(&new, Some(resource.schema.typed())));
+            let fields = self.manager.scope(Fields::with_holders(&new, Some(resource.schema.typed())));
             managers.assign(&self.manager, fields, &self.store.clock.stamp());
             managers
         });
@@ -209,7 +209,7 @@ impl<'a> Write<'a> {
             let typed = Some(self.resource.schema.typed());
             let mut managers = Managers::of(new).or_else(|| Managers::of(old)).unwrap_or_default();
             let changed = self.manager.scope(Fields::changed(old, new, typed));
-            let gone = Fields::of(old, typed).without(&Fields::of(new, typed));
+            let gone = Fields::with_holders(old, typed).without(&Fields::with_holders(new, typed));
             managers.record(&self.manager, &changed, &gone, &self.store.clock.stamp());
             managers
         });

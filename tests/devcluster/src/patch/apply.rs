@@ -36,9 +36,10 @@ pub(crate) fn apply(
     merge(&mut object, wanted, schema);
 
     let changed = manager.scope(Fields::changed(live, &object, schema));
+    let allowed = from_client_side(live, manager, schema);
     let mut conflicts = Vec::new();
     for entry in managers.others(manager) {
-        let contested = entry.fields.common(&changed).common(&owns);
+        let contested = entry.fields.common(&changed).common(&owns).without(&allowed);
         let using = format!("conflict with {:?} using {}", entry.manager.name, entry.manager.api_version);
         conflicts.extend(contested.paths().into_iter().map(|path| (using.clone(), path)));
     }
@@ -52,6 +53,18 @@ pub(crate) fn apply(
     kept.add(&managers.fields_of_others(manager));
     drop_fields(&mut object, schema, &last, &kept);
     Ok(Applied { object, managers })
+}
+
+/// The fields that kubectl applied from the client side before: it may take those over from itself.
+fn from_client_side(live: &Value, manager: &Manager, schema: Option<&Value>) -> Fields {
+    const LAST: &str = "kubectl.kubernetes.io/last-applied-configuration";
+    if manager.name != "kubectl" {
+        return Fields::default();
+    }
+    let last = live.pointer("/metadata/annotations").and_then(|annotations| annotations.get(LAST));
+    let last = last.and_then(Value::as_str).and_then(|last| serde_json::from_str::<Value>(last).ok());
+    let Some(last) = last else { return Fields::default() };
+    Fields::of(&last, schema).without(&Fields::changed(live, &last, schema))
 }
 
 fn conflict(conflicts: &[(String, String)]) -> Status {

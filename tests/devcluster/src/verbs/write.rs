@@ -17,7 +17,7 @@ use crate::status::Status;
 use crate::store::{Key, Store};
 use crate::view::View;
 use crate::write::{Effect, Write};
-use crate::{delete, event};
+use crate::{delete, event, protobuf};
 
 pub(super) fn write(
     store: &mut Store,
@@ -57,8 +57,11 @@ fn body(request: &Request) -> Result<Value, Status> {
     parse(&request.body).map_err(Status::bad_request)
 }
 
-/// Reads JSON or YAML.
+/// Reads JSON, YAML, or the protobuf that is known here.
 fn parse(body: &[u8]) -> Result<Value, String> {
+    if body.starts_with(protobuf::MAGIC) {
+        return protobuf::decode(body);
+    }
     serde_json::from_slice(body).or_else(|json| {
         let text = std::str::from_utf8(body).map_err(|_| json.to_string())?;
         serde_saphyr::from_str::<Value>(text).map_err(|_| json.to_string())

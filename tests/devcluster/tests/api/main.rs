@@ -1,5 +1,7 @@
 //! The API as clients see it, in virtual time.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may fail as tests do")]
+
 mod apply;
 mod controller;
 
@@ -16,12 +18,12 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 /// Where the probes are.
-pub const PROBES: &str = "/apis/lab.example.org/v1/namespaces/default/probes";
+const PROBES: &str = "/apis/lab.example.org/v1/namespaces/default/probes";
 /// The probe called `p`.
-pub const PROBE: &str = "/apis/lab.example.org/v1/namespaces/default/probes/p";
+const PROBE: &str = "/apis/lab.example.org/v1/namespaces/default/probes/p";
 
 /// A definition with a bit of everything.
-pub fn definition() -> Value {
+fn definition() -> Value {
     let volume = json!({
         "type": "object", "required": ["name", "sizeGiB"],
         "properties": {
@@ -97,14 +99,14 @@ pub fn definition() -> Value {
 }
 
 /// A cluster that knows probes.
-pub fn cluster() -> DevCluster {
+fn cluster() -> DevCluster {
     let cluster = DevCluster::starting("2026-01-01T00:00:00Z".parse().unwrap());
     cluster.install(definition()).unwrap();
     cluster
 }
 
 /// A probe with a spec.
-pub fn probe(name: &str, spec: &Value) -> Value {
+fn probe(name: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "lab.example.org/v1", "kind": "Probe",
         "metadata": {"name": name, "namespace": "default"}, "spec": spec,
@@ -112,7 +114,7 @@ pub fn probe(name: &str, spec: &Value) -> Value {
 }
 
 /// Sends one request; returns the code and the body.
-pub async fn send(
+async fn send(
     cluster: &DevCluster,
     method: &str,
     uri: &str,
@@ -129,37 +131,37 @@ pub async fn send(
 }
 
 /// Reads.
-pub async fn get(cluster: &DevCluster, uri: &str) -> (u16, Value) {
+async fn get(cluster: &DevCluster, uri: &str) -> (u16, Value) {
     send(cluster, "GET", uri, "", None).await
 }
 
 /// Creates.
-pub async fn post(cluster: &DevCluster, uri: &str, body: &Value) -> (u16, Value) {
+async fn post(cluster: &DevCluster, uri: &str, body: &Value) -> (u16, Value) {
     send(cluster, "POST", uri, "application/json", Some(body)).await
 }
 
 /// Replaces.
-pub async fn put(cluster: &DevCluster, uri: &str, body: &Value) -> (u16, Value) {
+async fn put(cluster: &DevCluster, uri: &str, body: &Value) -> (u16, Value) {
     send(cluster, "PUT", uri, "application/json", Some(body)).await
 }
 
 /// Merges.
-pub async fn merge(cluster: &DevCluster, uri: &str, body: &Value) -> (u16, Value) {
+async fn merge(cluster: &DevCluster, uri: &str, body: &Value) -> (u16, Value) {
     send(cluster, "PATCH", uri, "application/merge-patch+json", Some(body)).await
 }
 
 /// Applies as a manager.
-pub async fn apply(cluster: &DevCluster, uri: &str, manager: &str, body: &Value) -> (u16, Value) {
+async fn apply(cluster: &DevCluster, uri: &str, manager: &str, body: &Value) -> (u16, Value) {
     let uri = format!("{uri}?fieldManager={manager}");
     send(cluster, "PATCH", &uri, "application/apply-patch+yaml", Some(body)).await
 }
 
 /// Deletes.
-pub async fn delete(cluster: &DevCluster, uri: &str) -> (u16, Value) {
+async fn delete(cluster: &DevCluster, uri: &str) -> (u16, Value) {
     send(cluster, "DELETE", uri, "", None).await
 }
 
 /// What a refusal says.
-pub fn message(body: &Value) -> &str {
+fn message(body: &Value) -> &str {
     body["message"].as_str().unwrap_or_default()
 }
