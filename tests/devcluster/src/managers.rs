@@ -6,7 +6,7 @@ use crate::fields::{Fields, Scope};
 use crate::json::{items, object, remove, set, text};
 
 /// How a manager writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Operation {
     Apply,
     Update,
@@ -76,7 +76,9 @@ impl Managers {
             }
             value
         };
-        let entries: Vec<_> = self.0.iter().map(entry).collect();
+        let mut sorted: Vec<_> = self.0.iter().collect();
+        sorted.sort_by_key(|entry| (entry.manager.operation, entry.time.clone(), entry.manager.name.clone()));
+        let entries: Vec<_> = sorted.into_iter().map(entry).collect();
         if entries.is_empty() {
             remove(into, &["metadata", "managedFields"]);
         } else {

@@ -115,7 +115,13 @@ pub(crate) fn same_object(resource: &Resource, key: &Key, old: &Value, new: &Val
             "the API version in the data ({given}) does not match the expected API version ({version})"
         )));
     }
-    precondition(resource, key, old, new.get("metadata").unwrap_or(&Value::Null))
+    let (uid, found) = (text(new, "/metadata/uid"), text(old, "/metadata/uid"));
+    if !uid.is_empty() && uid != found {
+        let error = FieldError::invalid("metadata.uid", &json!(uid), "field is immutable");
+        return Err(Status::invalid(&resource.group, &resource.kind, &key.name, &[error]));
+    }
+    let version = json!({"resourceVersion": text(new, "/metadata/resourceVersion")});
+    precondition(resource, key, old, &version)
 }
 
 /// Refuses where a wanted uid or resourceVersion is not the one there is.
@@ -211,14 +217,55 @@ pub(crate) fn check(new: &Value, namespaced: bool) -> Vec<FieldError> {
     if namespaced && text(new, "/metadata/namespace").is_empty() {
         errors.push(FieldError::required("metadata.namespace", ""));
     }
-    for finalizer in texts(new, "/metadata/finalizers") {
-        let standard = ["orphan", "foregroundDeletion", "kubernetes"].contains(&finalizer.as_str());
-        if !standard && !finalizer.contains('/') {
-            let detail = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.push(FieldError::invalid("metadata.finalizers", &json!(finalizer), detail));
+    errors.extend(labels(new));
+    errors
+}
+
+fn labels(new: &Value) -> Vec<FieldError> {
+    const NAME: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+                        alphanumeric character";
+    const REGEX: &str = "[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
+    let word = |word: &str| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let edge = |c: char| c.is_ascii_alphanumeric();
+        word.len() <= 63 && word.chars().all(inner) && word.starts_with(edge) && word.ends_with(edge)
+    };
+    let mut errors = Vec::new();
+    let given = new.pointer("/metadata/labels").and_then(Value::as_object);
+    for (name, value) in given.into_iter().flatten() {
+        let (prefix, last) = name.split_once('/').unwrap_or(("a", name));
+        if !is_subdomain(prefix) || !word(last) {
+            let detail = format!(
+                "name part {NAME} (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '({REGEX}')"
+            );
+            errors.push(FieldError::invalid("metadata.labels", &json!(name), detail));
+        }
+        let text = value.as_str().unwrap_or_default();
+        if !text.is_empty() && !word(text) {
+            let detail = format!(
+                "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and \
+                 must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', \
+                 regex used for validation is '(({REGEX})?')"
+            );
+            errors.push(FieldError::invalid("metadata.labels", &json!(text), detail));
         }
     }
     errors
+}
+
+/// What is allowed but unwise.
+pub(crate) fn warnings(new: &Value) -> Vec<String> {
+    let unqualified = |finalizer: &String| {
+        let standard = ["orphan", "foregroundDeletion", "kubernetes"].contains(&finalizer.as_str());
+        !standard && !finalizer.contains('/')
+    };
+    let warning = |finalizer: String| {
+        format!(
+            "metadata.finalizers: {finalizer:?}: prefer a domain-qualified finalizer name to avoid accidental \
+             conflicts with other finalizer writers"
+        )
+    };
+    texts(new, "/metadata/finalizers").into_iter().filter(unqualified).map(warning).collect()
 }
 
 fn is_subdomain(name: &str) -> bool {

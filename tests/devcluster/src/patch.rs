@@ -3,3 +3,4 @@
 pub(crate) mod apply;
 pub(crate) mod json;
 pub(crate) mod merge;
+pub(crate) mod typed;

@@ -55,10 +55,16 @@ impl Schema {
         }
     }
 
-    /// What is wrong with an object, given what it was before.
-    pub(crate) fn check(&self, object: &Value, before: Option<&Value>) -> Vec<FieldError> {
-        let Some(schema) = &self.root else { return Vec::new() };
-        let mut errors = validate::check(object, before, schema);
+    /// What is wrong with an object beside its metadata, given what it was before.
+    pub(crate) fn check(
+        &self,
+        object: &Value,
+        before: Option<&Value>,
+        metadata: Vec<FieldError>,
+    ) -> Vec<FieldError> {
+        let mut errors = metadata;
+        let Some(schema) = &self.root else { return errors };
+        errors.extend(validate::check(object, before, schema));
         if errors.iter().any(FieldError::blocks_rules) {
             let detail = "some validation rules were not checked because the object was invalid; \
                           correct the existing errors to complete validation";

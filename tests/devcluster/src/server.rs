@@ -87,7 +87,7 @@ fn refusal(status: &Status) -> Response<Body> {
 }
 
 fn object(code: u16, body: &Value, warnings: &[String]) -> Response<Body> {
-    let mut response = response(code, "application/json", Body::from(body.to_string()));
+    let mut response = response(code, "application/json", Body::from(format!("{body}\n")));
     for warning in warnings {
         if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
             response.headers_mut().append(header::WARNING, value);

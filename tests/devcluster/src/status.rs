@@ -140,8 +140,8 @@ impl FieldError {
     /// Whether rules over several fields make no sense while this is wrong.
     pub(crate) fn blocks_rules(&self) -> bool {
         match self.wrong {
-            Wrong::Type | Wrong::Required | Wrong::TooLong | Wrong::TooMany => true,
-            Wrong::Invalid | Wrong::Unsupported | Wrong::Forbidden | Wrong::Duplicate => false,
+            Wrong::Type | Wrong::Required | Wrong::Unsupported | Wrong::TooLong | Wrong::TooMany => true,
+            Wrong::Invalid | Wrong::Forbidden | Wrong::Duplicate => false,
         }
     }
 

@@ -106,10 +106,15 @@ impl<'a> Write<'a> {
         resource.schema.default(&mut new);
         definition::complete(&resource, &mut new);
         self.check(&new, None)?;
+        self.warnings.extend(metadata::warnings(&new));
 
         let key = Key::new(&resource.storage, namespace, &name);
-        if self.store.get(&key).is_some() {
-            return Err(Status::already_exists(&resource.group, &resource.plural, &name));
+        if let Some(there) = self.store.get(&key) {
+            let mut status = Status::already_exists(&resource.group, &resource.plural, &name);
+            if !text(there, "/metadata/deletionTimestamp").is_empty() {
+                status.message = format!("object is being deleted: {}", status.message);
+            }
+            return Err(status);
         }
         let managers = managers.unwrap_or_else(|| {
             let mut managers = Managers::default();
@@ -134,6 +139,8 @@ impl<'a> Write<'a> {
         if unconditional && text(&new, "/metadata/resourceVersion").is_empty() {
             return Err(metadata::unconditional(&self.resource, &key.name));
         }
+        let old = self.existing(key)?;
+        metadata::precondition(&self.resource, key, &old, new.get("metadata").unwrap_or(&Value::Null))?;
         self.update(key, new, None)
     }
 
@@ -194,8 +201,8 @@ impl<'a> Write<'a> {
     }
 
     fn check(&self, new: &Value, old: Option<&Value>) -> Result<(), Status> {
-        let mut errors = metadata::check(new, self.resource.namespaced);
-        errors.extend(self.resource.schema.check(new, old));
+        let errors = metadata::check(new, self.resource.namespaced);
+        let errors = self.resource.schema.check(new, old, errors);
         let name = text(new, "/metadata/name");
         if errors.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Defaults.
+//! Defaults, and nulls where there may be none.
 
 use serde_json::Value;
 
@@ -8,15 +8,19 @@ use super::{field, item};
 pub(crate) fn fill(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(map) => {
+            let nullable = |schema: &Value| schema.get("nullable") == Some(&Value::Bool(true));
             let properties = schema.get("properties").and_then(Value::as_object);
             for (name, property) in properties.into_iter().flatten() {
                 let Some(default) = property.get("default") else { continue };
-                let nullable = property.get("nullable") == Some(&Value::Bool(true));
-                let missing = map.get(name).is_none_or(|given| given.is_null() && !nullable);
+                let missing = map.get(name).is_none_or(|given| given.is_null() && !nullable(property));
                 if missing {
                     map.insert(name.clone(), default.clone());
                 }
             }
+            // A null that may not be one is as good as absent.
+            map.retain(|name, given| {
+                !given.is_null() || properties.and_then(|all| all.get(name)).is_none_or(nullable)
+            });
             for (name, given) in map {
                 if let Some(property) = field(Some(schema), name) {
                     fill(given, property);

@@ -29,8 +29,11 @@ fn value(given: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldError>
         return;
     }
     if !fits(given, schema) {
-        let wanted = schema.get("type").and_then(Value::as_str).unwrap_or_default();
-        let found = type_of(given);
+        let says = |key: &str| schema.get(key).and_then(Value::as_str);
+        let (mut wanted, mut found) = (says("type").unwrap_or_default(), type_of(given));
+        if wanted == "integer" && given.is_f64() {
+            (wanted, found) = (says("format").unwrap_or(wanted), "float64");
+        }
         let detail = format!("{path} in body must be of type {wanted}: {found:?}");
         errors.push(FieldError::new(path, Wrong::Type, Some(found.into()), detail));
         return;
@@ -46,7 +49,7 @@ fn value(given: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldError>
             }
             if let Some(least) = limit(schema, "minProperties").filter(|least| size < *least) {
                 let detail = format!("{path} in body should have at least {least} properties");
-                errors.push(FieldError::invalid(path, given, detail));
+                errors.push(FieldError::invalid(path, &size.into(), detail));
             }
             missing(given, schema, path, errors);
             for (name, inner) in map {
@@ -156,7 +159,7 @@ fn string(text: &str, schema: &Value, path: &str, errors: &mut Vec<FieldError>) 
     };
     if !formed {
         let detail = format!("{path} in body must be of type {format}: {text:?}");
-        errors.push(FieldError::invalid(path, &given, detail));
+        errors.push(FieldError::new(path, Wrong::Type, Some(given), detail));
     }
 }
 
@@ -194,9 +197,9 @@ fn bounds(number: &Number, schema: &Value, path: &str, errors: &mut Vec<FieldErr
         _ => true,
     };
     if !formed {
-        let detail =
-            format!("Checked value must be of type integer with format {format} (default): {path} in body");
-        errors.push(FieldError::invalid(path, &given, detail));
+        // The real server forgets to say which field and value it was, in their places.
+        let detail = format!("Checked value must be of type integer with format {format} in {path}");
+        errors.push(FieldError::invalid("", &"".into(), detail));
     }
 }
 
@@ -207,7 +210,7 @@ fn array(list: &[Value], schema: &Value, path: &str, errors: &mut Vec<FieldError
     }
     if let Some(least) = limit(schema, "minItems").filter(|least| size < *least) {
         let detail = format!("{path} in body should have at least {least} items");
-        errors.push(FieldError::invalid(path, &Value::from(list), detail));
+        errors.push(FieldError::invalid(path, &size.into(), detail));
     }
     let inner = item(Some(schema));
     for (index, given) in list.iter().enumerate() {

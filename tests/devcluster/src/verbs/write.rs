@@ -9,7 +9,7 @@ use crate::json::{object, set, text};
 use crate::managers::Operation;
 use crate::metadata;
 use crate::patch::apply::Force;
-use crate::patch::{apply, json as json_patch, merge};
+use crate::patch::{apply, json as json_patch, merge, typed};
 use crate::request::{Request, Verb};
 use crate::resource::Resource;
 use crate::selector::Selector;
@@ -84,20 +84,17 @@ fn patch(write: &mut Write<'_>, key: &Key, request: &Request) -> Result<Arc<Valu
     let mut new = shown(&write.resource, (*old).clone());
     let content_type = request.content_type.split(';').next().unwrap_or_default();
     match content_type {
-        "application/json-patch+json" => json_patch::apply(&mut new, &change).map_err(|why| {
+        "application/json-patch+json" => json_patch::apply(&mut new, &change).map_err(|_| {
             let message = "the server rejected our request due to an error in our request";
-            let mut status = Status::new(422, "Invalid", message);
-            status.details = json!({"causes": [{"reason": "UnexpectedServerResponse", "message": why}]});
-            status
+            Status::new(422, "Invalid", message)
         })?,
         "application/merge-patch+json" => merge::merge(&mut new, &change),
         "application/strategic-merge-patch+json" if !write.resource.custom => merge::merge(&mut new, &change),
-        other => {
+        _ => {
             let supported =
                 "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
             let message = format!(
-                "the body of the request was in an unknown format - accepted media types include: {supported} \
-                 (it was {other:?})"
+                "the body of the request was in an unknown format - accepted media types include: {supported}"
             );
             return Err(Status::new(415, "UnsupportedMediaType", message));
         }
@@ -142,21 +139,25 @@ fn apply_patch(write: &mut Write<'_>, key: &Key, request: &Request) -> Result<(u
     write.update(key, object, Some(applied.managers)).map(|stored| (200, stored))
 }
 
-/// An apply may only name fields that the schema declares.
+/// An apply may only name fields that the schema declares, as what it declares them.
 fn check_fields(resource: &Resource, key: &Key, wanted: &Value) -> Result<(), Status> {
-    let unknown = resource.schema.prune(&mut wanted.clone());
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<_> =
-        unknown.iter().map(|field| format!(".{field}: field not declared in schema")).collect();
+    let misfits = resource.schema.root().map(|schema| typed::misfits(wanted, schema)).unwrap_or_default();
+    let said = match misfits.as_slice() {
+        [] => return Ok(()),
+        [one] => one.clone(),
+        many => format!(
+            "errors:
+  {}",
+            many.join(
+                "
+  "
+            )
+        ),
+    };
     let place = if key.namespace.is_empty() { String::from("/") } else { format!("{}/", key.namespace) };
     let (version, kind) = (resource.api_version(), &resource.kind);
-    let message = format!(
-        "failed to create typed patch object ({place}{}; {version}, Kind={kind}): {}",
-        key.name,
-        lines.join("\n")
-    );
+    let message =
+        format!("failed to create typed patch object ({place}{}; {version}, Kind={kind}): {said}", key.name);
     Err(Status::new(500, "", message))
 }
 

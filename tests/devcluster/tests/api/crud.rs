@@ -37,14 +37,16 @@ async fn a_replace_with_an_old_version_conflicts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_objects_uid_conflicts() {
+async fn another_objects_uid_is_refused() {
     let cluster = cluster();
-    post(&cluster, PROBES, &probe("p", &json!({"image": "a"}))).await;
+    let (_, mut made) = post(&cluster, PROBES, &probe("p", &json!({"image": "a"}))).await;
 
+    made["metadata"]["uid"] = json!("other");
+    assert_eq!(put(&cluster, PROBE, &made).await.0, 409);
     let (code, _) =
         merge(&cluster, PROBE, &json!({"metadata": {"uid": "other", "labels": {"a": "b"}}})).await;
 
-    assert_eq!(code, 409);
+    assert_eq!(code, 422);
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,4 +186,18 @@ async fn a_table_has_the_columns_of_the_definition() {
     assert_eq!(table["columnDefinitions"][4]["priority"], 1);
     assert_eq!(table["rows"][0]["cells"], json!(["p", "a", "Unknown", "90s", "small"]));
     assert_eq!(table["rows"][0]["object"]["kind"], "PartialObjectMetadata");
+}
+
+#[tokio::test(start_paused = true)]
+async fn kubectl_may_send_protobuf() {
+    let cluster = cluster();
+    let named = [b"\x0a\x05\x0a\x03lab".as_slice(), b"\x12\x00\x1a\x00"].concat();
+    let what = [b"\x0a\x02v1\x12\x09Namespace".as_slice()].concat();
+    let sent = [b"k8s\0\x0a\x0f".as_slice(), &what, b"\x12\x0b", &named].concat();
+    let request = axum::http::Request::post("/api/v1/namespaces").body(axum::body::Body::from(sent)).unwrap();
+
+    let response = tower::ServiceExt::oneshot(cluster.router(), request).await.unwrap();
+
+    assert_eq!(response.status(), 201);
+    assert_eq!(get(&cluster, "/api/v1/namespaces/lab").await.1["status"]["phase"], "Active");
 }

@@ -18,13 +18,15 @@ async fn errors_read_like_the_real_ones() {
         "Probe.lab.example.org \"p\" is invalid: spec.volumes[0].sizeGiB: Invalid value: 0: \
          spec.volumes[0].sizeGiB in body should be greater than or equal to 1"
     );
-    assert_eq!(
-        refusal(json!({"image": "a", "pool": "huge"})).await,
-        "Probe.lab.example.org \"p\" is invalid: spec.pool: Unsupported value: \"huge\": \
-         supported values: \"small\", \"large\""
-    );
     let checked = "<nil>: Invalid value: null: some validation rules were not checked because the object was \
                    invalid; correct the existing errors to complete validation";
+    assert_eq!(
+        refusal(json!({"image": "a", "pool": "huge"})).await,
+        format!(
+            "Probe.lab.example.org \"p\" is invalid: [spec.pool: Unsupported value: \"huge\": \
+             supported values: \"small\", \"large\", {checked}]"
+        )
+    );
     assert_eq!(
         refusal(json!({})).await,
         format!("Probe.lab.example.org \"p\" is invalid: [spec.image: Required value, {checked}]")
@@ -111,4 +113,15 @@ async fn a_rule_that_does_not_parse_refuses_the_definition() {
         get(&cluster, "/apis/lab.example.org/v1").await.1["resources"][0]["shortNames"],
         json!(["pb"])
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_null_that_may_not_be_is_absent() {
+    let cluster = cluster();
+
+    let (code, made) =
+        post(&cluster, PROBES, &probe("p", &json!({"image": "a", "note": null, "pool": null}))).await;
+
+    assert_eq!(code, 201);
+    assert_eq!(made["spec"], json!({"image": "a", "pool": "small"}));
 }
