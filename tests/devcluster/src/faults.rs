@@ -145,7 +145,8 @@ impl Faults {
         plan.expiring = 0;
     }
 
-    /// Calls back at every request for a resource, before anything happens to it.
+    /// Calls back at every request for a resource, before anything happens to it. The callback may look at
+    /// the cluster, but not at these faults.
     pub fn observe(&self, observer: impl FnMut(&Call) + Send + 'static) {
         self.plan().observers.push(Box::new(observer));
     }

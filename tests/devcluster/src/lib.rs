@@ -4,7 +4,21 @@
 //! defaults, rules, columns and status. It is not a product: one process, nothing on disk, no users. Where it
 //! differs from the real server, it is wrong.
 //!
-//! Begin with [`DevCluster`]. Inside, a request goes
+//! Begin with [`DevCluster`]:
+//!
+//! ```
+//! use tower::ServiceExt as _;
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let cluster = devcluster::DevCluster::new();
+//! let service = cluster.router().into_service::<axum::body::Body>();
+//! let service = service.map_request(|r: axum::http::Request<kube::client::Body>| r.map(axum::body::Body::new));
+//! let client = kube::Client::new(service, "default");
+//! assert_eq!(client.apiserver_version().await.unwrap().minor, "36");
+//! # });
+//! ```
+//!
+//! Inside, a request goes
 //!
 //! ```text
 //! server ─► request ─► faults ─► verbs ─► write ─► metadata, namespace, schema, managers ─► store

@@ -164,10 +164,10 @@ fn selectable(version: &Value) -> Vec<(String, String)> {
 pub(crate) fn built_in() -> Vec<Resource> {
     const AGE: (&str, &str, &str) = ("Age", "date", ".metadata.creationTimestamp");
     let event_columns = &[
-        ("Last Seen", "date", ".lastTimestamp"),
+        ("Last Seen", "date", ".series.lastObservedTime|.lastTimestamp|.eventTime"),
         ("Type", "string", ".type"),
         ("Reason", "string", ".reason"),
-        ("Object", "string", ".involvedObject.name"),
+        ("Object", "object", ".involvedObject"),
         ("Message", "string", ".message"),
     ];
     let of_object = ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];

@@ -70,10 +70,11 @@ fn record(cluster: &DevCluster, request: &Request, code: u16) {
 }
 
 fn follow(watch: Watch, cluster: DevCluster) -> Response<Body> {
-    let lines = stream::unfold((watch, cluster), |(mut watch, cluster)| async move {
-        let event = watch.next(&cluster).await?;
+    let dropped = cluster.faults().drops();
+    let lines = stream::unfold((watch, cluster, dropped), |(mut watch, cluster, mut dropped)| async move {
+        let event = watch.next(&cluster, &mut dropped).await?;
         let line = Bytes::from(format!("{event}\n"));
-        Some((Ok::<_, std::convert::Infallible>(line), (watch, cluster)))
+        Some((Ok::<_, std::convert::Infallible>(line), (watch, cluster, dropped)))
     });
     response(200, "application/json", Body::from_stream(lines))
 }

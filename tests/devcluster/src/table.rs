@@ -24,7 +24,7 @@ pub(crate) fn of(
         "description": "Name must be unique within a namespace.",
     });
     let head = resource.columns.iter().map(|column| {
-        let kind = if column.kind == "count" { "string" } else { &column.kind };
+        let kind = if ["count", "object"].contains(&column.kind.as_str()) { "string" } else { &column.kind };
         json!({
             "name": column.name, "type": kind, "format": "", "priority": column.priority,
             "description": column.description,
@@ -48,7 +48,12 @@ pub(crate) fn of(
 }
 
 fn cell(column: &Column, stored: &Value, now: Timestamp) -> Value {
-    let found = jsonpath::find(stored, &column.path);
+    let found = column.path.split('|').map(|path| jsonpath::find(stored, path));
+    let found = found.into_iter().find(|found| !found.is_empty()).unwrap_or_default();
+    if column.kind == "object" {
+        let of = |pointer: &str| found.first().map(|object| text(object, pointer)).unwrap_or_default();
+        return json!(format!("{}/{}", of("/kind").to_lowercase(), of("/name")));
+    }
     if column.kind == "count" {
         let size = match found.first() {
             Some(Value::Object(map)) => map.len(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, sleep_until};
 
 use crate::DevCluster;
@@ -105,8 +106,7 @@ impl Watch {
     }
 
     /// The next event, when there is one; `None` when the watch ends.
-    pub(crate) async fn next(&mut self, cluster: &DevCluster) -> Option<Value> {
-        let mut dropped = cluster.faults().drops();
+    pub(crate) async fn next(&mut self, cluster: &DevCluster, dropped: &mut Receiver<u64>) -> Option<Value> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);

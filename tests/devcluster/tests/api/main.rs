@@ -9,6 +9,7 @@ mod crud;
 mod deletion;
 mod faults;
 mod schema;
+mod tls;
 mod watch;
 
 use axum::body::Body;
