@@ -48,3 +48,19 @@ pub(crate) fn age(passed: Duration) -> String {
         252_288_000.. => format!("{}y", days / 365),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_read_as_kubectl_prints_them() {
+        let ages = [(0, "0s"), (119, "119s"), (120, "2m"), (150, "2m30s"), (3600, "60m"), (10_800, "3h")];
+        let more =
+            [(12_600, "3h30m"), (36_000, "10h"), (180_000, "2d2h"), (864_000, "10d"), (40_000_000, "462d")];
+
+        for (seconds, text) in ages.into_iter().chain(more) {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
+        }
+    }
+}

@@ -23,6 +23,9 @@ pub(crate) fn delete(
     let found = store.get(key).cloned().ok_or_else(missing)?;
     let wanted = options.get("preconditions").unwrap_or(&Value::Null);
     metadata::precondition(resource, key, &found, wanted)?;
+    if namespace::is(resource) && ["default", "kube-system", "kube-public"].contains(&key.name.as_str()) {
+        return Err(Status::forbidden("", "namespaces", &key.name, "this namespace may not be deleted"));
+    }
     let uid = text(&found, "/metadata/uid");
     let done = deleted(resource, &key.name, uid);
     if effect == Effect::DryRun {

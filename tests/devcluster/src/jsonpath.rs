@@ -105,3 +105,24 @@ fn filtered(filter: &str) -> Step {
     let path = path.trim().trim_start_matches('@').split('.').filter(|name| !name.is_empty());
     Step::Where { path: path.map(str::to_owned).collect(), is }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn paths_of_columns_are_followed() {
+        let object =
+            json!({"a": {"b.c": [1, 2]}, "l": [{"type": "Ready", "status": "True"}, {"type": "Other"}]});
+        let found = |path| find(&object, path).into_iter().map(plain).collect::<Vec<_>>();
+
+        assert_eq!(found(r#".l[?(@.type=="Ready")].status"#), ["True"]);
+        assert_eq!(found(".l[*].type"), ["Ready", "Other"]);
+        assert_eq!(found(".l[-1].type"), ["Other"]);
+        assert_eq!(found(r".a.b\.c[0]"), ["1"]);
+        assert_eq!(found(".a['b.c'][1]"), ["2"]);
+        assert!(found(".nope.at.all").is_empty());
+    }
+}

@@ -168,8 +168,21 @@ pub(crate) fn built_in() -> Vec<Resource> {
         ("Type", "string", ".type"),
         ("Reason", "string", ".reason"),
         ("Object", "object", ".involvedObject"),
+        ("Subobject", "string", ".involvedObject.fieldPath"),
+        ("Source", "string", ".source.component|.reportingComponent"),
         ("Message", "string", ".message"),
+        ("First Seen", "date", ".firstTimestamp|.eventTime"),
+        ("Count", "string", ".series.count|.count"),
+        ("Name", "string", ".metadata.name"),
     ];
+    let of_events = |resource: Resource| {
+        let mut resource = resource.short(&["ev"]).columns(event_columns);
+        for column in &mut resource.columns {
+            let wide = ["Subobject", "Source", "First Seen", "Count", "Name"].contains(&column.name.as_str());
+            column.priority = i64::from(wide);
+        }
+        resource
+    };
     let of_object = ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
     let event_fields = |prefix: &str| {
         let mut fields: Vec<_> =
@@ -179,12 +192,9 @@ pub(crate) fn built_in() -> Vec<Resource> {
         fields.push(("reportingController".into(), "reportingComponent".into()));
         fields
     };
-    let mut core =
-        Resource::built_in("", "v1", "Event", "events", true).short(&["ev"]).columns(event_columns);
+    let mut core = of_events(Resource::built_in("", "v1", "Event", "events", true));
     core.selectable = event_fields("involvedObject");
-    let mut grouped = Resource::built_in("events.k8s.io", "v1", "Event", "events", true)
-        .short(&["ev"])
-        .columns(event_columns);
+    let mut grouped = of_events(Resource::built_in("events.k8s.io", "v1", "Event", "events", true));
     grouped.selectable = event_fields("regarding");
     vec![
         Resource::built_in("", "v1", "Namespace", "namespaces", false)

@@ -23,6 +23,8 @@ pub(crate) fn of(
         "name": "Name", "type": "string", "format": "name", "priority": 0,
         "description": "Name must be unique within a namespace.",
     });
+    // Events are told apart by what they say, not by their names.
+    let named = !resource.columns.iter().any(|column| column.name == "Name");
     let head = resource.columns.iter().map(|column| {
         let kind = if ["count", "object"].contains(&column.kind.as_str()) { "string" } else { &column.kind };
         json!({
@@ -32,7 +34,8 @@ pub(crate) fn of(
     });
     let row = |stored: &&Value| {
         let cells = resource.columns.iter().map(|column| cell(column, stored, now));
-        let cells: Vec<_> = std::iter::once(json!(text(stored, "/metadata/name"))).chain(cells).collect();
+        let cells: Vec<_> =
+            named.then(|| json!(text(stored, "/metadata/name"))).into_iter().chain(cells).collect();
         let object = match rows {
             Rows::Nothing => return json!({"cells": cells}),
             Rows::Metadata => partial(stored),
@@ -42,7 +45,7 @@ pub(crate) fn of(
     };
     json!({
         "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
-        "columnDefinitions": std::iter::once(name).chain(head).collect::<Vec<_>>(),
+        "columnDefinitions": named.then_some(name).into_iter().chain(head).collect::<Vec<_>>(),
         "rows": stored.iter().map(row).collect::<Vec<_>>(),
     })
 }

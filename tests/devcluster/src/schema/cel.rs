@@ -6,6 +6,7 @@
 use std::fmt;
 
 use kube_cel::{CompiledSchema, ErrorKind, ValidationError, Validator, compile_schema};
+use regex::Regex;
 use serde_json::Value;
 
 use super::{Shape, item_key, join, shape};
@@ -15,10 +16,16 @@ use crate::status::{FieldError, Wrong};
 #[derive(Default)]
 pub(crate) struct Rules {
     schema: Value,
-    here: Option<CompiledSchema>,
+    here: Option<Here>,
     fields: Vec<(String, Rules)>,
     additional: Option<Box<Rules>>,
     items: Option<Box<Rules>>,
+}
+
+/// The rules of one node, for when there is an old self and for when there is none.
+struct Here {
+    changed: CompiledSchema,
+    new: CompiledSchema,
 }
 
 impl fmt::Debug for Rules {
@@ -31,11 +38,13 @@ impl Rules {
     pub(crate) fn compile(schema: &Value) -> Result<Self, String> {
         let mut here = None;
         if schema.get("x-kubernetes-validations").is_some() {
-            let compiled = compile_schema(&without_inner_rules(schema, 0));
-            if let Some(error) = compiled.compilation_errors().first() {
+            let alone = without_inner_rules(schema, 0);
+            let changed = compile_schema(&with_optional(&alone, "optional.of(oldSelf)"));
+            let new = compile_schema(&with_optional(&alone, "optional.none()"));
+            if let Some(error) = changed.compilation_errors().first() {
                 return Err(error.to_string());
             }
-            here = Some(compiled);
+            here = Some(Here { changed, new });
         }
         let mut fields = Vec::new();
         for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
@@ -84,6 +93,7 @@ impl Rules {
             return;
         }
         if let Some(rules) = &self.here {
+            let rules = if old.is_some() { &rules.changed } else { &rules.new };
             let found = judge.validate_compiled(rules, value, old).err();
             let found = found.into_iter().flatten();
             // What has not changed keeps the right to be wrong, except toward rules about change.
@@ -151,6 +161,29 @@ impl Rules {
 fn dotted(path: &str, below: &str) -> String {
     let below = below.trim_start_matches('.');
     if below.is_empty() || path.is_empty() { below.to_owned() } else { format!(".{below}") }
+}
+
+/// Spells out `oldSelf` where it is an optional: the library hands over a plain value, or null.
+fn with_optional(schema: &Value, spelled: &str) -> Value {
+    let mut schema = schema.clone();
+    let Ok(name) = Regex::new(r"\boldSelf\b") else { return schema };
+    let rules = schema.get_mut("x-kubernetes-validations").and_then(Value::as_array_mut);
+    for rule in rules.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if rule.remove("optionalOldSelf") != Some(Value::Bool(true)) {
+            continue;
+        }
+        if !rule.contains_key("message") {
+            let said = rule.get("rule").and_then(Value::as_str).unwrap_or_default();
+            rule.insert("message".into(), format!("failed rule: {said}").into());
+        }
+        for part in ["rule", "messageExpression"] {
+            if let Some(said) = rule.get(part).and_then(Value::as_str) {
+                let said = name.replace_all(said, spelled).into_owned();
+                rule.insert(part.into(), said.into());
+            }
+        }
+    }
+    schema
 }
 
 /// A schema with the rules of its root only.

@@ -84,3 +84,43 @@ async fn a_collection_is_deleted_by_its_selector() {
     let left: Vec<_> = cluster.list("probes", "").iter().map(|o| o["metadata"]["name"].clone()).collect();
     assert_eq!(left, ["b"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_deleted_in_the_foreground_waits_for_what_it_owns() {
+    let cluster = cluster();
+    let (_, owner) = post(&cluster, PROBES, &probe("p", &json!({"image": "a"}))).await;
+    let mut dependent = held("q");
+    dependent["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "lab.example.org/v1", "kind": "Probe", "name": "p", "uid": owner["metadata"]["uid"],
+        "blockOwnerDeletion": true,
+    }]);
+    post(&cluster, PROBES, &dependent).await;
+
+    delete(&cluster, &format!("{PROBE}?propagationPolicy=Foreground")).await;
+    assert_eq!(get(&cluster, PROBE).await.1["metadata"]["finalizers"], json!(["foregroundDeletion"]));
+    merge(&cluster, &format!("{PROBES}/q"), &json!({"metadata": {"finalizers": null}})).await;
+
+    assert_eq!(get(&cluster, PROBE).await.0, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_owned_stays_where_it_is_orphaned() {
+    let cluster = cluster();
+    let (_, owner) = post(&cluster, PROBES, &probe("p", &json!({"image": "a"}))).await;
+    let mut dependent = probe("q", &json!({"image": "a"}));
+    let uid = &owner["metadata"]["uid"];
+    dependent["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "v1", "kind": "Probe", "name": "p", "uid": uid}]);
+    post(&cluster, PROBES, &dependent).await;
+
+    delete(&cluster, &format!("{PROBE}?propagationPolicy=Orphan")).await;
+
+    assert_eq!(get(&cluster, &format!("{PROBES}/q")).await.0, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_namespaces_stay() {
+    let cluster = cluster();
+
+    assert_eq!(delete(&cluster, "/api/v1/namespaces/default").await.0, 403);
+}

@@ -125,3 +125,21 @@ async fn a_null_that_may_not_be_is_absent() {
     assert_eq!(code, 201);
     assert_eq!(made["spec"], json!({"image": "a", "pool": "small"}));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_optional_old_self_sees_a_field_come_and_go() {
+    let cluster = cluster();
+    let mut crd = crate::definition();
+    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["properties"]["spec"]["properties"]["note"]["x-kubernetes-validations"] = json!([{
+        "rule": "!oldSelf.hasValue() || self == oldSelf.value()", "message": "note is final", "optionalOldSelf": true,
+    }]);
+
+    cluster.install(crd).unwrap();
+    let (code, made) = post(&cluster, PROBES, &probe("p", &json!({"image": "a", "note": "x"}))).await;
+    assert_eq!(code, 201, "{made}");
+    let (code, refused) = merge(&cluster, PROBE, &json!({"spec": {"note": "y"}})).await;
+
+    assert_eq!(code, 422);
+    assert!(message(&refused).ends_with("note is final"), "{refused}");
+}

@@ -99,3 +99,13 @@ async fn a_watch_from_too_long_ago_is_told_410() {
     assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(410)));
     assert!(events.next().await.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_watch_ends_even_if_nobody_was_reading() {
+    let cluster = cluster();
+    let mut events = Events::open(&cluster, "resourceVersion=0").await;
+
+    cluster.faults().drop_watches();
+
+    assert!(events.next().await.is_none());
+}
