@@ -26,7 +26,7 @@
 //!                                  └─► read ─► selector, view (table)       watch ◄───────────┘
 //! ```
 //!
-//! and after every write [`gc`] follows what it set in motion. [`discovery`] and [`openapi`] tell clients
+//! and after every write `gc` follows what it set in motion. `discovery` and `openapi` tell clients
 //! what there is.
 
 mod clock;

@@ -55,7 +55,7 @@ pub(crate) fn keep(resource: &Resource, old: &Value, new: &mut Value) {
     }
 }
 
-/// Marks a namespace as going; its contents follow in [`settle`].
+/// Marks a namespace as going; its contents follow in [`crate::gc::settle`].
 pub(crate) fn terminate(store: &mut Store, resource: &Resource, key: &Key) {
     let Some(mut going) = store.get(key).map(|namespace| (**namespace).clone()) else { return };
     if text(&going, "/metadata/deletionTimestamp").is_empty() {
