@@ -213,7 +213,7 @@ new_namespace() { kubectl create namespace "$namespace" >/dev/null; }
 # leave_nothing: whatever a test was about, after it the lab is as it was and the cloud is empty.
 leave_nothing() {
   calm
-  kubectl delete testnodes --all -n "$namespace" --timeout=60s >/dev/null
+  kubectl delete testnodes --all -n "$namespace" --timeout=180s >/dev/null
   kubectl delete namespace "$namespace" --ignore-not-found --wait=false >/dev/null
   guests_of_the_lab | xargs --no-run-if-empty kubectl delete -n "$SYSTEM" --timeout=30s >/dev/null
   eventually 20 nothing_left
