@@ -1,1 +1,343 @@
+//! Lists are read once, kept, and let go of, in paused time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use serde_json::{Value, json};
+use tokio::time::{Instant, advance, sleep};
+
+use super::*;
+use crate::openstack::credentials::{Interface, Key, Login};
+use crate::openstack::transport::TlsOptions;
+use crate::openstack::{Credentials, RateOptions, SessionOptions, Transport};
+
+const EVERYTHING: [List; 5] =
+    [List::Flavors, List::Images, List::Networks, List::SecurityGroups, List::VolumeTypes];
+const TAKES: Duration = Duration::from_secs(2);
+
+/// A cloud that answers every list after [`TAKES`].
+#[derive(Clone, Default)]
+struct Cloud {
+    asked: Arc<AtomicUsize>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Cloud {
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn breaks(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
+    fn heals(&self) {
+        self.broken.store(false, Ordering::SeqCst);
+    }
+
+    fn session(&self) -> Session {
+        let cloud = self.clone();
+        let transport = Transport::service(move |request: Request<Vec<u8>>| {
+            let cloud = cloud.clone();
+            async move { Ok(cloud.answer(&request).await) }
+        });
+        let credentials = Credentials {
+            auth_url: "http://keystone/v3".parse().unwrap(),
+            login: Login::ApplicationCredential { key: Key::Id("i".into()), secret: "s".into() },
+            region: None,
+            interface: Interface::Public,
+            tls: TlsOptions::default(),
+        };
+        let rate = RateOptions { requests_per_second: 1000, burst: 1000 };
+        Session::new(SessionOptions {
+            cloud: "c".into(),
+            credentials,
+            transport,
+            rate,
+            observe: Arc::new(|_| {}),
+        })
+    }
+
+    async fn answer(&self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+        let path = request.uri().path();
+        if path.ends_with("/auth/tokens") {
+            return response(201, &login());
+        }
+        let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        sleep(TAKES).await;
+        if self.broken.load(Ordering::SeqCst) {
+            return response(500, &Value::Null);
+        }
+        response(200, &list(path, number))
+    }
+}
+
+fn response(status: u16, body: &Value) -> Response<Vec<u8>> {
+    let response = Response::builder().status(status).header("x-subject-token", "token");
+    response.body(body.to_string().into_bytes()).unwrap()
+}
+
+fn login() -> Value {
+    let endpoint = |kind: &str| {
+        let at = json!({ "interface": "public", "region_id": "one", "region": "one", "url": format!("http://{kind}/") });
+        json!({ "type": kind, "endpoints": [at] })
+    };
+    json!({ "token": {
+        "issued_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z",
+        "project": { "id": "p1", "name": "lab", "domain": { "id": "default", "name": "Default" } },
+        "user": { "id": "u1", "name": "robot" }, "methods": ["application_credential"],
+        "catalog": [endpoint("compute"), endpoint("volumev3"), endpoint("image"), endpoint("network")],
+    }})
+}
+
+/// The flavor's name counts the requests.
+fn list(path: &str, number: usize) -> Value {
+    let name = format!("f{number}");
+    let flavor = json!({ "id": "1", "name": name, "vcpus": 2, "ram": 4096, "disk": 20,
+        "OS-FLV-DISABLED:disabled": true });
+    let network = |id: &str, shared: bool, project: &str| {
+        json!({ "id": id, "name": id, "shared": shared, "project_id": project, "subnets": ["s"],
+            "router:external": id == "ext" })
+    };
+    match path.rsplit('/').find(|part| *part != "detail").unwrap() {
+        "flavors" => json!({ "flavors": [flavor] }),
+        "images" => {
+            json!({ "images": [{ "id": "i", "name": "Ubuntu 22.04", "status": "active", "min_disk": 3,
+            "min_ram": 512, "created_at": "2026-01-01T00:00:00Z", "os_distro": "ubuntu" }] })
+        }
+        "networks" => json!({ "networks":
+            [network("own", false, "p1"), network("theirs", false, "p2"), network("ext", true, "p2")] }),
+        "security-groups" => json!({ "security_groups": [{ "id": "g", "name": "ssh" }] }),
+        "types" => json!({ "volume_types": [{ "id": "t", "name": "fast" }] }),
+        other => panic!("nobody asks for {other}"),
+    }
+}
+
+async fn load_all(catalogue: &Catalogue, session: &Session) {
+    while let Some(list) = catalogue.missing(&EVERYTHING, Instant::now()) {
+        catalogue.load(session, list).await.unwrap();
+    }
+}
+
+fn flavor_name(catalogue: &Catalogue) -> String {
+    catalogue.offerings().unwrap().flavors[0].name.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_are_read_one_at_a_time_in_the_order_they_are_wanted() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+
+    for list in EVERYTHING {
+        assert_eq!(catalogue.missing(&EVERYTHING, Instant::now()), Some(list));
+        let before = cloud.asked();
+        catalogue.load(&session, list).await.unwrap();
+        assert_eq!(cloud.asked(), before + 1);
+    }
+
+    assert_eq!(catalogue.missing(&EVERYTHING, Instant::now()), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_is_what_the_cloud_said() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+
+    load_all(&catalogue, &cloud.session()).await;
+
+    let network = |id: &str, reach, owner| Network {
+        id: id.into(),
+        name: id.into(),
+        reach,
+        owner,
+        admin_up: true,
+        has_subnets: true,
+    };
+    let expected = Offerings {
+        flavors: vec![Flavor {
+            id: "1".into(),
+            name: "f1".into(),
+            vcpus: 2,
+            ram_mib: 4096,
+            disk_gib: 20,
+            disabled: true,
+        }],
+        images: vec![Image {
+            id: "i".into(),
+            name: "Ubuntu 22.04".into(),
+            status: "active".into(),
+            created: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+            min_disk_gib: 3,
+            min_ram_mib: 512,
+            properties: [("os_distro".into(), "ubuntu".into())].into(),
+        }],
+        networks: vec![
+            network("own", Reach::Internal, Owner::Project),
+            network("theirs", Reach::Internal, Owner::Other),
+            network("ext", Reach::External, Owner::Shared),
+        ],
+        security_groups: Some(vec![SecurityGroup { id: "g".into(), name: "ssh".into() }]),
+        volume_types: Some(vec!["fast".into()]),
+    };
+    assert_eq!(*catalogue.offerings().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_offered_before_flavors_images_and_networks_are_read() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+
+    for list in [List::VolumeTypes, List::Networks, List::Images] {
+        catalogue.load(&session, list).await.unwrap();
+        assert_eq!(catalogue.offerings(), None);
+    }
+    catalogue.load(&session, List::Flavors).await.unwrap();
+
+    let offerings = catalogue.offerings().unwrap();
+    assert!(offerings.security_groups.is_none() && offerings.volume_types.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_ask_at_once_share_one_request_and_its_answer() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+
+    let answers = futures::future::join_all((0..20).map(|_| catalogue.load(&session, List::Flavors))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(cloud.asked(), 1);
+
+    cloud.breaks();
+    catalogue.forget();
+    let answers = futures::future::join_all((0..20).map(|_| catalogue.load(&session, List::Flavors))).await;
+    assert!(answers.iter().all(Result::is_err));
+    assert_eq!(cloud.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn different_lists_are_read_at_the_same_time() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let (session, begun) = (cloud.session(), Instant::now());
+
+    futures::future::join_all(EVERYTHING.map(|list| catalogue.load(&session, list))).await;
+
+    assert!(begun.elapsed() < TAKES * 2, "took {:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_leaves_the_request_to_the_next() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+
+    let given_up = tokio::time::timeout(TAKES / 2, catalogue.load(&session, List::Flavors));
+    let (given_up, other) = tokio::join!(given_up, catalogue.load(&session, List::Flavors));
+
+    assert!(given_up.is_err() && other.is_ok());
+    assert_eq!(cloud.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_read_anew_after_ten_minutes() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+    load_all(&catalogue, &session).await;
+
+    // Its age counts from the request, and four more lists were read since.
+    advance(FRESH - TAKES * 5 - Duration::from_millis(100)).await;
+    assert_eq!(catalogue.missing(&EVERYTHING, Instant::now()), None);
+    advance(Duration::from_millis(200)).await;
+    assert_eq!(catalogue.missing(&EVERYTHING, Instant::now()), Some(List::Flavors));
+    assert_eq!(catalogue.missing(&[List::VolumeTypes], Instant::now()), None);
+
+    catalogue.load(&session, List::Flavors).await.unwrap();
+    assert_eq!(flavor_name(&catalogue), "f6");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_cannot_be_read_again_serves_for_an_hour() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+    load_all(&catalogue, &session).await;
+    cloud.breaks();
+    advance(FRESH).await;
+
+    catalogue.load(&session, List::Flavors).await.unwrap();
+
+    assert_eq!(flavor_name(&catalogue), "f1");
+    assert_eq!(catalogue.missing(&[List::Flavors], Instant::now()), None);
+    advance(PAUSE).await;
+    assert_eq!(catalogue.missing(&[List::Flavors], Instant::now()), Some(List::Flavors));
+    advance(LONGEST - FRESH - PAUSE).await;
+    assert_eq!(catalogue.missing(&[List::Flavors], Instant::now()), Some(List::Flavors));
+    assert!(catalogue.load(&session, List::Flavors).await.is_err());
+    assert_eq!(catalogue.offerings(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_is_the_end_also_right_after_a_failure() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+    load_all(&catalogue, &session).await;
+    cloud.breaks();
+    advance(LONGEST - TAKES * 10).await;
+
+    catalogue.load(&session, List::VolumeTypes).await.unwrap();
+    advance(TAKES * 10).await;
+
+    assert_eq!(catalogue.missing(&[List::VolumeTypes], Instant::now()), Some(List::VolumeTypes));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_that_heals_is_believed_again() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+    cloud.breaks();
+    assert!(catalogue.load(&session, List::Flavors).await.is_err());
+    assert_eq!(catalogue.missing(&EVERYTHING, Instant::now()), Some(List::Flavors));
+
+    cloud.heals();
+    load_all(&catalogue, &session).await;
+
+    assert_eq!(flavor_name(&catalogue), "f2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_forgotten_is_read_anew_at_once() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+    load_all(&catalogue, &session).await;
+
+    catalogue.forget();
+
+    assert_eq!(catalogue.offerings(), None);
+    for list in EVERYTHING {
+        assert_eq!(catalogue.missing(&[list], Instant::now()), Some(list));
+    }
+    load_all(&catalogue, &session).await;
+    assert_eq!(flavor_name(&catalogue), "f6");
+}
+
+/// The answer may be older than the refusal that made us forget.
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_before_it_was_forgotten_is_not_believed() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+
+    let forget = async {
+        sleep(TAKES / 2).await;
+        catalogue.forget();
+    };
+    let (answer, ()) = tokio::join!(catalogue.load(&session, List::Flavors), forget);
+
+    assert_eq!(answer, Ok(()));
+    assert_eq!(catalogue.missing(&EVERYTHING, Instant::now()), Some(List::Flavors));
+}
+
+#[test]
+fn only_what_a_node_needs_is_wanted() {
+    let machine = MachineTypeSpec::default();
+    let grouped = TestNodeSpec { security_groups: vec!["ssh".into()], ..TestNodeSpec::default() };
+
+    assert_eq!(List::wanted(&machine, &TestNodeSpec::default()), EVERYTHING[..3]);
+    assert_eq!(List::wanted(&machine, &grouped), EVERYTHING[..4]);
+}
