@@ -1,120 +1,18 @@
 //! Lists are read once, kept, and let go of, in paused time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response};
-use serde_json::{Value, json};
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{Instant, advance, sleep, sleep_until};
 
 use super::*;
-use crate::openstack::credentials::{Interface, Key, Login};
-use crate::openstack::transport::TlsOptions;
-use crate::openstack::{Credentials, RateOptions, SessionOptions, Transport};
+use crate::select::{Flavor, Image, Network, Owner, Reach, SecurityGroup};
+
+mod cloud;
+
+use cloud::{Cloud, TAKES};
 
 const EVERYTHING: [List; 5] =
     [List::Flavors, List::Images, List::Networks, List::SecurityGroups, List::VolumeTypes];
-const TAKES: Duration = Duration::from_secs(2);
-
-/// A cloud that answers every list after [`TAKES`].
-#[derive(Clone, Default)]
-struct Cloud {
-    asked: Arc<AtomicUsize>,
-    broken: Arc<AtomicBool>,
-}
-
-impl Cloud {
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
-
-    fn breaks(&self) {
-        self.broken.store(true, Ordering::SeqCst);
-    }
-
-    fn heals(&self) {
-        self.broken.store(false, Ordering::SeqCst);
-    }
-
-    fn session(&self) -> Session {
-        let cloud = self.clone();
-        let transport = Transport::service(move |request: Request<Vec<u8>>| {
-            let cloud = cloud.clone();
-            async move { Ok(cloud.answer(&request).await) }
-        });
-        let credentials = Credentials {
-            auth_url: "http://keystone/v3".parse().unwrap(),
-            login: Login::ApplicationCredential { key: Key::Id("i".into()), secret: "s".into() },
-            region: None,
-            interface: Interface::Public,
-            tls: TlsOptions::default(),
-        };
-        let rate = RateOptions { requests_per_second: 1000, burst: 1000 };
-        Session::new(SessionOptions {
-            cloud: "c".into(),
-            credentials,
-            transport,
-            rate,
-            observe: Arc::new(|_| {}),
-        })
-    }
-
-    async fn answer(&self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
-        let path = request.uri().path();
-        if path.ends_with("/auth/tokens") {
-            return response(201, &login());
-        }
-        let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
-        sleep(TAKES).await;
-        if self.broken.load(Ordering::SeqCst) {
-            return response(500, &Value::Null);
-        }
-        response(200, &list(path, number))
-    }
-}
-
-fn response(status: u16, body: &Value) -> Response<Vec<u8>> {
-    let response = Response::builder().status(status).header("x-subject-token", "token");
-    response.body(body.to_string().into_bytes()).unwrap()
-}
-
-fn login() -> Value {
-    let endpoint = |kind: &str| {
-        let at = json!({ "interface": "public", "region_id": "one", "region": "one", "url": format!("http://{kind}/") });
-        json!({ "type": kind, "endpoints": [at] })
-    };
-    json!({ "token": {
-        "issued_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z",
-        "project": { "id": "p1", "name": "lab", "domain": { "id": "default", "name": "Default" } },
-        "user": { "id": "u1", "name": "robot" }, "methods": ["application_credential"],
-        "catalog": [endpoint("compute"), endpoint("volumev3"), endpoint("image"), endpoint("network")],
-    }})
-}
-
-/// The flavor's name counts the requests.
-fn list(path: &str, number: usize) -> Value {
-    let name = format!("f{number}");
-    let flavor = json!({ "id": "1", "name": name, "vcpus": 2, "ram": 4096, "disk": 20,
-        "OS-FLV-DISABLED:disabled": true });
-    let network = |id: &str, shared: bool, project: &str| {
-        json!({ "id": id, "name": id, "shared": shared, "project_id": project, "subnets": ["s"],
-            "router:external": id == "ext" })
-    };
-    match path.rsplit('/').find(|part| *part != "detail").unwrap() {
-        "flavors" => json!({ "flavors": [flavor] }),
-        "images" => {
-            json!({ "images": [{ "id": "i", "name": "Ubuntu 22.04", "status": "active", "min_disk": 3,
-            "min_ram": 512, "created_at": "2026-01-01T00:00:00Z", "os_distro": "ubuntu" }] })
-        }
-        "networks" => json!({ "networks":
-            [network("own", false, "p1"), network("theirs", false, "p2"), network("ext", true, "p2")] }),
-        "security-groups" => json!({ "security_groups": [{ "id": "g", "name": "ssh" }] }),
-        "types" => json!({ "volume_types": [{ "id": "t", "name": "fast" }] }),
-        other => panic!("nobody asks for {other}"),
-    }
-}
-
 async fn load_all(catalogue: &Catalogue, session: &Session) {
     while let Some(list) = catalogue.missing(&EVERYTHING, Instant::now()) {
         catalogue.load(session, list).await.unwrap();
@@ -239,13 +137,13 @@ async fn who_gives_up_leaves_the_request_to_the_next() {
 #[tokio::test(start_paused = true)]
 async fn a_list_is_read_anew_after_ten_minutes() {
     let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
-    let session = cloud.session();
+    let (session, begun) = (cloud.session(), Instant::now());
     load_all(&catalogue, &session).await;
 
-    // Its age counts from the request, and four more lists were read since.
-    advance(FRESH - TAKES * 5 - Duration::from_millis(100)).await;
+    // Its age counts from the request.
+    sleep_until(begun + Duration::from_secs(599)).await;
     assert_eq!(catalogue.missing(&EVERYTHING, Instant::now()), None);
-    advance(Duration::from_millis(200)).await;
+    sleep_until(begun + FRESH).await;
     assert_eq!(catalogue.missing(&EVERYTHING, Instant::now()), Some(List::Flavors));
     assert_eq!(catalogue.missing(&[List::VolumeTypes], Instant::now()), None);
 
@@ -256,7 +154,7 @@ async fn a_list_is_read_anew_after_ten_minutes() {
 #[tokio::test(start_paused = true)]
 async fn a_list_that_cannot_be_read_again_serves_for_an_hour() {
     let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
-    let session = cloud.session();
+    let (session, begun) = (cloud.session(), Instant::now());
     load_all(&catalogue, &session).await;
     cloud.breaks();
     advance(FRESH).await;
@@ -267,7 +165,7 @@ async fn a_list_that_cannot_be_read_again_serves_for_an_hour() {
     assert_eq!(catalogue.missing(&[List::Flavors], Instant::now()), None);
     advance(PAUSE).await;
     assert_eq!(catalogue.missing(&[List::Flavors], Instant::now()), Some(List::Flavors));
-    advance(LONGEST - FRESH - PAUSE).await;
+    sleep_until(begun + LONGEST).await;
     assert_eq!(catalogue.missing(&[List::Flavors], Instant::now()), Some(List::Flavors));
     assert!(catalogue.load(&session, List::Flavors).await.is_err());
     assert_eq!(catalogue.offerings(), None);
@@ -276,13 +174,14 @@ async fn a_list_that_cannot_be_read_again_serves_for_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn an_hour_is_the_end_also_right_after_a_failure() {
     let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
-    let session = cloud.session();
+    let (session, begun) = (cloud.session(), Instant::now());
     load_all(&catalogue, &session).await;
     cloud.breaks();
-    advance(LONGEST - TAKES * 10).await;
+    sleep_until(begun + Duration::from_secs(3570)).await;
 
     catalogue.load(&session, List::VolumeTypes).await.unwrap();
-    advance(TAKES * 10).await;
+    // Sooner than a pause after the failure.
+    advance(PAUSE / 2 + TAKES * 5).await;
 
     assert_eq!(catalogue.missing(&[List::VolumeTypes], Instant::now()), Some(List::VolumeTypes));
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::api::common::{NetworkChoice, Volumes};
 use crate::api::machine_type::{FlavorRequirements, FlavorRule, ImageRule, Selection};
 
+mod anything;
 mod flavors;
 mod images;
 mod networks;
