@@ -75,11 +75,13 @@ fn a_rule_finds_by_id_name_regex_or_properties() {
     for (rule, expected) in cases {
         assert_eq!(chosen(&with_rule(rule), &offered).unwrap(), expected);
     }
+    let half = Some([("os".into(), "u".into()), ("v".into(), "2".into())].into());
     let misses = [
         ImageRule { id: Some("one".into()), ..rule(ubuntu()) },
         ImageRule { name: Some("On".into()), ..rule(ubuntu()) },
         ImageRule { name_regex: Some("golden".into()), ..rule(ubuntu()) },
         ImageRule { properties: asked("os", "v"), ..rule(ubuntu()) },
+        ImageRule { properties: half, ..rule(ubuntu()) },
     ];
     for rule in misses {
         let said = told(chosen(&with_rule(rule), &offered));
