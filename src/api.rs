@@ -6,17 +6,22 @@
 pub mod cloud;
 pub mod common;
 pub mod crd;
+pub mod kind;
 pub mod machine_type;
 pub mod testnode;
 pub mod testnode_status;
 
 pub use cloud::{Cloud, CloudSpec, CloudStatus};
+pub use kind::{Kind, PerKind};
 pub use machine_type::{MachineType, MachineTypeSpec, MachineTypeStatus};
 pub use testnode::{TestNode, TestNodeSpec};
 pub use testnode_status::{Attempt, Outcome, TestNodeStatus};
 
 /// The field manager of everything the operator writes.
 pub const MANAGER: &str = "testnode-operator";
+
+/// The finalizer of a Cloud: it stays while a `TestNode` needs it.
+pub const CLOUD_GUARD: &str = "testnode.dev/in-use";
 
 /// Finalizers on a `TestNode` are this and the name of a Cloud that was touched for it.
 pub const FINALIZER_PREFIX: &str = "cloud.testnode.dev/";

@@ -4,7 +4,7 @@
 //! of what else two parts say the first is kept. So what must hold comes first. Begin with [`user_data`].
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::ssh_key::{NotAKey, PublicKey};
 
@@ -95,18 +95,19 @@ impl OurConfig {
     /// The cloud-config that says this, if there is anything to say. It belongs first.
     #[must_use]
     pub fn part(&self) -> Option<Part> {
-        let mut config = Map::new();
-        config.extend(self.hostname.clone().map(|name| ("hostname".to_owned(), Value::String(name))));
-        config.extend(self.fqdn.clone().map(|name| ("fqdn".to_owned(), Value::String(name))));
-        if !self.ssh_authorized_keys.is_empty() {
-            let keys = self.ssh_authorized_keys.iter().map(|key| Value::String(key.to_string())).collect();
-            config.insert("ssh_authorized_keys".to_owned(), keys);
-        }
-        config
-            .extend(self.marker.as_deref().map(|marker| ("final_message".to_owned(), final_message(marker))));
+        let keys = self.ssh_authorized_keys.iter().map(PublicKey::to_string).collect::<Vec<_>>();
+        let config = [
+            ("hostname", self.hostname.clone().map(Value::from)),
+            ("fqdn", self.fqdn.clone().map(Value::from)),
+            ("ssh_authorized_keys", (!keys.is_empty()).then(|| Value::from(keys))),
+            ("final_message", self.marker.as_deref().map(final_message)),
+        ];
         // JSON is YAML, and nothing in it can end its own quotes.
-        let content = format!("#cloud-config\n{:#}\n", Value::Object(config.clone())).into_bytes();
-        (!config.is_empty()).then(|| Part { of: "testnode-operator's cloud-config".to_owned(), content })
+        let lines = config.into_iter().filter_map(|(key, value)| Some(format!("{key}: {}\n", value?)));
+        let lines = lines.collect::<Vec<_>>().concat();
+        let of = "testnode-operator's cloud-config".to_owned();
+        let content = format!("#cloud-config\n{lines}").into_bytes();
+        (!lines.is_empty()).then_some(Part { of, content })
     }
 }
 

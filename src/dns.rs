@@ -6,7 +6,6 @@ pub mod exchange;
 pub mod lookup;
 pub mod name;
 pub mod nsupdate_web;
-pub mod transport;
 
 pub use name::{Fqdn, Hostname, Zone};
 

@@ -41,6 +41,23 @@ impl Class {
     }
 }
 
+impl Class {
+    /// The class as condition and event reason.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Quota => "QuotaExceeded",
+            Self::Capacity => "NoValidHost",
+            Self::Busy => "RateLimited",
+            Self::Auth => "AuthenticationFailed",
+            Self::Unreachable => "CloudUnreachable",
+            Self::NotFound => "NotFound",
+            Self::Conflict => "Conflict",
+            Self::Invalid => "RequestRefused",
+        }
+    }
+}
+
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.label())

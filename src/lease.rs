@@ -46,11 +46,6 @@ struct Term {
     until: Instant,
 }
 
-enum Renewal {
-    Renewed(v1::Lease),
-    Taken(String),
-}
-
 impl Lease {
     /// A candidate that has not looked yet, and where it will stand.
     ///
@@ -85,13 +80,11 @@ impl Lease {
             Some(Lost::Lapsed(_)) | None => None,
         };
         self.leadership.send_replace(Leadership::Following { holder });
-        match lost {
-            Some(lost) => Err(lost),
-            None => {
-                self.release().await;
-                Ok(())
-            }
+        if let Some(lost) = lost {
+            return Err(lost);
         }
+        self.release().await;
+        Ok(())
     }
 
     async fn lead(&mut self) -> Lost {
@@ -160,13 +153,13 @@ impl Lease {
                 return Err(Lost::Lapsed(self.settings.renew_deadline));
             }
             match renewal {
-                Ok(Ok(Renewal::Renewed(lease))) => {
+                Ok(Ok(Ok(lease))) => {
                     term.lease = lease;
                     term.until = began + self.settings.renew_deadline;
                     self.failing = None;
                     return Ok(());
                 }
-                Ok(Ok(Renewal::Taken(by))) => return Err(Lost::Taken(by)),
+                Ok(Ok(Err(lost))) => return Err(lost),
                 Ok(Err(error)) => self.complain(&error),
                 Err(late) => self.complain(&late),
             }
@@ -176,17 +169,17 @@ impl Lease {
 
     /// Writes over what we wrote last. Where the record has changed since, it
     /// may have been us: a reply that was lost.
-    async fn write(&self, last: &v1::Lease) -> Result<Renewal, kube::Error> {
+    async fn write(&self, last: &v1::Lease) -> Result<Result<v1::Lease, Lost>, kube::Error> {
         match self.replace(last).await {
             Err(kube::Error::Api(refusal)) if refusal.is_conflict() || refusal.is_not_found() => {}
-            answer => return answer.map(Renewal::Renewed),
+            answer => return answer.map(Ok),
         }
         let Some(lease) = self.leases.get_opt(&self.settings.name).await? else {
-            return self.create().await.map(Renewal::Renewed);
+            return self.create().await.map(Ok);
         };
         match record::holder(&lease) {
-            Some(other) if other != self.settings.identity => Ok(Renewal::Taken(other.to_owned())),
-            Some(_) | None => self.replace(&lease).await.map(Renewal::Renewed),
+            Some(other) if other != self.settings.identity => Ok(Err(Lost::Taken(other.to_owned()))),
+            Some(_) | None => self.replace(&lease).await.map(Ok),
         }
     }
 

@@ -6,6 +6,8 @@
 mod labels;
 mod process;
 mod series;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -43,8 +45,8 @@ struct Inner {
 }
 
 impl Metrics {
-    /// Registers everything, so that each metric is described from the first
-    /// scrape on.
+    /// With everything registered; what has a closed set of labels is shown at
+    /// zero.
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::default();
@@ -165,7 +167,7 @@ impl Metrics {
         lock(&self.0.before_scrape).push(Box::new(refresh));
     }
 
-    /// Everything as OpenMetrics text; its type is [`CONTENT_TYPE`].
+    /// Everything as `OpenMetrics` text; its type is [`CONTENT_TYPE`].
     ///
     /// # Errors
     ///

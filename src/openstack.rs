@@ -18,10 +18,13 @@ pub mod clouds_yaml;
 pub mod compute;
 pub mod credentials;
 pub mod error;
+#[cfg(test)]
+mod fake;
 pub mod identity;
 pub mod ids;
 pub mod image;
 pub mod network;
+mod page;
 pub mod rate;
 mod request;
 pub mod session;

@@ -136,6 +136,13 @@ mod tests {
     }
 
     #[test]
+    fn an_ed25519_key_has_exactly_32_bytes() {
+        for size in [0, 31, 33] {
+            assert_eq!(PublicKey::of_host("ssh-ed25519", &blob(&[b"ssh-ed25519", &vec![1; size]])), None);
+        }
+    }
+
+    #[test]
     fn two_lines_are_not_a_key() {
         assert_eq!(format!("ssh-ed25519\n{ED25519}").parse::<PublicKey>(), Err(NotAKey));
         assert_eq!(format!("ssh-ed25519 {ED25519} me\nssh-rsa x").parse::<PublicKey>(), Err(NotAKey));

@@ -72,16 +72,16 @@ where
 }
 
 /// A bare level is for our own lines: at `debug` the HTTP stack below would
-/// drown them. Of the libraries only warnings pass, unless they are named.
+/// drown them. Of the libraries only warnings pass, unless they are named; of
+/// kube's client nothing, which calls each failed request an error although
+/// its caller has it and tells it.
 fn filter(level: &str) -> Result<EnvFilter, Error> {
-    let bare = matches!(level, "trace" | "debug" | "info" | "warn" | "error");
-    let directives =
-        if bare { format!("{},testnode_operator={level}", quieter(level)) } else { level.to_owned() };
+    let directives = match level {
+        "error" => "error,kube_client=off".to_owned(),
+        "trace" | "debug" | "info" | "warn" => format!("warn,kube_client=off,testnode_operator={level}"),
+        directives => directives.to_owned(),
+    };
     EnvFilter::try_new(directives).map_err(|source| Error::Filter { level: level.to_owned(), source })
-}
-
-fn quieter(level: &str) -> &str {
-    if level == "error" { "error" } else { "warn" }
 }
 
 /// `2026-11-21T08:00:00.123Z`
@@ -90,5 +90,87 @@ struct Milliseconds;
 impl FormatTime for Milliseconds {
     fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
         write!(w, "{}", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::{debug, error, info, info_span, warn};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn log(format: Format, level: &str, events: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(format, level, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, events);
+        let text = lines.0.lock().unwrap().clone();
+        String::from_utf8(text).unwrap()
+    }
+
+    fn one_change() {
+        let span = info_span!("reconcile", namespace = "lab", node = "smithi001");
+        span.in_scope(|| info!(server = "s1", "create server"));
+    }
+
+    #[test]
+    fn a_line_of_text_tells_when_who_and_what() {
+        let line = log(Format::Text, "info", one_change);
+
+        let (when, what) = line.split_once(' ').unwrap();
+        assert_eq!(when.len(), "2026-11-21T08:00:00.123Z".len(), "{when}");
+        assert!(when.ends_with('Z'));
+        let expected = " INFO reconcile{namespace=\"lab\" node=\"smithi001\"}: create server server=\"s1\"\n";
+        assert_eq!(what, expected);
+    }
+
+    #[test]
+    fn a_line_of_json_is_flat() {
+        let line = log(Format::Json, "info", one_change);
+
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(event["level"], "INFO");
+        assert_eq!(event["message"], "create server");
+        assert_eq!(event["server"], "s1");
+        assert_eq!(event["span"]["node"], "smithi001");
+    }
+
+    #[test]
+    fn a_bare_level_is_for_our_own_lines() {
+        let events = || {
+            debug!("ours");
+            debug!(target: "hyper", "theirs");
+            warn!(target: "hyper", "their warning");
+            error!(target: "kube_client::client::builder", "failed, and twice told");
+        };
+
+        let at_debug = log(Format::Text, "debug", events);
+        assert!(at_debug.contains("ours") && at_debug.contains("their warning"), "{at_debug}");
+        assert!(!at_debug.contains("theirs") && !at_debug.contains("twice"), "{at_debug}");
+        assert_eq!(log(Format::Text, "error", events), "");
+        assert!(log(Format::Text, "hyper=debug", events).contains("theirs"));
+    }
+
+    #[test]
+    fn a_filter_that_makes_no_sense_is_refused() {
+        let refused = subscriber(Format::Text, "a=b=c", io::sink).err().unwrap();
+
+        let says = "log level `a=b=c` is neither a level nor a list of target=level";
+        assert_eq!(refused.to_string(), says);
     }
 }

@@ -10,7 +10,11 @@ fn holds(path: &str, text: &str) {
         std::fs::write(&path, text).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == text, "{} differs from the code; BLESS=1 cargo test --test generated rewrites it", path.display());
+    assert!(
+        found == text,
+        "{} differs from the code; BLESS=1 cargo test --test generated rewrites it",
+        path.display()
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `Cloud`: an account in an OpenStack cloud.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use super::common::Period;
     plural = "clouds",
     status = "CloudStatus",
     derive = "PartialEq",
-    category = "testnode",
+    category = "testlab",
     doc = "An account in an OpenStack cloud: one entry of a clouds.yaml, its limits, its pace, and the DNS zone its \
            machines are named in.",
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
@@ -213,8 +213,10 @@ pub struct NsupdateWeb {
     #[schemars(length(min = 10, max = 1024), regex(pattern = r"^https?://[^\s/?#]+[^\s?#]*$"))]
     pub url: String,
     /// The zone it writes to, without a final dot. Cannot change.
-    #[schemars(length(min = 1, max = 189),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    #[schemars(
+        length(min = 1, max = 189),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub zone: String,
     /// A Secret in the operator's namespace with the keys `username` and `password`, for basic authentication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -267,9 +269,6 @@ pub struct CloudStatus {
     /// What these nodes use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// When the cloud was last looked at, to the minute.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_poll: Option<Time>,
 }
 
 /// What the nodes in a cloud use.

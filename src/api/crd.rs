@@ -15,7 +15,9 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         .into_iter()
         .map(|mut crd| {
             for version in &mut crd.spec.versions {
-                if let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
+                if let Some(root) =
+                    version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut())
+                {
                     without_nulls(root);
                     pending_at_first(root);
                 }

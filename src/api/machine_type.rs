@@ -18,7 +18,7 @@ use super::common::{NetworkChoice, Os, Period, ReadinessCheck, Volumes};
     status = "MachineTypeStatus",
     derive = "PartialEq",
     shortname = "mt",
-    category = "testnode",
+    category = "testlab",
     doc = "A kind of machine that the lab offers: which clouds serve it, with which flavor and images, and the defaults \
            of its nodes. Edits touch new attempts only.",
     printcolumn = r#"{"name":"Clouds","type":"string","jsonPath":".status.clouds"}"#,
@@ -178,7 +178,13 @@ pub struct FlavorRequirements {
 
 impl Default for FlavorRequirements {
     fn default() -> Self {
-        Self { min_vcpus: None, min_ram_mib: None, min_disk_gib: None, allow: Vec::new(), exclude: no_windows() }
+        Self {
+            min_vcpus: None,
+            min_ram_mib: None,
+            min_disk_gib: None,
+            allow: Vec::new(),
+            exclude: no_windows(),
+        }
     }
 }
 

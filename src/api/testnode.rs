@@ -66,7 +66,7 @@ pub enum OnFailure {
     status = "TestNodeStatus",
     derive = "PartialEq",
     shortname = "tn",
-    category = "testnode",
+    category = "testlab",
     doc = "A machine in a test lab: an OpenStack server with its volumes, its ports and its DNS name. Delete it, and all \
            of that is gone before the object is.",
     selectable = ".spec.machineType",

@@ -182,3 +182,6 @@ impl Question {
         self.server.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

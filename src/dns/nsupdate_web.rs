@@ -13,9 +13,9 @@ use http::{Request, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::transport::Transport;
 use super::{Error, Fqdn, Hostname, Zone, saying};
 use crate::error::{Class, Effect};
+use crate::openstack::Transport;
 
 /// nsupdate itself gives up after 3 s; what takes longer than this was lost on the way.
 const TOTAL: Duration = Duration::from_secs(15);
@@ -92,11 +92,11 @@ impl NsupdateWeb {
             message,
             effect,
         };
-        let sent = tokio::time::timeout(TOTAL, (self.transport.0)(request)).await;
+        let sent = tokio::time::timeout(TOTAL, self.transport.send(request)).await;
         let Ok(sent) = sent else {
             return Err(no_answer(format!("nothing within {} s", TOTAL.as_secs()), Effect::Unknown));
         };
-        let response = sent.map_err(|failure| no_answer(failure.message, failure.effect))?;
+        let response = sent.map_err(|failure| no_answer(failure.text, failure.effect))?;
         self.understand(&name, &response)
     }
 
@@ -200,3 +200,6 @@ fn shown(url: &str) -> String {
         None => saying(head.as_bytes()),
     }
 }
+
+#[cfg(test)]
+mod tests;

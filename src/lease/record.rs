@@ -89,9 +89,8 @@ impl LastWord {
 
     /// Whether it still binds us. A record that names no time binds for ours.
     pub(super) fn binds(&self, settings: &Settings, now: Instant) -> bool {
-        let named = self.spec.holder_identity.as_deref().is_some_and(|holder| !holder.is_empty());
         let seconds = self.spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
         let time = seconds.map_or(settings.duration, Duration::from_secs);
-        named && now.duration_since(self.heard) < time
+        now.duration_since(self.heard) < time
     }
 }

@@ -33,7 +33,12 @@ impl Settings {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    /// Whether at most one can lead with these.
+    ///
+    /// # Errors
+    ///
+    /// When two could, or none for long.
+    pub fn check(&self) -> Result<(), Invalid> {
         if self.identity.is_empty() {
             return Err(Invalid::Anonymous);
         }

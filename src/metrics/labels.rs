@@ -20,6 +20,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Pending, Self::Volumes, Self::Launch, Self::Boot, Self::Ready, Self::Delete];
+
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -48,6 +51,9 @@ pub enum Turn {
 }
 
 impl Turn {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Changed, Self::Waited, Self::Rested, Self::Failed, Self::Abandoned];
+
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Changed => "changed",

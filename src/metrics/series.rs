@@ -11,7 +11,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use super::labels::{
     ChangeLabel, CloudRequestLabels, CloudServiceLabels, DnsDriverLabels, DnsRequestLabels, ListLabels,
-    OutcomeLabel, PhaseLabel, PollLabels, VersionLabel,
+    OutcomeLabel, Phase, PhaseLabel, PollLabels, Turn, VersionLabel,
 };
 
 /// From the second a warm cloud needs to the hour a stuck one takes.
@@ -47,7 +47,7 @@ impl Series {
         let r = registry.sub_registry_with_prefix("testnode");
         let version = VersionLabel { version: env!("CARGO_PKG_VERSION") };
         r.register("build", "The version that runs", Info::new(version));
-        Self {
+        let series = Self {
             phase_duration: add(
                 r,
                 "phase_duration_seconds",
@@ -103,7 +103,15 @@ impl Series {
                 Family::default(),
             ),
             leader: add(r, "leader", "1 where this process leads, 0 where it follows", Gauge::default()),
+        };
+        // A rate over what starts at zero sees the first one too.
+        for phase in Phase::ALL {
+            drop(series.phase_duration.get_or_create(&PhaseLabel { phase: phase.label() }));
         }
+        for turn in Turn::ALL {
+            drop(series.turns.get_or_create(&OutcomeLabel { outcome: turn.label() }));
+        }
+        series
     }
 }
 

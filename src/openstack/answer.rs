@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use super::{Error, Service, classify};
 
+#[cfg(test)]
+mod tests;
+
 /// A message can repeat the whole user data.
 const LONGEST_MESSAGE: usize = 300;
 

@@ -1,17 +1,19 @@
-//! Cinder: volumes and servers' claims on them.
+//! Cinder: volumes and servers' claims on them. What it speaks on the wire is
+//! in `wire`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::json;
 
+use super::compute::Usage;
 use super::request::Request;
-use super::session::Page;
-use super::wire::{Link, has_next, instant, or_default, texts};
-use super::{AttachmentId, Error, ServerId, Service, Session, VolumeId};
-use crate::openstack::compute::Usage;
+use super::{AttachmentId, Error, ImageId, ServerId, Service, Session, VolumeId};
+
+#[cfg(test)]
+mod tests;
+mod wire;
 
 /// Calls on Cinder.
 #[derive(Clone, Debug)]
@@ -81,7 +83,7 @@ pub struct NewVolume {
     /// Our marks.
     pub metadata: BTreeMap<String, String>,
     /// An image to fill it with, for a boot volume.
-    pub image: Option<super::ImageId>,
+    pub image: Option<ImageId>,
 }
 
 /// A server's claim on a volume.
@@ -113,7 +115,7 @@ impl BlockStorage {
         let filter = json!({ key: value }).to_string();
         let request = Request::get("list volumes", Service::BlockStorage, &["volumes", "detail"])
             .query("metadata", filter);
-        let volumes = self.0.pages::<VolumePage>(request).await?;
+        let volumes = self.0.pages::<wire::VolumePage>(request).await?;
         // An unknown parameter is ignored with 200: believe the marks, not the filter.
         Ok(volumes.into_iter().map(Volume::from).filter(|volume| volume.has(key, value)).collect())
     }
@@ -124,7 +126,7 @@ impl BlockStorage {
     /// As Cinder answers; 404 is [`Error::is_not_found`].
     pub async fn volume(&self, id: &VolumeId) -> Result<Volume, Error> {
         let request = Request::get("look at volume", Service::BlockStorage, &["volumes", &id.0]);
-        Ok(self.0.json::<VolumeBody>(request).await?.volume.into())
+        Ok(self.0.json::<wire::VolumeBody>(request).await?.volume.into())
     }
 
     /// Asks for a volume.
@@ -132,17 +134,23 @@ impl BlockStorage {
     /// # Errors
     /// As Cinder answers.
     pub async fn create_volume(&self, new: &NewVolume) -> Result<Volume, Error> {
-        let mut volume = json!({ "name": new.name, "size": new.size_gib, "metadata": new.metadata });
-        if let Some(map) = volume.as_object_mut() {
-            map.extend(new.volume_type.iter().map(|word| ("volume_type".to_owned(), json!(word))));
-            map.extend(
-                new.availability_zone.iter().map(|zone| ("availability_zone".to_owned(), json!(zone))),
-            );
-            map.extend(new.image.iter().map(|image| ("imageRef".to_owned(), json!(image))));
-        }
-        let body = json!({ "volume": volume });
+        let body = wire::create_volume(new);
         let request = Request::post("create volume", Service::BlockStorage, &["volumes"], body);
-        Ok(self.0.json::<VolumeBody>(request).await?.volume.into())
+        Ok(self.0.json::<wire::VolumeBody>(request).await?.volume.into())
+    }
+
+    /// Replaces all of a volume's marks.
+    ///
+    /// # Errors
+    /// As Cinder answers; 404 is [`Error::is_not_found`].
+    pub async fn replace_volume_metadata(
+        &self,
+        id: &VolumeId,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let body = json!({ "metadata": metadata });
+        let path = ["volumes", &id.0, "metadata"];
+        self.0.done(Request::put("mark volume", Service::BlockStorage, &path, body)).await
     }
 
     /// Asks a volume to go.
@@ -160,7 +168,7 @@ impl BlockStorage {
     pub async fn attachments(&self, volume: &VolumeId) -> Result<Vec<Attachment>, Error> {
         let request = Request::get("list attachments", Service::BlockStorage, &["attachments"])
             .query("volume_id", volume.0.as_str());
-        let attachments = self.0.pages::<AttachmentPage>(request).await?;
+        let attachments = self.0.pages::<wire::AttachmentPage>(request).await?;
         Ok(attachments
             .into_iter()
             // An unknown parameter is ignored: never free another volume's.
@@ -185,7 +193,7 @@ impl BlockStorage {
     /// As Cinder answers.
     pub async fn volume_types(&self) -> Result<Vec<String>, Error> {
         let request = Request::get("list volume types", Service::BlockStorage, &["types"]);
-        let types = self.0.pages::<TypePage>(request).await?;
+        let types = self.0.pages::<wire::TypePage>(request).await?;
         Ok(types.into_iter().map(|kind| kind.name).collect())
     }
 
@@ -195,11 +203,7 @@ impl BlockStorage {
     /// As Cinder answers.
     pub async fn limits(&self) -> Result<BlockStorageLimits, Error> {
         let request = Request::get("read volume limits", Service::BlockStorage, &["limits"]);
-        let limits = self.0.json::<LimitsBody>(request).await?.limits.absolute;
-        Ok(BlockStorageLimits {
-            volumes: Usage::new(limits.total_volumes_used, limits.max_total_volumes),
-            gigabytes: Usage::new(limits.total_gigabytes_used, limits.max_total_volume_gigabytes),
-        })
+        Ok(self.0.json::<wire::LimitsBody>(request).await?.into())
     }
 }
 
@@ -242,151 +246,4 @@ impl fmt::Display for VolumeStatus {
             Self::Other(word) => word,
         })
     }
-}
-
-#[derive(Deserialize)]
-struct VolumeBody {
-    volume: WireVolume,
-}
-
-#[derive(Deserialize)]
-struct VolumePage {
-    volumes: Vec<WireVolume>,
-    #[serde(default)]
-    volumes_links: Vec<Link>,
-}
-
-#[derive(Deserialize)]
-struct WireVolume {
-    id: VolumeId,
-    #[serde(default, deserialize_with = "or_default")]
-    name: String,
-    #[serde(default, deserialize_with = "or_default")]
-    status: String,
-    #[serde(default, deserialize_with = "or_default")]
-    size: u32,
-    #[serde(default, deserialize_with = "texts")]
-    metadata: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "or_default")]
-    attachments: Vec<WireClaim>,
-    #[serde(default, deserialize_with = "instant")]
-    created_at: Option<Timestamp>,
-    #[serde(default, deserialize_with = "or_default")]
-    availability_zone: String,
-    volume_type: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct WireClaim {
-    server_id: Option<ServerId>,
-    device: Option<String>,
-}
-
-impl From<WireVolume> for Volume {
-    fn from(wire: WireVolume) -> Self {
-        Self {
-            id: wire.id,
-            name: wire.name,
-            status: wire.status.as_str().into(),
-            size_gib: wire.size,
-            metadata: wire.metadata,
-            device: wire.attachments.iter().find_map(|claim| claim.device.clone()),
-            attached_to: wire.attachments.into_iter().filter_map(|claim| claim.server_id).collect(),
-            created: wire.created_at,
-            availability_zone: wire.availability_zone,
-            volume_type: wire.volume_type,
-        }
-    }
-}
-
-impl Page for VolumePage {
-    type Item = WireVolume;
-
-    fn next(&self) -> Option<String> {
-        self.volumes.last().filter(|_| has_next(&self.volumes_links)).map(|last| last.id.0.clone())
-    }
-
-    fn items(self) -> Vec<WireVolume> {
-        self.volumes
-    }
-}
-
-#[derive(Deserialize)]
-struct AttachmentPage {
-    attachments: Vec<WireAttachment>,
-    #[serde(default)]
-    attachments_links: Vec<Link>,
-}
-
-#[derive(Deserialize)]
-struct WireAttachment {
-    id: AttachmentId,
-    instance: Option<ServerId>,
-    volume_id: Option<VolumeId>,
-    #[serde(default, deserialize_with = "or_default")]
-    status: String,
-}
-
-impl From<WireAttachment> for Attachment {
-    fn from(wire: WireAttachment) -> Self {
-        Self { id: wire.id, instance: wire.instance, status: wire.status }
-    }
-}
-
-impl Page for AttachmentPage {
-    type Item = WireAttachment;
-
-    fn next(&self) -> Option<String> {
-        self.attachments.last().filter(|_| has_next(&self.attachments_links)).map(|last| last.id.0.clone())
-    }
-
-    fn items(self) -> Vec<WireAttachment> {
-        self.attachments
-    }
-}
-
-#[derive(Deserialize)]
-struct TypePage {
-    volume_types: Vec<WireType>,
-    #[serde(default)]
-    volume_type_links: Vec<Link>,
-}
-
-#[derive(Deserialize)]
-struct WireType {
-    id: String,
-    name: String,
-}
-
-impl Page for TypePage {
-    type Item = WireType;
-
-    fn next(&self) -> Option<String> {
-        self.volume_types.last().filter(|_| has_next(&self.volume_type_links)).map(|last| last.id.clone())
-    }
-
-    fn items(self) -> Vec<WireType> {
-        self.volume_types
-    }
-}
-
-#[derive(Deserialize)]
-struct LimitsBody {
-    limits: Limits,
-}
-
-#[derive(Deserialize)]
-struct Limits {
-    absolute: Absolute,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Absolute {
-    #[serde(default)]
-    total_volumes_used: i64,
-    max_total_volumes: Option<i64>,
-    #[serde(default)]
-    total_gigabytes_used: i64,
-    max_total_volume_gigabytes: Option<i64>,
 }

@@ -6,6 +6,9 @@ use url::Url;
 use super::credentials::Interface;
 use super::{ProjectId, Service};
 
+#[cfg(test)]
+mod tests;
+
 /// The catalogue that came with a token.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]

@@ -8,13 +8,15 @@ use http::StatusCode;
 use super::Service;
 use crate::error::Class;
 
+#[cfg(test)]
+mod tests;
+
 /// What a refusal means. `key` is the service's word for it, empty if it was
 /// not the service itself that answered.
 #[must_use]
 pub fn refusal(service: Service, status: StatusCode, key: &str, message: &str) -> Class {
     let says = |words: &[&str]| contains(message, words);
     match status.as_u16() {
-        401 => Class::Auth,
         // An application credential that is unknown or removed.
         404 if service == Service::Identity && !key.is_empty() => Class::Auth,
         // A wrong path in `auth_url`.
@@ -27,14 +29,15 @@ pub fn refusal(service: Service, status: StatusCode, key: &str, message: &str) -
         413 if key.is_empty() && says(&["too large"]) => Class::Invalid,
         408 => Class::Unreachable,
         413 | 425 | 429 => Class::Busy,
+        // First: the name of a policy may have any word in it, `quota` too.
+        403 if says(POLICY) => Class::Auth,
         403 if says(ONLY_AN_EDIT) => Class::Invalid,
-        403 if says(QUOTA) => Class::Quota,
-        403 => Class::Auth,
+        403 if says(QUOTA) || says(&["maximum number of"]) => Class::Quota,
+        401 | 403 => Class::Auth,
         409 if key == "OverQuota" || says(QUOTA) => Class::Quota,
-        409 if says(NO_ADDRESS) => Class::Capacity,
+        400 | 409 if says(NO_ADDRESS) => Class::Capacity,
         409 if says(&["Multiple possible networks"]) => Class::Invalid,
         409 | 423 => Class::Conflict,
-        400 if says(NO_ADDRESS) => Class::Capacity,
         400 if says(STATE) => Class::Conflict,
         400..=499 => Class::Invalid,
         // 5xx, and a redirection, which none of these services sends by itself.
@@ -64,7 +67,9 @@ pub fn fault(text: &str) -> Class {
     }
 }
 
-const QUOTA: &[&str] = &["quota", "over the limit", "LimitExceeded", "maximum number of"];
+const QUOTA: &[&str] = &["quota", "over the limit", "LimitExceeded"];
+
+const POLICY: &[&str] = &["policy doesn't allow", "disallowed by policy"];
 
 /// No waiting cures these.
 const NEVER_FITS: &[&str] = &["VolumeSizeExceedsLimit", "larger than maximum allowed"];

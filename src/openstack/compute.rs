@@ -10,6 +10,8 @@ use serde_json::json;
 use super::request::Request;
 use super::{Error, FlavorId, ImageId, Lane, PortId, ServerId, Service, Session, VolumeId};
 
+#[cfg(test)]
+mod tests;
 mod wire;
 
 /// Calls on Nova.

@@ -17,9 +17,9 @@ use super::{Error, ProjectId, Service, answer};
 /// What the login is called in errors and metrics.
 pub(super) const CALL: &str = "log in";
 /// A token is renewed this long before its end, or a tenth of its life if that is less.
-const EARLY: Duration = Duration::from_secs(300);
+const EARLY: Duration = Duration::from_mins(5);
 /// If Keystone does not say how long a token lives.
-const SHORT_LIFE: Duration = Duration::from_secs(600);
+const SHORT_LIFE: Duration = Duration::from_mins(10);
 
 /// Whose cloud it is: pinned by others, to notice when it changes.
 #[derive(Clone, Debug, Eq, PartialEq)]

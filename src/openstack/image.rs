@@ -6,10 +6,13 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::page::Page;
 use super::request::Request;
-use super::session::Page;
 use super::wire::{instant, or_default};
 use super::{Error, ImageId, Service, Session};
+
+#[cfg(test)]
+mod tests;
 
 /// Glance gives 25 at a time unless asked, and no more than this.
 const PAGE: &str = "1000";

@@ -1,14 +1,17 @@
-//! Neutron: networks, security groups and ports.
+//! Neutron: networks, security groups and ports. What it speaks on the wire is
+//! in `wire`.
 
 use std::net::IpAddr;
 
-use serde::Deserialize;
-use serde_json::json;
-
 use super::request::Request;
-use super::session::Page;
-use super::wire::{Link, has_next, or_default};
 use super::{Error, NetworkId, PortId, SecurityGroupId, Service, Session};
+
+mod floating;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use floating::{FloatingIp, NewFloatingIp};
 
 /// Calls on Neutron.
 #[derive(Clone, Debug)]
@@ -103,7 +106,7 @@ impl Networks {
     /// If any page could not be had.
     pub async fn networks(&self) -> Result<Vec<Network>, Error> {
         let request = Request::get("list networks", Service::Network, &["networks"]);
-        Ok(self.0.pages::<NetworkPage>(request).await?.into_iter().map(Network::from).collect())
+        Ok(self.0.pages::<wire::NetworkPage>(request).await?.into_iter().map(Network::from).collect())
     }
 
     /// The security groups that the project can see.
@@ -112,8 +115,8 @@ impl Networks {
     /// If any page could not be had.
     pub async fn security_groups(&self) -> Result<Vec<SecurityGroup>, Error> {
         let request = Request::get("list security groups", Service::Network, &["security-groups"]);
-        let groups = self.0.pages::<SecurityGroupPage>(request).await?;
-        Ok(groups.into_iter().map(|wire| SecurityGroup { id: wire.id, name: wire.name }).collect())
+        let groups = self.0.pages::<wire::SecurityGroupPage>(request).await?;
+        Ok(groups.into_iter().map(SecurityGroup::from).collect())
     }
 
     /// All ports with exactly this description.
@@ -123,7 +126,7 @@ impl Networks {
     pub async fn list_ports(&self, description: &str) -> Result<Vec<Port>, Error> {
         let request =
             Request::get("list ports", Service::Network, &["ports"]).query("description", description);
-        let ports = self.0.pages::<PortPage>(request).await?;
+        let ports = self.0.pages::<wire::PortPage>(request).await?;
         Ok(ports.into_iter().map(Port::from).filter(|port| port.description == description).collect())
     }
 
@@ -133,7 +136,7 @@ impl Networks {
     /// As Neutron answers; 404 is [`Error::is_not_found`].
     pub async fn port(&self, id: &PortId) -> Result<Port, Error> {
         let request = Request::get("look at port", Service::Network, &["ports", &id.0]);
-        Ok(self.0.json::<PortBody>(request).await?.port.into())
+        Ok(self.0.json::<wire::PortBody>(request).await?.port.into())
     }
 
     /// Asks for a port.
@@ -141,15 +144,9 @@ impl Networks {
     /// # Errors
     /// As Neutron answers.
     pub async fn create_port(&self, new: &NewPort) -> Result<Port, Error> {
-        let mut port = json!({ "network_id": new.network, "name": new.name, "description": new.description });
-        if let Some(map) = port.as_object_mut() {
-            map.extend(new.security_groups.iter().map(|ids| ("security_groups".to_owned(), json!(ids))));
-            let fixed_ip = new.fixed_ip.iter();
-            map.extend(fixed_ip.map(|ip| ("fixed_ips".to_owned(), json!([{ "ip_address": ip }]))));
-        }
-        let body = json!({ "port": port });
+        let body = wire::create_port(new);
         let request = Request::post("create port", Service::Network, &["ports"], body);
-        Ok(self.0.json::<PortBody>(request).await?.port.into())
+        Ok(self.0.json::<wire::PortBody>(request).await?.port.into())
     }
 
     /// Removes a port, also from under a server.
@@ -158,142 +155,5 @@ impl Networks {
     /// As Neutron answers; 404 is [`Error::is_not_found`].
     pub async fn delete_port(&self, id: &PortId) -> Result<(), Error> {
         self.0.done(Request::delete("delete port", Service::Network, &["ports", &id.0])).await
-    }
-}
-
-#[derive(Deserialize)]
-struct NetworkPage {
-    networks: Vec<WireNetwork>,
-    #[serde(default)]
-    networks_links: Vec<Link>,
-}
-
-#[derive(Deserialize)]
-struct WireNetwork {
-    id: NetworkId,
-    #[serde(default, deserialize_with = "or_default")]
-    name: String,
-    #[serde(default, rename = "router:external")]
-    external: Option<bool>,
-    shared: Option<bool>,
-    admin_state_up: Option<bool>,
-    #[serde(default, deserialize_with = "or_default")]
-    subnets: Vec<String>,
-    #[serde(default, deserialize_with = "or_default", alias = "tenant_id")]
-    project_id: String,
-}
-
-impl From<WireNetwork> for Network {
-    fn from(wire: WireNetwork) -> Self {
-        Self {
-            id: wire.id,
-            name: wire.name,
-            reach: if wire.external == Some(true) { Reach::External } else { Reach::Internal },
-            owner: if wire.shared == Some(true) { Owner::Shared } else { Owner::Project },
-            admin_up: wire.admin_state_up.unwrap_or(true),
-            has_subnets: !wire.subnets.is_empty(),
-            project: wire.project_id,
-        }
-    }
-}
-
-impl Page for NetworkPage {
-    type Item = WireNetwork;
-
-    fn next(&self) -> Option<String> {
-        self.networks.last().filter(|_| has_next(&self.networks_links)).map(|last| last.id.0.clone())
-    }
-
-    fn items(self) -> Vec<WireNetwork> {
-        self.networks
-    }
-}
-
-#[derive(Deserialize)]
-struct SecurityGroupPage {
-    security_groups: Vec<WireSecurityGroup>,
-    #[serde(default)]
-    security_groups_links: Vec<Link>,
-}
-
-#[derive(Deserialize)]
-struct WireSecurityGroup {
-    id: SecurityGroupId,
-    #[serde(default, deserialize_with = "or_default")]
-    name: String,
-}
-
-impl Page for SecurityGroupPage {
-    type Item = WireSecurityGroup;
-
-    fn next(&self) -> Option<String> {
-        let more = has_next(&self.security_groups_links);
-        self.security_groups.last().filter(|_| more).map(|last| last.id.0.clone())
-    }
-
-    fn items(self) -> Vec<WireSecurityGroup> {
-        self.security_groups
-    }
-}
-
-#[derive(Deserialize)]
-struct PortBody {
-    port: WirePort,
-}
-
-#[derive(Deserialize)]
-struct PortPage {
-    ports: Vec<WirePort>,
-    #[serde(default)]
-    ports_links: Vec<Link>,
-}
-
-#[derive(Deserialize)]
-struct WirePort {
-    id: PortId,
-    #[serde(default, deserialize_with = "or_default")]
-    name: String,
-    #[serde(default, deserialize_with = "or_default")]
-    description: String,
-    network_id: NetworkId,
-    #[serde(default)]
-    device_id: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    fixed_ips: Vec<FixedIp>,
-    #[serde(default, deserialize_with = "or_default")]
-    mac_address: String,
-    #[serde(default, deserialize_with = "or_default")]
-    status: String,
-}
-
-#[derive(Deserialize)]
-struct FixedIp {
-    ip_address: String,
-}
-
-impl From<WirePort> for Port {
-    fn from(wire: WirePort) -> Self {
-        Self {
-            id: wire.id,
-            name: wire.name,
-            description: wire.description,
-            network: wire.network_id,
-            device_id: wire.device_id.filter(|id| !id.is_empty()),
-            addresses: wire.fixed_ips.iter().filter_map(|ip| ip.ip_address.parse().ok()).collect(),
-            mac: wire.mac_address,
-            status: wire.status,
-        }
-    }
-}
-
-impl Page for PortPage {
-    type Item = WirePort;
-
-    fn next(&self) -> Option<String> {
-        self.ports.last().filter(|_| has_next(&self.ports_links)).map(|last| last.id.0.clone())
-    }
-
-    fn items(self) -> Vec<WirePort> {
-        self.ports
     }
 }

@@ -11,12 +11,15 @@ use tokio::time::Instant;
 
 use super::Service;
 
+#[cfg(test)]
+mod tests;
+
 /// One silent cloud must not tie up everything.
 const IN_FLIGHT: usize = 32;
 /// How long to stay away when only calls in flight stand in the way.
 const CROWDED: Duration = Duration::from_millis(500);
 const SHORTEST_STOP: Duration = Duration::from_secs(1);
-const LONGEST_STOP: Duration = Duration::from_secs(300);
+const LONGEST_STOP: Duration = Duration::from_mins(5);
 
 /// How often a cloud may be asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -41,6 +41,11 @@ impl Request {
         Self { body: Some(body), ..Self::new(Method::POST, call, service, Lane::Create, path) }
     }
 
+    /// Changes something that is there.
+    pub fn put(call: &'static str, service: Service, path: &[&str], body: Value) -> Self {
+        Self { body: Some(body), ..Self::new(Method::PUT, call, service, Lane::Create, path) }
+    }
+
     /// Removes something.
     pub fn delete(call: &'static str, service: Service, path: &[&str]) -> Self {
         Self::new(Method::DELETE, call, service, Lane::Delete, path)

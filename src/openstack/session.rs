@@ -1,7 +1,6 @@
 //! One cloud under one credential: its token, its pace, and the way every
 //! request goes out.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How long a failed login speaks for those that come after it: fifty nodes
 /// with a wrong password must not lock the account.
 const LOGIN_PAUSE: Duration = Duration::from_secs(5);
-/// How long a list waits for leave to fetch its next page before it gives up.
-const PAGE_PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;
 
 /// What a session is made of.
 pub struct SessionOptions {
@@ -80,6 +80,8 @@ struct Inner {
 #[derive(Default)]
 struct LastLogin {
     failed: Option<(Instant, Error)>,
+    /// When a token that was refused was replaced.
+    replaced: Option<Instant>,
 }
 
 impl Session {
@@ -141,43 +143,6 @@ impl Session {
             service: request.service,
             text: error.to_string(),
         })
-    }
-
-    /// All pages of a list, or an error. If what marks a page's end was deleted
-    /// meanwhile, the list starts over, once.
-    pub(super) async fn pages<P: Page>(&self, first: Request) -> Result<Vec<P::Item>, Error> {
-        match self.pages_once::<P>(&first).await {
-            Err(Unlisted { error, lost: Marker::Lost }) => {
-                tracing::debug!(%error, "a page's marker is gone; list again");
-                self.pages_once::<P>(&first).await.map_err(|unlisted| unlisted.error)
-            }
-            Err(Unlisted { error, lost: Marker::Kept }) => Err(error),
-            Ok(items) => Ok(items),
-        }
-    }
-
-    async fn pages_once<P: Page>(&self, first: &Request) -> Result<Vec<P::Item>, Unlisted> {
-        let mut page: P = self.json(first.clone()).await.map_err(Unlisted::kept)?;
-        let mut items = Vec::new();
-        let mut seen = BTreeSet::new();
-        while let Some(marker) = page.next() {
-            items.extend(page.items());
-            if !seen.insert(marker.clone()) {
-                let text = format!("the page after `{marker}` ends with it");
-                return Err(Unlisted::kept(Error::Malformed {
-                    call: first.call,
-                    service: first.service,
-                    text,
-                }));
-            }
-            // A list that is begun is worth waiting for: begun anew it costs more.
-            let ready = self.0.limiter.ready(first.service, first.lane);
-            let _ = timeout(PAGE_PATIENCE, ready).await;
-            let request = first.clone().query("marker", marker);
-            page = self.json(request).await.map_err(Unlisted::after_marker)?;
-        }
-        items.extend(page.items());
-        Ok(items)
     }
 
     async fn send(&self, request: &Request) -> Result<Response<Vec<u8>>, Error> {
@@ -258,18 +223,23 @@ impl Session {
         {
             return Err(error.clone());
         }
-        match self.log_in().await {
-            Ok(token) => {
-                let token = Arc::new(token);
-                self.0.token.store(Some(Arc::clone(&token)));
-                last.failed = None;
-                Ok(token)
-            }
-            Err(error) => {
-                last.failed = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
+        // A service that refuses every token is not cured by more of them.
+        if let Some(refused) = refused
+            && last.replaced.is_some_and(|at| at.elapsed() < LOGIN_PAUSE)
+        {
+            return Ok(Arc::clone(refused));
         }
+        let token = self.log_in().await;
+        match &token {
+            Ok(token) => {
+                self.0.token.store(Some(Arc::clone(token)));
+                *last = LastLogin { failed: None, replaced: refused.map(|_| Instant::now()) };
+            }
+            // Nothing was tried.
+            Err(Error::Throttled { .. }) => {}
+            Err(error) => last.failed = Some((Instant::now(), error.clone())),
+        }
+        token
     }
 
     fn usable(&self, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
@@ -278,7 +248,7 @@ impl Session {
         })
     }
 
-    async fn log_in(&self) -> Result<Token, Error> {
+    async fn log_in(&self) -> Result<Arc<Token>, Error> {
         let credentials = &self.0.options.credentials;
         let sent = Instant::now();
         let request = identity::request(credentials);
@@ -287,48 +257,12 @@ impl Session {
         if let Err(error) = &token {
             self.heed(Service::Identity, error);
         }
-        token
+        token.map(Arc::new)
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Session").field(&self.0.options.cloud).finish()
-    }
-}
-
-/// One page of a list.
-pub(super) trait Page: DeserializeOwned {
-    /// What is listed.
-    type Item;
-
-    /// The marker of the next page, if there is one.
-    fn next(&self) -> Option<String>;
-
-    /// What is on this page.
-    fn items(self) -> Vec<Self::Item>;
-}
-
-/// Why a list is not whole.
-struct Unlisted {
-    error: Error,
-    lost: Marker,
-}
-
-/// Whether the object that marked a page's end is still there.
-enum Marker {
-    Lost,
-    Kept,
-}
-
-impl Unlisted {
-    fn kept(error: Error) -> Self {
-        Self { error, lost: Marker::Kept }
-    }
-
-    /// Nova answers 400 for a marker that is gone, others 404.
-    fn after_marker(error: Error) -> Self {
-        let gone = [Some(StatusCode::BAD_REQUEST), Some(StatusCode::NOT_FOUND)].contains(&error.status());
-        Self { lost: if gone { Marker::Lost } else { Marker::Kept }, error }
     }
 }

@@ -10,6 +10,9 @@ use futures::future::BoxFuture;
 
 use crate::error::Effect;
 
+#[cfg(test)]
+mod tests;
+
 const CONNECT: Duration = Duration::from_secs(10);
 /// Apache, in front of many clouds, closes an idle connection after 5 s. A POST
 /// that meets the close has an unknown fate, so we let go first.
@@ -90,7 +93,7 @@ impl Transport {
         Self(Arc::new(move |request| service(request).boxed()))
     }
 
-    pub(super) fn send(&self, request: http::Request<Vec<u8>>) -> Answer {
+    pub(crate) fn send(&self, request: http::Request<Vec<u8>>) -> Answer {
         (self.0)(request)
     }
 }

@@ -16,9 +16,9 @@ use jiff::Timestamp;
 use super::state::{Desired, Kind, Observed, Trouble};
 use crate::api::testnode_status::{Attempt, Outcome, ResolvedVolume};
 
-pub use choice::REST_BETWEEN_ROUNDS;
+pub use choice::{REST_BETWEEN_ROUNDS, claimed, remembered};
 pub use name::{is_published, target_address};
-pub use surplus::{kept_server, kept_volumes};
+pub use surplus::{kept_ports, kept_server, kept_volumes};
 
 /// A rule of [`BRING_UP`].
 pub type Rule = fn(&Desired, &Observed) -> Option<Step>;
@@ -313,19 +313,27 @@ pub struct Waiting {
     pub until: Option<Timestamp>,
     /// It does not end by itself: somebody must edit something.
     pub stalled: bool,
+    /// It ends when nothing unknown can appear any more: just the looks that this takes are made.
+    pub settling: bool,
 }
 
 impl Waiting {
     /// A wait that passes.
     #[must_use]
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), looks: Vec::new(), until: None, stalled: false }
+        Self { reason, message: message.into(), looks: Vec::new(), until: None, stalled: false, settling: false }
     }
 
     /// A wait that ends with a look at one kind of thing.
     #[must_use]
     pub fn look(reason: &'static str, message: impl Into<String>, cloud: &str, kind: Kind) -> Self {
         Self { looks: vec![(cloud.to_owned(), kind)], ..Self::new(reason, message) }
+    }
+
+    /// A wait until no request whose fate is unknown can take effect any more.
+    #[must_use]
+    pub fn settling(message: impl Into<String>, cloud: &str, kind: Kind) -> Self {
+        Self { settling: true, ..Self::look("SettlingAttempt", message, cloud, kind) }
     }
 
     /// A wait that somebody must end.
@@ -398,9 +406,13 @@ impl fmt::Display for Change {
         match self {
             Self::AddFinalizer { cloud } => write!(f, "add finalizer for cloud {cloud}"),
             Self::RemoveFinalizer { cloud } => write!(f, "remove finalizer of cloud {cloud}"),
-            Self::OpenAttempt { attempt, .. } => write!(f, "open attempt {} in cloud {}", attempt.number, attempt.cloud),
+            Self::OpenAttempt { attempt, .. } => {
+                write!(f, "open attempt {} in cloud {}", attempt.number, attempt.cloud)
+            }
             Self::RecordFound(attempt) => write!(f, "record attempt {} as found", attempt.number),
-            Self::CloseAttempt(closing) => write!(f, "close attempt {} as {}", closing.number, closing.reason),
+            Self::CloseAttempt(closing) => {
+                write!(f, "close attempt {} as {}", closing.number, closing.reason)
+            }
             Self::SettleAttempt { number } => write!(f, "settle attempt {number}"),
             Self::RecordAddress { address } => write!(f, "record address {address}"),
             Self::ForgetName => f.write_str("let go of the name"),

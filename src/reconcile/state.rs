@@ -6,9 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::common::ReadinessCheck;
+pub use crate::api::kind::{Kind, PerKind};
 use crate::api::testnode::OnFailure;
-use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
 pub use crate::select::Problem;
+use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved, ServerFacts};
 
 /// What the spec and its machine type ask for. `TEAR_DOWN` never looks at it: a bad spec cannot hold up a deletion.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,8 @@ pub struct Desired {
     pub generation: i64,
     /// The generation of the machine type.
     pub machine_type_generation: i64,
+    /// The operating system, for people.
+    pub os: Option<String>,
     /// Change nothing.
     pub paused: bool,
     /// What to do with a machine whose launch failed.
@@ -65,6 +68,8 @@ pub struct Memory {
     pub dns: Option<DnsFacts>,
     /// When the node was first Ready.
     pub ready_at: Option<Timestamp>,
+    /// The host keys it showed, as lines for `known_hosts`.
+    pub host_keys: Vec<String>,
     /// Where the last looks found things: hints for a look after a restart.
     pub hints: Hints,
 }
@@ -121,59 +126,6 @@ pub enum Standing {
     Unseen,
     /// It cannot be asked: credentials, network, another project. Nothing there is believed or changed.
     Away(Problem),
-}
-
-/// The three kinds of thing that we make in a cloud.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Kind {
-    /// Nova's server.
-    Server,
-    /// Cinder's volume.
-    Volume,
-    /// Neutron's port.
-    Port,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Server, Self::Volume, Self::Port];
-
-    /// For people and labels.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Volume => "volume",
-            Self::Port => "port",
-        }
-    }
-}
-
-/// One value per kind.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct PerKind<T> {
-    /// For servers.
-    pub server: T,
-    /// For volumes.
-    pub volume: T,
-    /// For ports.
-    pub port: T,
-}
-
-impl<T: Copy> PerKind<T> {
-    /// The value for a kind.
-    pub fn of(&self, kind: Kind) -> T {
-        match kind {
-            Kind::Server => self.server,
-            Kind::Volume => self.volume,
-            Kind::Port => self.port,
-        }
-    }
-
-    /// Makes the three values.
-    pub fn from_fn(f: impl Fn(Kind) -> T) -> Self {
-        Self { server: f(Kind::Server), volume: f(Kind::Volume), port: f(Kind::Port) }
-    }
 }
 
 /// What one cloud holds of one node.
@@ -278,6 +230,8 @@ pub struct Server {
     pub fault: Option<Fault>,
     /// Orders servers by age; Nova's time.
     pub created: Option<Timestamp>,
+    /// For people.
+    pub facts: ServerFacts,
 }
 
 /// A fault of Nova's, judged.
@@ -342,6 +296,10 @@ pub struct Volume {
     pub created: Option<Timestamp>,
     /// What reserves it, once asked: attachments whose server does not exist.
     pub reservations: Vec<String>,
+    /// Cinder's word for its state.
+    pub status: String,
+    /// The device, once attached.
+    pub device: Option<String>,
 }
 
 /// A port of the node.
@@ -361,6 +319,10 @@ pub struct Port {
     pub binding: Binding,
     /// The address that `addressFrom` chooses among this port's.
     pub address: Option<std::net::IpAddr>,
+    /// All its addresses.
+    pub addresses: Vec<std::net::IpAddr>,
+    /// Its network's id.
+    pub network: String,
 }
 
 /// Whether a port is bound to the node's server.
@@ -389,6 +351,8 @@ pub struct Offer {
     pub room: Room,
     /// The DNS name that the node would have there.
     pub fqdn: Option<String>,
+    /// Another node that holds that name, as `namespace/name`.
+    pub holder: Option<String>,
     /// Pins for the attempt: region, project id, cluster id.
     pub pins: Pins,
 }

@@ -77,9 +77,9 @@ proptest! {
         let mut text = String::new();
         for ((line, prefix), noise) in log().iter().zip(&prefixes).zip(&noise) {
             for line in noise {
-                text.push_str(&format!("{line}{end}"));
+                text.extend([line.as_str(), end]);
             }
-            text.push_str(&format!("{prefix}{line}{end}"));
+            text.extend([prefix.as_str(), line.as_str(), end]);
         }
 
         let reading = Console::read(&text, None);
@@ -125,6 +125,7 @@ proptest! {
 
         let tail = Console::tail(&text, limit);
 
+        prop_assert!(tail.len() <= limit);
         let kept: Vec<&str> = tail.lines().collect();
         prop_assert!(lines.ends_with(&kept.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>()));
         let next = lines.len().checked_sub(kept.len() + 1).map(|at| lines[at..].join("\n"));
@@ -236,8 +237,9 @@ fn failures_are_told_once_each_without_their_prefix_and_not_without_end() {
         "Failed to start ssh.service - OpenBSD Secure Shell server.",
     ];
     assert_eq!(failures, expected);
-    let many: String = (0..100).map(|n| format!("Failed to start unit{n}{}\n", "x".repeat(9999))).collect();
-    let failures = Console::read(&many, None).failures;
+    let many: Vec<String> =
+        (0..100).map(|n| format!("Failed to start unit{n}{}", "x".repeat(9999))).collect();
+    let failures = Console::read(&many.join("\n"), None).failures;
     assert_eq!((failures.len(), failures[0].len()), (8, 240));
 }
 

@@ -117,7 +117,7 @@ async fn answer(
     });
     let response = arrival.await.unwrap();
     if let Failure::LosesReplies = now.failure {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
     sleep(now.back).await;
     response

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Address, AddressKind, ComputeLimits, Flavor, NewServer, Server, Usage};
-use crate::openstack::session::Page;
+use crate::openstack::page::Page;
 use crate::openstack::wire::{Link, WithId, has_next, instant, or_default, texts};
 use crate::openstack::{FlavorId, ImageId, ServerId, VolumeId};
 

@@ -35,17 +35,22 @@ impl<'a> Open<'a> {
 
 pub(super) fn wait_while_paused(desired: &Desired, _: &Observed) -> Option<Step> {
     desired.paused.then(|| {
-        Step::Wait(Waiting::new("Paused", "spec.paused is true: nothing is changed until it is false or the node deleted"))
+        Step::Wait(Waiting::new(
+            "Paused",
+            "spec.paused is true: nothing is changed until it is false or the node deleted",
+        ))
     })
 }
 
 /// The clouds of this node must have been looked at. Another cloud that is away holds up nobody.
 pub(super) fn wait_for_clouds(_: &Desired, seen: &Observed) -> Option<Step> {
-    seen.clouds.iter().filter(|(cloud, _)| seen.held.contains(*cloud)).find_map(|(cloud, view)| match &view.standing {
-        Standing::Seen => None,
-        Standing::Unseen => Some(Step::Wait(unseen(cloud))),
-        Standing::Away(problem) => {
-            Some(Step::Wait(Waiting::new(problem.reason, format!("cloud {cloud}: {}", problem.message))))
+    seen.clouds.iter().filter(|(cloud, _)| seen.held.contains(*cloud)).find_map(|(cloud, view)| {
+        match &view.standing {
+            Standing::Seen => None,
+            Standing::Unseen => Some(Step::Wait(unseen(cloud))),
+            Standing::Away(problem) => {
+                Some(Step::Wait(Waiting::new(problem.reason, format!("cloud {cloud}: {}", problem.message))))
+            }
         }
     })
 }
@@ -56,7 +61,8 @@ pub(super) fn confirm_missing(_: &Desired, seen: &Observed) -> Option<Step> {
 
 /// Something of this node in a cloud that does not hold it: the object must not go before that is gone.
 pub(super) fn hold_what_was_found(_: &Desired, seen: &Observed) -> Option<Step> {
-    let (cloud, _) = seen.clouds.iter().find(|(cloud, view)| !view.is_empty() && !seen.held.contains(*cloud))?;
+    let (cloud, _) =
+        seen.clouds.iter().find(|(cloud, view)| !view.is_empty() && !seen.held.contains(*cloud))?;
     Some(Step::Do(Change::AddFinalizer { cloud: cloud.clone() }))
 }
 
@@ -83,7 +89,9 @@ pub(super) fn record_what_was_found(desired: &Desired, seen: &Observed) -> Optio
         machine_type_generation: Some(desired.machine_type_generation),
         resolved: offer.and_then(|offer| match &offer.resolution {
             crate::reconcile::state::Resolution::Can(resolved) => Some((**resolved).clone()),
-            crate::reconcile::state::Resolution::Unread | crate::reconcile::state::Resolution::Cannot(_) => None,
+            crate::reconcile::state::Resolution::Unread | crate::reconcile::state::Resolution::Cannot(_) => {
+                None
+            }
         }),
         opened_at: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(seen.now)),
         closed_at: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(seen.now)),
@@ -153,9 +161,15 @@ fn failure(desired: &Desired, seen: &Observed, open: &Open<'_>) -> Option<(Outco
                 let (outcome, reason) = judged(fault.verdict, "ServerError");
                 return Some((outcome, reason, fault.message.clone()));
             }
-            (ServerState::Error, None) => return failed("ServerError", "the server is in ERROR; Nova gave no fault".into()),
-            (ServerState::Stopped, _) => return failed("ServerStopped", "the server stopped before it was Ready".into()),
-            (ServerState::SoftDeleted, _) => return failed("ServerLost", "somebody deleted the server".into()),
+            (ServerState::Error, None) => {
+                return failed("ServerError", "the server is in ERROR; Nova gave no fault".into());
+            }
+            (ServerState::Stopped, _) => {
+                return failed("ServerStopped", "the server stopped before it was Ready".into());
+            }
+            (ServerState::SoftDeleted, _) => {
+                return failed("ServerLost", "somebody deleted the server".into());
+            }
             (ServerState::Building | ServerState::Active | ServerState::Other, _) => {}
         }
     } else if open.view.servers_gone.contains(&open.attempt.number) {
@@ -171,7 +185,10 @@ fn failure(desired: &Desired, seen: &Observed, open: &Open<'_>) -> Option<(Outco
     }
     let wanted = open.attempt.resolved.as_ref().map_or(0, |resolved| resolved.volumes.len());
     if open.server.is_some() && open.volumes.len() < wanted {
-        return failed("VolumeLost", "a volume of the server is gone; somebody or something deleted it".into());
+        return failed(
+            "VolumeLost",
+            "a volume of the server is gone; somebody or something deleted it".into(),
+        );
     }
     let reserved = open.volumes.iter().find(|volume| volume.state == VolumeState::Reserved);
     if let (None, Some(volume), true, true) =
@@ -189,11 +206,13 @@ fn failure(desired: &Desired, seen: &Observed, open: &Open<'_>) -> Option<(Outco
 fn too_long(desired: &Desired, open: &Open<'_>) -> Option<(Outcome, &'static str, String)> {
     let active = open.server.is_some_and(|server| server.state == ServerState::Active);
     if !active && open.view.launching_for > desired.launch_timeout {
-        let message = format!("no ACTIVE server within timeouts.launch ({} s)", desired.launch_timeout.as_secs());
+        let message =
+            format!("no ACTIVE server within timeouts.launch ({} s)", desired.launch_timeout.as_secs());
         return Some((Outcome::Failed, "LaunchTimeout", message));
     }
     if active && open.view.booting_for > desired.boot_timeout {
-        let message = format!("ACTIVE, but not usable within timeouts.boot ({} s)", desired.boot_timeout.as_secs());
+        let message =
+            format!("ACTIVE, but not usable within timeouts.boot ({} s)", desired.boot_timeout.as_secs());
         return Some((Outcome::Failed, "BootTimeout", message));
     }
     None
@@ -227,7 +246,11 @@ pub(super) fn create_ports(_: &Desired, seen: &Observed) -> Option<Step> {
     if !open.view.fresh.port {
         return Some(open.look("CreatingPorts", "waiting for a fresh look at the ports", Kind::Port));
     }
-    Some(Step::Do(Change::CreatePort { cloud: open.attempt.cloud.clone(), attempt: open.attempt.number, index }))
+    Some(Step::Do(Change::CreatePort {
+        cloud: open.attempt.cloud.clone(),
+        attempt: open.attempt.number,
+        index,
+    }))
 }
 
 pub(super) fn await_volumes(_: &Desired, seen: &Observed) -> Option<Step> {
@@ -294,8 +317,13 @@ pub(super) fn await_guest(desired: &Desired, seen: &Observed) -> Option<Step> {
         })),
         CheckKind::Console => {
             let message = match &guest.stage {
-                Some(stage) => format!("waiting for cloud-init's final message on the console; last: {stage}"),
-                None => "waiting for cloud-init's final message on the console; nothing of cloud-init there yet".into(),
+                Some(stage) => {
+                    format!("waiting for cloud-init's final message on the console; last: {stage}")
+                }
+                None => {
+                    "waiting for cloud-init's final message on the console; nothing of cloud-init there yet"
+                        .into()
+                }
             };
             Some(Step::Wait(Waiting::new("Booting", message)))
         }
@@ -307,7 +335,10 @@ pub(super) fn await_guest(desired: &Desired, seen: &Observed) -> Option<Step> {
             } else if guest.tcp_due {
                 Some(Step::Ask(Question::Tcp { address, port }))
             } else {
-                Some(Step::Wait(Waiting::new("Booting", format!("waiting for TCP port {port} of {address} to answer"))))
+                Some(Step::Wait(Waiting::new(
+                    "Booting",
+                    format!("waiting for TCP port {port} of {address} to answer"),
+                )))
             }
         }
     })
@@ -338,7 +369,8 @@ pub(super) fn release_other_clouds(_: &Desired, seen: &Observed) -> Option<Step>
     let current = seen.memory.current()?;
     let cloud = seen.held.iter().find(|cloud| {
         let view = seen.clouds.get(*cloud);
-        **cloud != current.cloud && view.is_some_and(|view| view.is_empty() && view.is_fresh() && view.is_settled())
+        **cloud != current.cloud
+            && view.is_some_and(|view| view.is_empty() && view.is_fresh() && view.is_settled())
     })?;
     Some(Step::Do(Change::RemoveFinalizer { cloud: cloud.clone() }))
 }

@@ -51,7 +51,10 @@ pub(super) fn open_attempt(desired: &Desired, seen: &Observed) -> Option<Step> {
         (Some(waiting), _, _) => waiting,
         (None, true, _) => exhausted(seen),
         (None, false, Some(problem)) => Waiting::stalled(problem.reason, problem.message),
-        (None, false, None) => Waiting::stalled("CloudNotFound", "no Cloud serves this node; see spec.cloud and the machine type"),
+        (None, false, None) => Waiting::stalled(
+            "CloudNotFound",
+            "no Cloud serves this node; see spec.cloud and the machine type",
+        ),
     }))
 }
 
@@ -63,7 +66,7 @@ fn await_nothing_left(seen: &Observed) -> Option<Step> {
             .into_iter()
             .find(|kind| !view.fresh.of(*kind) || !view.settled.of(*kind))?;
         let message = format!("waiting until nothing can appear in cloud {cloud} any more");
-        Some(Step::Wait(Waiting::look("SettlingAttempt", message, cloud, kind)))
+        Some(Step::Wait(Waiting::settling(message, cloud, kind)))
     })
 }
 
@@ -110,7 +113,7 @@ fn obstacle(desired: &Desired, seen: &Observed, offer: &Offer, round: i64) -> Op
         Resolution::Unread => return Some(Obstacle::Ask(Question::Catalogue { cloud: cloud.clone() })),
         Resolution::Cannot(problem) => return Some(Obstacle::Blocked(problem.clone())),
     }
-    if let (Some(holder), Some(fqdn)) = (&seen.name.holder, &offer.fqdn) {
+    if let (Some(holder), Some(fqdn)) = (&offer.holder, &offer.fqdn) {
         let message = format!(
             "TestNode {holder} holds the name {fqdn}; nothing is made until it lets go, or give another spec.hostname"
         );
@@ -119,7 +122,8 @@ fn obstacle(desired: &Desired, seen: &Observed, offer: &Offer, round: i64) -> Op
     match &offer.room {
         Room::Free => None,
         Room::Busy => {
-            let message = format!("as many nodes as rate.concurrentCreates are under construction in cloud {cloud}");
+            let message =
+                format!("as many nodes as rate.concurrentCreates are under construction in cloud {cloud}");
             Some(Obstacle::Pending(Waiting::new("Queued", message)))
         }
         Room::Full(figures) => {
@@ -160,7 +164,8 @@ fn take(desired: &Desired, seen: &Observed, offer: &Offer, round: i64) -> Change
 }
 
 /// The memory after an attempt was opened: what is settled of earlier rounds is forgotten.
-pub(super) fn remembered(attempts: &[Attempt], opened: &Attempt) -> Vec<Attempt> {
+#[must_use]
+pub fn remembered(attempts: &[Attempt], opened: &Attempt) -> Vec<Attempt> {
     let counts = |attempt: &&Attempt| {
         !attempt.settled || (attempt.round == opened.round && attempt.outcome != Some(Outcome::QuotaExceeded))
     };
@@ -168,7 +173,8 @@ pub(super) fn remembered(attempts: &[Attempt], opened: &Attempt) -> Vec<Attempt>
 }
 
 /// What is claimed and recorded of the name when an attempt is opened.
-pub(super) fn claimed(fqdn: Option<&String>) -> Option<DnsFacts> {
+#[must_use]
+pub fn claimed(fqdn: Option<&String>) -> Option<DnsFacts> {
     fqdn.map(|name| DnsFacts { name: name.clone(), ..DnsFacts::default() })
 }
 

@@ -71,7 +71,9 @@ pub(super) fn publish_name(_: &Desired, seen: &Observed) -> Option<Step> {
 /// `no-change` that is wrong.
 fn set(name: &NameView, target: IpAddr, other: Option<IpAddr>) -> Option<Change> {
     match &name.sent {
-        Some(sent) if sent.address == target && sent.unchanged => other.map(|address| Change::SetName { address }),
+        Some(sent) if sent.address == target && sent.unchanged => {
+            other.map(|address| Change::SetName { address })
+        }
         Some(sent) if sent.address == target && sent.age < LAG => None,
         Some(_) | None => Some(Change::SetName { address: target }),
     }
@@ -114,7 +116,8 @@ pub(super) fn await_name(_: &Desired, seen: &Observed) -> Option<Step> {
 }
 
 fn dns_trouble(seen: &Observed) -> Option<&crate::reconcile::state::Trouble> {
-    let is_dns = |key: &str| ["set name", "park name", "ask the authority"].iter().any(|start| key.starts_with(start));
+    let is_dns =
+        |key: &str| ["set name", "park name", "ask the authority"].iter().any(|start| key.starts_with(start));
     seen.troubles.iter().find(|trouble| is_dns(&trouble.key))
 }
 
@@ -136,7 +139,9 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
         (_, _, Some(park)) => match set(name, park, own.first().copied()) {
             Some(Change::SetName { address }) if address == park => Step::Do(Change::ParkName { address }),
             Some(change) => Step::Do(change),
-            None => Step::Wait(Waiting::new("WithdrawingName", format!("waiting for {} to be parked", dns.name))),
+            None => {
+                Step::Wait(Waiting::new("WithdrawingName", format!("waiting for {} to be parked", dns.name)))
+            }
         },
         (_, _, None) => return None,
     };
@@ -149,7 +154,8 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
 pub(super) fn await_withdrawal(seen: &Observed, cloud: &str) -> Option<Step> {
     let dns = seen.memory.dns.as_ref()?;
     let trouble = dns_trouble(seen);
-    let said = trouble.map_or_else(|| "its cloud's DNS cannot be asked".into(), |trouble| trouble.message.clone());
+    let said =
+        trouble.map_or_else(|| "its cloud's DNS cannot be asked".into(), |trouble| trouble.message.clone());
     Some(Step::Wait(Waiting {
         until: trouble.map(|trouble| trouble.retry_at),
         looks: vec![(cloud.to_owned(), Kind::Port)],

@@ -31,12 +31,19 @@ fn kept_volume<'a>(
 ) -> Option<&'a Volume> {
     view.volumes
         .iter()
-        .filter(|volume| volume.attempt == attempt.number && volume.key == key && volume.presence != Presence::Going)
+        .filter(|volume| {
+            volume.attempt == attempt.number && volume.key == key && volume.presence != Presence::Going
+        })
         .min_by_key(|v| (!is_on(v, server), v.created, v.id.clone()))
 }
 
 /// The ports of an attempt, one per index.
-pub(super) fn kept_ports<'a>(view: &'a CloudView, attempt: &Attempt, server: Option<&Server>) -> Vec<&'a Port> {
+#[must_use]
+pub fn kept_ports<'a>(
+    view: &'a CloudView,
+    attempt: &Attempt,
+    server: Option<&Server>,
+) -> Vec<&'a Port> {
     let count = attempt.resolved.as_ref().map_or(0, |resolved| resolved.networks.len());
     (0..count)
         .filter_map(|index| {
@@ -73,21 +80,19 @@ pub(super) fn drop_surplus(_: &Desired, seen: &Observed) -> Option<Step> {
 fn surplus_server(cloud: &str, view: &CloudView, kept: Option<&Server>) -> Option<Change> {
     let surplus = |server: &&Server| kept != Some(*server) && server.presence == Presence::There;
     let server = view.servers.iter().find(surplus)?;
-    let (cloud, id) = (cloud.to_owned(), server.id.clone());
-    Some(match server.state {
-        ServerState::SoftDeleted => Change::ForceDeleteServer { cloud, id },
-        ServerState::Building
-        | ServerState::Active
-        | ServerState::Error
-        | ServerState::Stopped
-        | ServerState::Other => Change::DeleteServer { cloud, id },
-    })
+    Some(super::tear_down::deletion(cloud, server))
 }
 
 /// While no server stands, every volume of the open attempt is a fence and stays.
-fn surplus_volume(cloud: &str, view: &CloudView, own: Option<&Attempt>, server: Option<&Server>) -> Option<Change> {
+fn surplus_volume(
+    cloud: &str,
+    view: &CloudView,
+    own: Option<&Attempt>,
+    server: Option<&Server>,
+) -> Option<Change> {
     let kept = own.map(|attempt| kept_volumes(view, attempt, server)).unwrap_or_default();
-    let fence = |volume: &Volume| server.is_none() && own.is_some_and(|attempt| attempt.number == volume.attempt);
+    let fence =
+        |volume: &Volume| server.is_none() && own.is_some_and(|attempt| attempt.number == volume.attempt);
     let volume = view.volumes.iter().find(|volume| {
         !kept.contains(volume)
             && !fence(volume)
@@ -98,10 +103,16 @@ fn surplus_volume(cloud: &str, view: &CloudView, own: Option<&Attempt>, server: 
     Some(Change::DeleteVolume { cloud: cloud.to_owned(), id: volume.id.clone() })
 }
 
-fn surplus_port(cloud: &str, view: &CloudView, own: Option<&Attempt>, server: Option<&Server>) -> Option<Change> {
+fn surplus_port(
+    cloud: &str,
+    view: &CloudView,
+    own: Option<&Attempt>,
+    server: Option<&Server>,
+) -> Option<Change> {
     let kept = own.map(|attempt| kept_ports(view, attempt, server)).unwrap_or_default();
     // Before the server stands a port may be promised to one that is on its way.
-    let promised = |port: &Port| server.is_none() && own.is_some_and(|attempt| attempt.number == port.attempt);
+    let promised =
+        |port: &Port| server.is_none() && own.is_some_and(|attempt| attempt.number == port.attempt);
     let port = view.ports.iter().find(|port| {
         !kept.contains(port)
             && !promised(port)

@@ -1,7 +1,7 @@
 //! The rules of `TEAR_DOWN`: for one cloud, from whatever there is to nothing.
 
 use super::{Change, Question, Step, TearDownRule, Waiting};
-use crate::reconcile::state::{CloudView, Kind, Observed, Presence, ServerState, Standing, VolumeState};
+use crate::reconcile::state::{CloudView, Kind, Observed, Presence, Server, ServerState, Standing, VolumeState};
 
 /// Tears down every cloud that holds the object. One that cannot be asked does not hold up the others.
 pub(super) fn everywhere(rules: &[TearDownRule], seen: &Observed) -> Option<Step> {
@@ -33,7 +33,10 @@ pub(super) fn await_cloud(seen: &Observed, cloud: &str) -> Option<Step> {
 /// The first complete look at a cloud is not there yet.
 pub(super) fn unseen(cloud: &str) -> Waiting {
     let looks = Kind::ALL.map(|kind| (cloud.to_owned(), kind)).to_vec();
-    Waiting { looks, ..Waiting::new("LookingAround", format!("waiting for a first complete look at cloud {cloud}")) }
+    Waiting {
+        looks,
+        ..Waiting::new("LookingAround", format!("waiting for a first complete look at cloud {cloud}"))
+    }
 }
 
 pub(super) fn confirm_missing(seen: &Observed, cloud: &str) -> Option<Step> {
@@ -54,14 +57,21 @@ pub(super) fn missing(cloud: &str, view: &CloudView) -> Option<Question> {
 
 pub(super) fn delete_servers(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
-    let id = |id: &String| (cloud.to_owned(), id.clone());
-    if let Some(server) = view.servers.iter().find(|s| s.state == ServerState::SoftDeleted) {
-        let (cloud, id) = id(&server.id);
-        return Some(Step::Do(Change::ForceDeleteServer { cloud, id }));
-    }
     let server = view.servers.iter().find(|server| server.presence == Presence::There)?;
-    let (cloud, id) = id(&server.id);
-    Some(Step::Do(Change::DeleteServer { cloud, id }))
+    Some(Step::Do(deletion(cloud, server)))
+}
+
+/// How a server is deleted. A cloud that keeps what is deleted for a while would keep its volumes and quota too.
+pub(super) fn deletion(cloud: &str, server: &Server) -> Change {
+    let (cloud, id) = (cloud.to_owned(), server.id.clone());
+    match server.state {
+        ServerState::SoftDeleted => Change::ForceDeleteServer { cloud, id },
+        ServerState::Building
+        | ServerState::Active
+        | ServerState::Error
+        | ServerState::Stopped
+        | ServerState::Other => Change::DeleteServer { cloud, id },
+    }
 }
 
 pub(super) fn await_servers(seen: &Observed, cloud: &str) -> Option<Step> {
@@ -88,8 +98,9 @@ pub(super) fn free_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
         .iter()
         .find(|volume| volume.state == VolumeState::Reserved && volume.presence != Presence::Missing)?;
     if !view.settled.server {
-        let message = format!("volume {} is reserved; waiting until no server can appear any more", volume.key);
-        return Some(Step::Wait(Waiting::look("SettlingAttempt", message, cloud, Kind::Server)));
+        let message =
+            format!("volume {} is reserved; waiting until no server can appear any more", volume.key);
+        return Some(Step::Wait(Waiting::settling(message, cloud, Kind::Server)));
     }
     let (cloud, id) = (cloud.to_owned(), volume.id.clone());
     Some(match volume.reservations.first() {
@@ -119,7 +130,8 @@ pub(super) fn await_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
         return Some(Step::Wait(Waiting { looks, ..Waiting::stalled("VolumeStuck", message) }));
     }
     if let Some(volume) = view.volumes.first() {
-        let message = format!("waiting for volume {} ({}) in cloud {cloud} to be gone", volume.key, volume.id);
+        let message =
+            format!("waiting for volume {} ({}) in cloud {cloud} to be gone", volume.key, volume.id);
         return Some(Step::Wait(Waiting::look("DeletingVolumes", message, cloud, Kind::Volume)));
     }
     fresh(view, cloud, Kind::Volume)
@@ -147,7 +159,7 @@ pub(super) fn await_settled(seen: &Observed, cloud: &str) -> Option<Step> {
         "the fate of a request for a {} in cloud {cloud} is unknown; waiting until it can take effect no more",
         kind.word()
     );
-    Some(Step::Wait(Waiting::look("SettlingAttempt", message, cloud, kind)))
+    Some(Step::Wait(Waiting::settling(message, cloud, kind)))
 }
 
 pub(super) fn release(_: &Observed, cloud: &str) -> Option<Step> {

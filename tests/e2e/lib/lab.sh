@@ -4,26 +4,27 @@
 
 SYSTEM=testnode-system
 ZONE=front.example.test
-# How the cloud behaves before each test; a test that changes one of these need not set it back. A guest is up with
-# its server, as calls and times are counted.
-KNOBS='{"server_build": "2s", "server_delete": "1s", "volume_create": "500ms", "guest_boot": "0s", "allow_hosts": "^[a-z0-9-]+$"}'
 devcloud_http='' devcloud_dns='' admin_port=''
 
 # ---- devcloud -------------------------------------------------------------------------------------------------------
 
 start_devcloud() {
-  start devcloud devcloud --listen 127.0.0.1:0 --dns 127.0.0.1:0 --ready-file "$work/devcloud.json"
+  # A guest is up with its server, as calls and times are counted.
+  start devcloud devcloud --listen 127.0.0.1:0 --dns 127.0.0.1:0 --ready-file "$work/devcloud.json" --zone "$ZONE" \
+    --volume-create 500ms --server-build 2s --server-delete 1s --guest-boot 0s
   started devcloud 10 jq -e .dns "$work/devcloud.json"
   devcloud_http=$(jq -er .http "$work/devcloud.json")
   devcloud_dns=$(jq -er .dns "$work/devcloud.json")
-  calm
+  at_devcloud GET knobs >"$work/knobs.json"
 }
 
-# calm: no faults, and every knob as it was.
+# calm: no faults, and every knob as it was at the start; a test that turns one need not turn it back.
 calm() {
   at_devcloud DELETE faults >/dev/null
-  at_devcloud POST knobs "$KNOBS" >/dev/null
+  at_devcloud POST knobs "$(<"$work/knobs.json")" >/dev/null
 }
+
+knob() { at_devcloud POST knobs "$1" >/dev/null; }
 
 # at_devcloud METHOD PATH [JSON]
 at_devcloud() {
@@ -118,6 +119,31 @@ YAML
 
 apply() { kubectl apply -f - >/dev/null; }
 
+# thing KIND SPEC: a cluster-scoped object named after the test.
+thing() {
+  cat <<YAML
+apiVersion: testnode.dev/v1alpha1
+kind: $1
+metadata: {name: $namespace}
+spec: $2
+YAML
+}
+
+# copy_of KIND JQ: the lab's object of that kind under the test's name, changed.
+copy_of() {
+  kubectl get "$1" lab -o json |
+    jq --arg name "$namespace" "{apiVersion, kind, metadata: {name: \$name}, spec} | $2"
+}
+
+# own_cloud [JQ]: one with credentials of its own.
+own_cloud() { copy_of cloud ".spec.openstack.secretRef.name = \$name | ${1:-.}" | apply; }
+
+# own_machine_type [JQ]: on the lab's cloud.
+own_machine_type() { copy_of machinetype "${1:-.}" | apply; }
+
+# shellcheck disable=SC2016 # $name is jq's.
+own_machine_type_on_own_cloud() { own_machine_type '.spec.clouds[0].name = $name'; }
+
 # kubernetes_writes NAME: how many the operator made to that node, refused ones included.
 kubernetes_writes() {
   jq -s --arg name "$1" --arg namespace "$namespace" '[.[] | select(.objectRef.resource == "testnodes"
@@ -154,10 +180,12 @@ credentials() {
     kubectl create secret generic "$name" -n "$SYSTEM" --from-file clouds.yaml=/dev/stdin --dry-run=client -o yaml
 }
 
+# Not `kubectl wait`: it gives up on a CRD so young that it has no conditions.
+serves_our_kinds() { kubectl get testnodes,machinetypes,clouds --all-namespaces; }
+
 install_operator() {
   kubectl apply -f "$root/crds/" >/dev/null
-  kubectl wait --for=condition=Established crd/testnodes.testnode.dev crd/machinetypes.testnode.dev crd/clouds.testnode.dev \
-    --timeout=20s >/dev/null
+  within 20 serves_our_kinds || die 'the API server does not serve crds/'
   kubectl apply -f "$here/operator.yaml" >/dev/null
   operator_kubeconfig=$(kubeconfig_for_serviceaccount "$SYSTEM" testnode-operator)
   free_port admin_port

@@ -7,6 +7,20 @@ test_killed_after_the_port_it_leaves_one_server() { survives 'ports_of mortal'; 
 
 test_killed_after_the_server_it_leaves_one_server() { survives 'servers_of mortal'; }
 
+test_killed_while_the_server_is_made_and_not_yet_answered_it_leaves_one_server() {
+  at_devcloud POST faults '{"service": "nova", "path": "^POST /servers$", "times": 1,
+    "effect": {"kind": "slow", "by": "20s", "when": "after"}}' >/dev/null
+  survives 'servers_of mortal'
+}
+
+test_the_reply_to_the_server_is_lost_and_there_is_one_server() {
+  at_devcloud POST faults '{"service": "nova", "path": "^POST /servers$", "times": 1,
+    "effect": {"kind": "drop", "when": "after"}}' >/dev/null
+  node unheard 'volumes: [{name: osd, sizeGiB: 1}]' | apply
+  wait_ready unheard
+  equal 1 "$(servers_of unheard | jq length)" servers
+}
+
 # survives COMMAND: the operator is killed as soon as the command lists something.
 survives() {
   node mortal 'volumes: [{name: osd, count: 2, sizeGiB: 1}]' | apply

@@ -20,22 +20,6 @@ test_the_api_server_refuses_an_invalid_manifest_of_each_kind() {
     refused kubectl apply -f -)" poll.active
 }
 
-# thing KIND SPEC: a cluster-scoped object named after the test.
-thing() {
-  cat <<YAML
-apiVersion: testnode.dev/v1alpha1
-kind: $1
-metadata: {name: ${3:-$namespace}}
-spec: $2
-YAML
-}
-
-# lab_cloud SPEC-JQ: the lab's cloud under the test's name, changed, with credentials of its own.
-lab_cloud() {
-  kubectl get cloud lab -o json | jq --arg name "$namespace" \
-    "{apiVersion, kind, metadata: {name: \$name}, spec} | .spec.openstack.secretRef.name = \$name | $1"
-}
-
 # makes_nothing NODE: while it cannot become Ready, nothing is made for it.
 makes_nothing() {
   equal 0 "$(servers_of "$1" | jq length)" servers
@@ -46,16 +30,16 @@ test_an_unknown_machine_type_is_named_and_making_it_heals() {
   MACHINE_TYPE=$namespace node lost | apply
   is_told 10 testnode/lost Ready False MachineTypeNotFound "$namespace"
   makes_nothing lost
-  thing MachineType '{clouds: [{name: lab}], defaultOS: {type: ubuntu, version: "22.04"}}' | apply
+  own_machine_type
   wait_ready lost
 }
 
 test_an_unknown_cloud_is_named_and_making_it_heals() {
-  thing MachineType "{clouds: [{name: $namespace}], defaultOS: {type: ubuntu, version: \"22.04\"}}" | apply
+  own_machine_type_on_own_cloud
   MACHINE_TYPE=$namespace node lost | apply
   is_told 10 testnode/lost Ready False CloudNotFound "$namespace"
   credentials "$namespace" | apply
-  lab_cloud . | apply
+  own_cloud
   wait_ready lost
 }
 
@@ -68,8 +52,8 @@ test_an_image_that_matches_nothing_is_told_and_another_os_heals() {
 }
 
 test_images_that_match_twice_are_told() {
-  thing MachineType '{clouds: [{name: lab}], defaultOS: {type: rocky, version: "9.4"},
-    images: [{os: {type: rocky, version: "9.4"}, nameRegex: "rocky 9[.]4", selection: Error}]}' | apply
+  own_machine_type '.spec.defaultOS = {type: "rocky", version: "9.4"}
+    | .spec.images = [{os: .spec.defaultOS, nameRegex: "rocky 9[.]4", selection: "Error"}]'
   MACHINE_TYPE=$namespace node torn | apply
   is_told 20 testnode/torn Ready False ImageAmbiguous rocky
   makes_nothing torn
@@ -89,6 +73,18 @@ test_a_network_that_is_not_there_is_told() {
   makes_nothing lost
 }
 
+test_several_networks_to_choose_from_are_told_and_naming_one_heals() {
+  # A copy of the lab's own network under another name.
+  knob "$(at_devcloud GET knobs | jq '.networks | {networks: (. + [.[0] | .name = "other-net" | .id |= sub("1$"; "9")
+    | .subnets[0].id |= sub("1$"; "9")])}')"
+  own_machine_type
+  MACHINE_TYPE=$namespace node torn | apply
+  is_told 30 testnode/torn Ready False NetworkAmbiguous other-net
+  makes_nothing torn
+  kubectl patch testnode torn -n "$namespace" --type merge -p '{"spec":{"networks":[{"name":"other-net"}]}}' >/dev/null
+  wait_ready torn
+}
+
 test_a_volume_type_that_is_not_there_is_told() {
   node lost 'volumes: [{name: osd, sizeGiB: 1, type: nosuch}]' | apply
   is_told 30 testnode/lost Ready False nosuch
@@ -97,8 +93,8 @@ test_a_volume_type_that_is_not_there_is_told() {
 
 test_wrong_credentials_are_told_and_the_right_ones_heal() {
   credentials "$namespace" -e 's/password: .*/password: wrong/' | apply
-  lab_cloud . | apply
-  thing MachineType "{clouds: [{name: $namespace}], defaultOS: {type: ubuntu, version: \"22.04\"}}" | apply
+  own_cloud
+  own_machine_type_on_own_cloud
   MACHINE_TYPE=$namespace node lost | apply
   is_told 20 "cloud/$namespace" Ready False AuthenticationFailed "$namespace"
   is_told 20 testnode/lost Ready AuthenticationFailed "$namespace"
@@ -108,7 +104,7 @@ test_wrong_credentials_are_told_and_the_right_ones_heal() {
 }
 
 test_a_missing_secret_is_told_and_making_it_heals() {
-  lab_cloud . | apply
+  own_cloud
   is_told 20 "cloud/$namespace" Ready False "$namespace" "$SYSTEM"
   credentials "$namespace" | apply
   is_told 20 "cloud/$namespace" Ready True
@@ -118,18 +114,18 @@ test_nsupdate_web_out_of_reach_is_told_and_its_return_heals() {
   local nobody
   free_port nobody
   credentials "$namespace" | apply
-  lab_cloud ".spec.dns.nsupdateWeb.url = \"http://127.0.0.1:$nobody/\"" | apply
-  thing MachineType "{clouds: [{name: $namespace}], defaultOS: {type: ubuntu, version: \"22.04\"}}" | apply
+  own_cloud ".spec.dns.nsupdateWeb.url = \"http://127.0.0.1:$nobody/\""
+  own_machine_type_on_own_cloud
   MACHINE_TYPE=$namespace node nameless | apply
   is_told 60 testnode/nameless DNSReady False DNSUpdateFailed "127.0.0.1:$nobody"
-  lab_cloud . | apply
+  own_cloud
   wait_ready nameless
 }
 
 test_a_name_that_nsupdate_web_refuses_is_told_and_its_consent_heals() {
-  at_devcloud POST knobs '{"allow_hosts": "^smithi[0-9]+$"}' >/dev/null
+  knob '{"allow_hosts": "^smithi[0-9]+$"}'
   node stranger | apply
   is_told 60 testnode/stranger DNSReady False DNSUpdateFailed stranger allow_hosts
-  at_devcloud POST knobs "$KNOBS" >/dev/null
+  calm
   wait_ready stranger
 }

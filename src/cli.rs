@@ -1,0 +1,230 @@
+//! The command line. Each flag is one environment variable and one value of the chart; secrets are neither.
+
+mod values;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use values::{cluster_id, duration, identity, label, new_identity, own_namespace};
+
+use crate::lease;
+use crate::telemetry::Format;
+
+/// Machines for test labs as Kubernetes objects: OpenStack servers, volumes and DNS names that never leak.
+#[derive(Debug, Parser)]
+#[command(name = "testnode-operator", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look after TestNodes until told to stop.
+    ///
+    /// The cluster is found as kubectl finds it: from the pod's service account, or from `KUBECONFIG`. Clouds and
+    /// their credentials are objects in the cluster, not flags: see `kubectl explain cloud`. SIGTERM and Ctrl-C
+    /// end it cleanly.
+    Run(Box<Run>),
+    /// Print the definitions of our kinds (CRDs) as YAML, ready for `kubectl apply --server-side -f -`.
+    Crd,
+}
+
+/// How to look after them.
+#[derive(Args, Clone, Debug)]
+pub struct Run {
+    /// Where the clouds' Secrets and the Lease are.
+    ///
+    /// The only namespace in which Secrets are read. In a pod `POD_NAMESPACE` serves where nothing else is said.
+    #[arg(long, env = "TESTNODE_NAMESPACE", value_parser = label, default_value_t = own_namespace())]
+    pub namespace: String,
+
+    /// The mark on all that is ours in a cloud, if not kube-system's UID.
+    ///
+    /// Name the old one here when a cluster was built anew and its nodes restored: without it the operator finds
+    /// them marked by another cluster and touches nothing.
+    #[arg(long, env = "TESTNODE_CLUSTER_ID", value_name = "ID", value_parser = cluster_id)]
+    pub cluster_id: Option<String>,
+
+    /// How many nodes may be worked on at once.
+    #[arg(long, env = "TESTNODE_CONCURRENCY", value_name = "NODES", default_value_t = 16)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+
+    /// How often a node is looked at where nothing happens.
+    #[arg(long, env = "TESTNODE_RESYNC", value_name = "DURATION", value_parser = duration, default_value = "10m")]
+    pub resync: Duration,
+
+    /// How long work under way may take to end after SIGTERM.
+    ///
+    /// Keep it below the pod's terminationGracePeriodSeconds. What does not end is taken up by the next leader.
+    #[arg(long, env = "TESTNODE_SHUTDOWN_GRACE", value_name = "DURATION", value_parser = duration)]
+    #[arg(default_value = "20s")]
+    pub shutdown_grace: Duration,
+
+    /// Address of /livez, /readyz and /metrics.
+    #[arg(long, env = "TESTNODE_ADMIN_ADDRESS", value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
+    pub admin_address: SocketAddr,
+
+    /// How much to log: error, warn, info, debug or trace.
+    ///
+    /// A level alone is for the operator's own lines; of the libraries only warnings pass. A list such as
+    /// `info,testnode_operator::openstack=debug,kube=debug` is taken as it is.
+    #[arg(long, env = "TESTNODE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+
+    /// What a line of the log looks like.
+    #[arg(long, env = "TESTNODE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub log_format: Format,
+
+    /// How it is settled who works.
+    #[command(flatten)]
+    pub election: Election,
+}
+
+/// Which of several operators works.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Leader election")]
+pub struct Election {
+    /// Work only while holding the Lease. With false there must never be two operators in a cluster.
+    #[arg(long, env = "TESTNODE_LEADER_ELECTION", value_name = "true|false", action = ArgAction::Set)]
+    #[arg(default_value_t = true)]
+    pub leader_election: bool,
+
+    /// Who we are in the Lease; by default the pod's or host's name and a random end.
+    #[arg(long, env = "TESTNODE_IDENTITY", value_name = "NAME", value_parser = identity)]
+    pub identity: Option<String>,
+
+    /// How long the others wait after the leader was last heard of.
+    #[arg(long, env = "TESTNODE_LEASE_DURATION", value_name = "DURATION", value_parser = duration)]
+    #[arg(default_value = "15s")]
+    pub lease_duration: Duration,
+
+    /// How long a leader may work after it was last heard; shorter than the lease duration.
+    #[arg(long, env = "TESTNODE_LEASE_RENEW_DEADLINE", value_name = "DURATION", value_parser = duration)]
+    #[arg(default_value = "10s")]
+    pub lease_renew_deadline: Duration,
+
+    /// How often the leader renews and the others look.
+    #[arg(long, env = "TESTNODE_LEASE_RETRY_PERIOD", value_name = "DURATION", value_parser = duration)]
+    #[arg(default_value = "2s")]
+    pub lease_retry_period: Duration,
+}
+
+impl Run {
+    /// The Lease to stand for, none where there is no election.
+    #[must_use]
+    pub fn lease(&self) -> Option<lease::Settings> {
+        let election = &self.election;
+        election.leader_election.then(|| lease::Settings {
+            duration: election.lease_duration,
+            renew_deadline: election.lease_renew_deadline,
+            retry: election.lease_retry_period,
+            ..lease::Settings::new(&self.namespace, election.identity.clone().unwrap_or_else(new_identity))
+        })
+    }
+}
+
+/// Prints what `crds` makes. A reader that has seen enough is not an error.
+///
+/// # Errors
+///
+/// When stdout cannot be written.
+pub fn print_crds(crds: impl Fn() -> String) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(crds().as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn run(flags: &[&str]) -> Result<Run, clap::Error> {
+        let words = ["testnode-operator", "run"].iter().chain(flags);
+        Cli::try_parse_from(words).map(|cli| match cli.command {
+            Command::Run(options) => *options,
+            Command::Crd => panic!("not what was asked"),
+        })
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_is_an_environment_variable_of_the_same_name() {
+        let cli = Cli::command();
+
+        for flag in cli.find_subcommand("run").unwrap().get_arguments() {
+            let name = flag.get_long().unwrap().to_uppercase().replace('-', "_");
+            assert_eq!(flag.get_env().unwrap().to_str(), Some(format!("TESTNODE_{name}").as_str()));
+            assert!(flag.get_help().is_some(), "{name} needs a word of help");
+        }
+    }
+
+    #[test]
+    fn everything_has_a_default() {
+        let options = run(&[]).unwrap();
+
+        assert_eq!(options.namespace, "testnode-system");
+        assert_eq!(options.admin_address.to_string(), "0.0.0.0:8080");
+        assert_eq!((options.concurrency, options.resync.as_secs()), (16, 600));
+        let lease = options.lease().unwrap();
+        assert_eq!(lease.name, "testnode-operator");
+        assert_eq!(
+            (lease.duration.as_secs(), lease.renew_deadline.as_secs(), lease.retry.as_secs()),
+            (15, 10, 2)
+        );
+    }
+
+    #[test]
+    fn two_starts_on_one_host_are_two_candidates() {
+        let (one, other) = (run(&[]).unwrap().lease().unwrap(), run(&[]).unwrap().lease().unwrap());
+
+        assert_ne!(one.identity, other.identity);
+        assert!(one.identity.contains('_'));
+    }
+
+    #[test]
+    fn the_lease_is_as_the_flags_say() {
+        let flags = ["--namespace=lab", "--identity=me", "--lease-duration=1m30s", "--lease-retry-period=3s"];
+        let lease = run(&flags).unwrap().lease().unwrap();
+
+        assert_eq!((lease.namespace.as_str(), lease.identity.as_str()), ("lab", "me"));
+        assert_eq!((lease.duration.as_secs(), lease.retry.as_secs()), (90, 3));
+        assert!(run(&["--leader-election=false"]).unwrap().lease().is_none());
+        assert!(run(&["--leader-election=true"]).unwrap().lease().is_some());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for flag in [
+            "--concurrency=0",
+            "--resync=0s",
+            "--resync=-5s",
+            "--resync=soon",
+            "--namespace=",
+            "--namespace=Lab",
+            "--namespace=-lab",
+            "--cluster-id=a/b",
+            "--cluster-id=0123456789012345678901234567890123456789abcd",
+            "--identity= ",
+            "--leader-election=maybe",
+            "--log-format=xml",
+            "--admin-address=8080",
+        ] {
+            assert!(run(&[flag]).is_err(), "{flag} was accepted");
+        }
+        assert!(run(&["--cluster-id=7f0c5ed1-37be-4e0a-9d4f-0f7d0a4f9a11"]).is_ok());
+    }
+}

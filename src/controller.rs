@@ -1,0 +1,118 @@
+//! The controllers: what wakes whom, how many at once, and how they end.
+
+pub mod cloud;
+pub mod conditions;
+pub mod credentials;
+pub mod machine_type;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use kube::api::{Api, PartialObjectMeta};
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::{Controller, watcher};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::{debug, warn};
+
+use crate::api::{Cloud, MachineType, TestNode};
+use crate::reconcile::context::Context;
+use crate::reconcile::error::Error;
+use crate::reconcile::reconcile;
+use crate::reconcile::status::PHASES;
+
+/// Looks after nodes until told to stop; turns under way end first.
+pub async fn nodes(
+    ctx: Arc<Context>,
+    mut woken: UnboundedReceiver<ObjectRef<TestNode>>,
+    at_once: u16,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let client = ctx.client.clone();
+    let wakes = futures::stream::poll_fn(move |task| woken.poll_recv(task));
+    let controller = Controller::new(Api::<TestNode>::all(client.clone()), watcher::Config::default());
+    let nodes = controller.store();
+    let counted = nodes.clone();
+    ctx.metrics.before_scrape(move |metrics| metrics.count_nodes(by_phase(&counted.state())));
+    controller
+        .with_config(Config::default().concurrency(at_once))
+        .watches(Api::<MachineType>::all(client), watcher::Config::default(), move |machine| {
+            let name = machine.name_any();
+            nodes.state().into_iter().filter(move |node| node.spec.machine_type == name).map(|n| ObjectRef::from_obj(&*n))
+        })
+        .reconcile_on(wakes)
+        .graceful_shutdown_on(stop)
+        .run(reconcile, node_failed, ctx)
+        .for_each(|turn| async move { ended(turn) })
+        .await;
+}
+
+/// How many nodes are in each phase.
+fn by_phase(nodes: &[Arc<TestNode>]) -> Vec<(&'static str, usize)> {
+    let phase = |node: &TestNode| node.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default();
+    PHASES.iter().map(|known| (*known, nodes.iter().filter(|node| phase(node) == *known).count())).collect()
+}
+
+/// Half as long as the API server has not let itself be written.
+fn node_failed(node: Arc<TestNode>, error: &Error, ctx: Arc<Context>) -> Action {
+    let uid = node.uid().unwrap_or_default();
+    let trouble = ctx.trouble(&uid, "write the object".into(), false, error);
+    let pause = trouble.retry_at.duration_since((ctx.seams.clock)());
+    let retry_in = Duration::try_from(pause).unwrap_or_default();
+    warn!(namespace = node.namespace(), node = node.name_any(), ?retry_in, %error, "the object cannot be written");
+    Action::requeue(retry_in)
+}
+
+/// Looks after clouds until told to stop.
+pub async fn clouds(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + Sync + 'static) {
+    let client = ctx.client.clone();
+    let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), &ctx.namespace);
+    let controller = Controller::new(Api::<Cloud>::all(client), watcher::Config::default());
+    let clouds = controller.store();
+    controller
+        .watches(secrets, watcher::Config::default(), move |secret| {
+            let name = secret.name_any();
+            clouds.state().into_iter().filter(move |c| credentials::uses(c, &name)).map(|c| ObjectRef::from_obj(&*c))
+        })
+        .graceful_shutdown_on(stop)
+        .run(cloud::reconcile, cloud_failed, ctx)
+        .for_each(|turn| async move { ended(turn) })
+        .await;
+}
+
+fn cloud_failed(cloud: Arc<Cloud>, error: &kube::Error, _: Arc<Context>) -> Action {
+    warn!(cloud = cloud.name_any(), %error, "the Cloud cannot be read or written");
+    Action::requeue(Duration::from_secs(5))
+}
+
+/// Looks after machine types until told to stop.
+pub async fn machine_types(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + Sync + 'static) {
+    let client = ctx.client.clone();
+    let controller = Controller::new(Api::<MachineType>::all(client.clone()), watcher::Config::default());
+    let types = controller.store();
+    controller
+        .watches(Api::<Cloud>::all(client), watcher::Config::default(), move |cloud| {
+            let name = cloud.name_any();
+            let serves = move |machine: &Arc<MachineType>| machine.spec.clouds.iter().any(|choice| choice.name == name);
+            types.state().into_iter().filter(serves).map(|machine| ObjectRef::from_obj(&*machine))
+        })
+        .graceful_shutdown_on(stop)
+        .run(machine_type::reconcile, type_failed, ctx)
+        .for_each(|turn| async move { ended(turn) })
+        .await;
+}
+
+fn type_failed(machine: Arc<MachineType>, error: &kube::Error, _: Arc<Context>) -> Action {
+    warn!(machine_type = machine.name_any(), %error, "the MachineType cannot be written");
+    Action::requeue(Duration::from_secs(5))
+}
+
+/// Failures of turns were told where they happened; what is left is the queue's own.
+fn ended<T, E: std::fmt::Display>(turn: Result<T, E>) {
+    if let Err(error) = turn {
+        debug!(%error, "turn");
+    }
+}

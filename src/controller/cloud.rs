@@ -1,0 +1,319 @@
+//! One turn of a Cloud: reads its Secret, logs in, pins region and project, and says how it stands.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
+use serde_json::json;
+use tracing::{info, instrument, warn};
+
+use super::conditions::condition;
+use super::credentials;
+use crate::api::cloud::CloudStatus;
+use crate::api::{CLOUD_GUARD, Cloud, MANAGER, TestNode, finalizer};
+use crate::clouds::{Config, Handle, Login};
+use crate::error::Class;
+use crate::inventory::ledger::Born;
+use crate::openstack::{Project, Session};
+use crate::reconcile::context::Context;
+use crate::reconcile::state::{Pins, Problem, Standing};
+
+/// How often usage and reachability are told, where they changed.
+const LOOK: Duration = Duration::from_secs(15);
+/// A login that was refused is tried again: a credential may have been mended in the cloud.
+const LOGIN_AGAIN: Duration = Duration::from_secs(30);
+
+/// One turn.
+///
+/// # Errors
+/// If the API server cannot be read or written.
+#[instrument(name = "cloud", skip_all, fields(cloud = cloud.name_any()))]
+pub async fn reconcile(cloud: Arc<Cloud>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
+    let name = cloud.name_any();
+    let clouds = Api::<Cloud>::all(ctx.client.clone());
+    let handle = ctx.clouds.ensure(&name);
+    let going = cloud.metadata.deletion_timestamp.is_some();
+    if !going && !cloud.finalizers().iter().any(|guard| guard == CLOUD_GUARD) {
+        let guards = cloud.finalizers().iter().cloned().chain([CLOUD_GUARD.to_owned()]).collect();
+        set_finalizers(&clouds, &*cloud, guards).await?;
+        return Ok(Action::requeue(Duration::ZERO));
+    }
+    let secrets = Api::<Secret>::namespaced(ctx.client.clone(), &ctx.namespace);
+    if going && !is_needed(&name, &ctx).await? {
+        return release(&cloud, &clouds, &secrets, &ctx).await;
+    }
+    configure(&cloud, &handle, &secrets, &ctx, going).await?;
+    tell(&cloud, &handle, &clouds, &ctx).await?;
+    let refused = matches!(handle.config().login, Login::Refused(_));
+    Ok(Action::requeue(if refused { LOGIN_AGAIN } else { LOOK }))
+}
+
+/// By a live list: a cache may lag behind a node that was made just now.
+async fn is_needed(name: &str, ctx: &Context) -> Result<bool, kube::Error> {
+    let nodes = Api::<TestNode>::all(ctx.client.clone()).list_metadata(&ListParams::default()).await?;
+    let finalizer = finalizer(name);
+    Ok(nodes.items.iter().any(|node| node.finalizers().contains(&finalizer)))
+}
+
+/// No node needs it any more: the guard on its Secret goes, then its own.
+async fn release(cloud: &Cloud, clouds: &Api<Cloud>, secrets: &Api<Secret>, ctx: &Context) -> Result<Action, kube::Error> {
+    let name = cloud.name_any();
+    if let Some(secret) = secrets.get_opt(&cloud.spec.openstack.secret_ref.name).await? {
+        unguard(secrets, &secret, &finalizer(&name)).await?;
+    }
+    unguard(clouds, cloud, CLOUD_GUARD).await?;
+    ctx.clouds.remove(&name);
+    info!("released");
+    Ok(Action::await_change())
+}
+
+/// Brings the handle up to what Cloud and Secrets say now.
+async fn configure(
+    cloud: &Cloud,
+    handle: &Handle,
+    secrets: &Api<Secret>,
+    ctx: &Context,
+    going: bool,
+) -> Result<(), kube::Error> {
+    let name = cloud.name_any();
+    let secret = secrets.get_opt(&cloud.spec.openstack.secret_ref.name).await?;
+    let reference = cloud.spec.dns.as_ref().and_then(|dns| dns.nsupdate_web.secret_ref.as_ref());
+    let dns_secret = match reference {
+        Some(reference) => secrets.get_opt(&reference.name).await?,
+        None => None,
+    };
+    let print = fingerprint(cloud, secret.as_ref(), dns_secret.as_ref());
+    let before = handle.config();
+    let standing = matches!(before.login, Login::In(_));
+    if standing && before.fingerprint == print && before.going == going {
+        return Ok(());
+    }
+    let Some(secret) = secret else {
+        let message = format!(
+            "there is no Secret {}/{}; make it, with the key clouds.yaml",
+            ctx.namespace, cloud.spec.openstack.secret_ref.name
+        );
+        let login = Login::Refused(Problem { reason: "SecretNotFound", message });
+        settle(handle, ctx, Config { login, ..config(cloud, going, print) });
+        return Ok(());
+    };
+    let (dns, unfit) = match credentials::dns(&cloud.spec, dns_secret.as_ref(), &ctx.seams) {
+        Ok(dns) => (dns, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    let (session, login) = match credentials::session(&name, &cloud.spec, &secret, &ctx.seams, &ctx.metrics) {
+        Ok(session) => {
+            let login = log_in(&session, cloud, ctx).await;
+            (Some(session).filter(|_| matches!(login, Login::In(_))), login)
+        }
+        Err(problem) => (None, Login::Refused(problem)),
+    };
+    if matches!(login, Login::In(_)) {
+        guard(secrets, &secret, &finalizer(&name)).await?;
+    }
+    settle(handle, ctx, Config { session, login, dns, unfit, ..config(cloud, going, print) });
+    Ok(())
+}
+
+fn config(cloud: &Cloud, going: bool, fingerprint: String) -> Config {
+    Config {
+        spec: Some(cloud.spec.clone()),
+        going,
+        fingerprint,
+        unfit: None,
+        session: None,
+        login: Login::Pending,
+        dns: None,
+    }
+}
+
+/// Everything that a session and a driver are made from, but no secret.
+fn fingerprint(cloud: &Cloud, secret: Option<&Secret>, dns_secret: Option<&Secret>) -> String {
+    let version = |secret: Option<&Secret>| {
+        secret.map(|secret| (secret.uid(), secret.data.clone().map(|data| blurred(&data))))
+    };
+    format!("{:?} {:?} {:?}", cloud.metadata.generation, version(secret), version(dns_secret))
+}
+
+/// A Secret's data as a number: our own guard alters its `resourceVersion`, but not this.
+fn blurred(data: &std::collections::BTreeMap<String, k8s_openapi::ByteString>) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    data.iter().for_each(|(key, value)| (key, &value.0).hash(&mut hasher));
+    hasher.finish()
+}
+
+async fn log_in(session: &Session, cloud: &Cloud, ctx: &Context) -> Login {
+    match session.login().await {
+        Ok(project) => pinned(&project, cloud, ctx),
+        Err(error) => {
+            warn!(%error, "login failed");
+            let reason = match error.class() {
+                Class::Unreachable | Class::Busy => "CloudUnreachable",
+                Class::Auth | Class::NotFound | Class::Quota | Class::Capacity | Class::Conflict | Class::Invalid => {
+                    "AuthenticationFailed"
+                }
+            };
+            Login::Refused(Problem { reason, message: error.to_string() })
+        }
+    }
+}
+
+/// Region and project are pinned at the first login; under a token of another nothing is done.
+fn pinned(project: &Project, cloud: &Cloud, ctx: &Context) -> Login {
+    let status = cloud.status.clone().unwrap_or_default();
+    let differs = |pin: &Option<String>, now: &str| pin.as_deref().is_some_and(|pin| pin != now);
+    if differs(&status.project_id, &project.id.0) || differs(&status.region, &project.region) {
+        let message = format!(
+            "the credentials open project {} in region {}, but this Cloud was pinned to project {} in region {}; put \
+             the old ones back, or make another Cloud",
+            project.id,
+            project.region,
+            status.project_id.unwrap_or_default(),
+            status.region.unwrap_or_default()
+        );
+        return Login::Refused(Problem { reason: "ProjectChanged", message });
+    }
+    if differs(&status.cluster_id, ctx.clouds.cluster_id()) {
+        let pin = status.cluster_id.unwrap_or_default();
+        let message =
+            format!("what is there is marked with cluster id {pin}; start the operator with --cluster-id {pin}");
+        return Login::Refused(Problem { reason: "ClusterIDChanged", message });
+    }
+    Login::In(Pins {
+        region: Some(project.region.clone()),
+        project_id: Some(project.id.0.clone()),
+        cluster_id: Some(ctx.clouds.cluster_id().to_owned()),
+    })
+}
+
+fn settle(handle: &Handle, ctx: &Context, config: Config) {
+    let changed = handle.config().login != config.login || handle.config().unfit != config.unfit;
+    handle.configure(config);
+    if changed {
+        ctx.waker.wake_all();
+    }
+}
+
+/// Writes the status, where it says something new.
+async fn tell(cloud: &Cloud, handle: &Handle, clouds: &Api<Cloud>, ctx: &Context) -> Result<(), kube::Error> {
+    let before = cloud.status.clone().unwrap_or_default();
+    let pins = handle.pins();
+    let (nodes, usage) = ctx.gate.usage(&handle.name);
+    let status = CloudStatus {
+        observed_generation: cloud.metadata.generation,
+        conditions: conditions(&before.conditions, cloud, handle, ctx),
+        region: before.region.clone().or(pins.region),
+        project_id: before.project_id.clone().or(pins.project_id),
+        cluster_id: before.cluster_id.clone().or(pins.cluster_id),
+        nodes: Some(nodes),
+        usage: Some(usage),
+    };
+    ctx.forget_all_but(&living(ctx).await?);
+    if status == before {
+        return Ok(());
+    }
+    let body = json!({
+        "apiVersion": Cloud::api_version(&()),
+        "kind": Cloud::kind(&()),
+        "metadata": { "name": cloud.name_any(), "uid": cloud.uid(), "resourceVersion": cloud.resource_version() },
+        "status": status,
+    });
+    let params = PatchParams::apply(MANAGER).force();
+    match clouds.patch_status(&cloud.name_any(), &params, &Patch::Apply(body)).await {
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(()),
+        written => written.map(drop),
+    }
+}
+
+async fn living(ctx: &Context) -> Result<BTreeSet<String>, kube::Error> {
+    let nodes = Api::<TestNode>::all(ctx.client.clone()).list_metadata(&ListParams::default()).await?;
+    Ok(nodes.items.iter().filter_map(ResourceExt::uid).collect())
+}
+
+fn conditions(old: &[Condition], cloud: &Cloud, handle: &Handle, ctx: &Context) -> Vec<Condition> {
+    let now = (ctx.seams.clock)();
+    let put = |kind: &str, said: (&str, &str, &str)| condition(old, cloud.metadata.generation, now, kind, said);
+    let config = handle.config();
+    let authenticated = match &config.login {
+        Login::In(pins) => {
+            let project = pins.project_id.clone().unwrap_or_default();
+            ("True", "LoggedIn", format!("logged in to project {project}"))
+        }
+        Login::Refused(problem) => ("False", problem.reason, problem.message.clone()),
+        Login::Pending => ("Unknown", "Pending", "not logged in yet".into()),
+    };
+    let reachable = match handle.standing(Born::Here) {
+        Standing::Seen => ("True", "Looked", "servers, volumes and ports can be listed".into()),
+        Standing::Unseen => ("Unknown", "Pending", "not looked at yet".into()),
+        Standing::Away(problem) => ("False", problem.reason, problem.message),
+    };
+    let quota = match ctx.gate.refusal(&handle.name) {
+        None => ("True", "NotRefused", "nothing was refused for quota of late".into()),
+        Some(figures) => ("False", "QuotaExceeded", figures),
+    };
+    let ready = match (&config.unfit, authenticated.0, reachable.0) {
+        (_, "False", _) => authenticated.clone(),
+        (_, _, "False") => reachable.clone(),
+        (Some(problem), _, _) => ("False", problem.reason, problem.message.clone()),
+        (None, "True", "True") if config.going => {
+            ("False", "InUse", "being deleted; it stays until no TestNode needs it".into())
+        }
+        (None, "True", "True") => ("True", "Ready", names(&config)),
+        (None, _, _) => ("Unknown", "Pending", "not looked at yet".into()),
+    };
+    [("Ready", ready), ("Authenticated", authenticated), ("Reachable", reachable), ("QuotaAvailable", quota)]
+        .iter()
+        .map(|(kind, (status, reason, message))| put(kind, (status, reason, message)))
+        .collect()
+}
+
+fn names(config: &Config) -> String {
+    match &config.dns {
+        None => "machines have no names here: spec.dns is absent".into(),
+        Some(dns) if dns.verify.is_none() => {
+            "names are set, and nothing can check them: spec.dns.nsupdateWeb.verify is absent".into()
+        }
+        Some(_) => "machines can be made, and their names checked".into(),
+    }
+}
+
+async fn guard<K>(api: &Api<K>, object: &K, name: &str) -> Result<(), kube::Error>
+where
+    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    if object.finalizers().iter().any(|found| found == name) || object.meta().deletion_timestamp.is_some() {
+        return Ok(());
+    }
+    let names = object.finalizers().iter().cloned().chain([name.to_owned()]).collect();
+    set_finalizers(api, object, names).await
+}
+
+async fn unguard<K>(api: &Api<K>, object: &K, name: &str) -> Result<(), kube::Error>
+where
+    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    if !object.finalizers().iter().any(|found| found == name) {
+        return Ok(());
+    }
+    let names = object.finalizers().iter().filter(|found| *found != name).cloned().collect();
+    set_finalizers(api, object, names).await
+}
+
+async fn set_finalizers<K>(api: &Api<K>, object: &K, names: Vec<String>) -> Result<(), kube::Error>
+where
+    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    let metadata = json!({
+        "uid": object.uid(),
+        "resourceVersion": object.resource_version(),
+        "finalizers": names,
+    });
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    api.patch_metadata(&object.name_any(), &PatchParams::default(), &patch).await.map(drop)
+}

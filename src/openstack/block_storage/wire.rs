@@ -1,0 +1,180 @@
+//! Cinder's JSON.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Attachment, BlockStorageLimits, NewVolume, Volume};
+use crate::openstack::compute::Usage;
+use crate::openstack::page::Page;
+use crate::openstack::wire::{Link, has_next, instant, or_default, texts};
+use crate::openstack::{AttachmentId, ServerId, VolumeId};
+
+pub(super) fn create_volume(new: &NewVolume) -> Value {
+    let mut volume = json!({ "name": new.name, "size": new.size_gib, "metadata": new.metadata });
+    if let Some(map) = volume.as_object_mut() {
+        map.extend(new.volume_type.iter().map(|word| ("volume_type".to_owned(), json!(word))));
+        map.extend(new.availability_zone.iter().map(|zone| ("availability_zone".to_owned(), json!(zone))));
+        map.extend(new.image.iter().map(|image| ("imageRef".to_owned(), json!(image))));
+    }
+    json!({ "volume": volume })
+}
+
+#[derive(Deserialize)]
+pub(super) struct VolumeBody {
+    pub volume: WireVolume,
+}
+
+#[derive(Deserialize)]
+pub(super) struct VolumePage {
+    volumes: Vec<WireVolume>,
+    #[serde(default)]
+    volumes_links: Vec<Link>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WireVolume {
+    id: VolumeId,
+    #[serde(default, deserialize_with = "or_default")]
+    name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    status: String,
+    #[serde(default, deserialize_with = "or_default")]
+    size: u32,
+    #[serde(default, deserialize_with = "texts")]
+    metadata: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "or_default")]
+    attachments: Vec<WireClaim>,
+    #[serde(default, deserialize_with = "instant")]
+    created_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "or_default")]
+    availability_zone: String,
+    volume_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WireClaim {
+    server_id: Option<ServerId>,
+    device: Option<String>,
+}
+
+impl From<WireVolume> for Volume {
+    fn from(wire: WireVolume) -> Self {
+        Self {
+            id: wire.id,
+            name: wire.name,
+            status: wire.status.as_str().into(),
+            size_gib: wire.size,
+            metadata: wire.metadata,
+            device: wire.attachments.iter().find_map(|claim| claim.device.clone()),
+            attached_to: wire.attachments.into_iter().filter_map(|claim| claim.server_id).collect(),
+            created: wire.created_at,
+            availability_zone: wire.availability_zone,
+            volume_type: wire.volume_type,
+        }
+    }
+}
+
+impl Page for VolumePage {
+    type Item = WireVolume;
+
+    fn next(&self) -> Option<String> {
+        self.volumes.last().filter(|_| has_next(&self.volumes_links)).map(|last| last.id.0.clone())
+    }
+
+    fn items(self) -> Vec<WireVolume> {
+        self.volumes
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct AttachmentPage {
+    attachments: Vec<WireAttachment>,
+    #[serde(default)]
+    attachments_links: Vec<Link>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WireAttachment {
+    id: AttachmentId,
+    instance: Option<ServerId>,
+    pub volume_id: Option<VolumeId>,
+    #[serde(default, deserialize_with = "or_default")]
+    status: String,
+}
+
+impl From<WireAttachment> for Attachment {
+    fn from(wire: WireAttachment) -> Self {
+        Self { id: wire.id, instance: wire.instance, status: wire.status }
+    }
+}
+
+impl Page for AttachmentPage {
+    type Item = WireAttachment;
+
+    fn next(&self) -> Option<String> {
+        self.attachments.last().filter(|_| has_next(&self.attachments_links)).map(|last| last.id.0.clone())
+    }
+
+    fn items(self) -> Vec<WireAttachment> {
+        self.attachments
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct TypePage {
+    volume_types: Vec<WireType>,
+    #[serde(default)]
+    volume_type_links: Vec<Link>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WireType {
+    id: String,
+    pub name: String,
+}
+
+impl Page for TypePage {
+    type Item = WireType;
+
+    fn next(&self) -> Option<String> {
+        self.volume_types.last().filter(|_| has_next(&self.volume_type_links)).map(|last| last.id.clone())
+    }
+
+    fn items(self) -> Vec<WireType> {
+        self.volume_types
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct LimitsBody {
+    limits: Limits,
+}
+
+#[derive(Deserialize)]
+struct Limits {
+    absolute: Absolute,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Absolute {
+    #[serde(default)]
+    total_volumes_used: i64,
+    max_total_volumes: Option<i64>,
+    #[serde(default)]
+    total_gigabytes_used: i64,
+    max_total_volume_gigabytes: Option<i64>,
+}
+
+impl From<LimitsBody> for BlockStorageLimits {
+    fn from(body: LimitsBody) -> Self {
+        let limits = body.limits.absolute;
+        Self {
+            volumes: Usage::new(limits.total_volumes_used, limits.max_total_volumes),
+            gigabytes: Usage::new(limits.total_gigabytes_used, limits.max_total_volume_gigabytes),
+        }
+    }
+}

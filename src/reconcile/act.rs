@@ -1,0 +1,89 @@
+//! Sends exactly one request: to one cloud, to DNS, to a guest or to the API server. Its answer goes to the inventory or
+//! to this process' notes, and the next look decides.
+
+mod cloud;
+mod name;
+mod object;
+pub(super) use object::write_status;
+mod question;
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::context::Context;
+use super::error::Error;
+use super::observe::Look;
+use super::plan::{Change, Question};
+use crate::api::TestNode;
+use crate::clouds::Handle;
+use crate::openstack::Session;
+
+/// One change.
+///
+/// # Errors
+/// If the request was refused, or no answer came.
+pub async fn change(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<(), Error> {
+    match change {
+        Change::AddFinalizer { .. }
+        | Change::RemoveFinalizer { .. }
+        | Change::OpenAttempt { .. }
+        | Change::RecordFound(_)
+        | Change::CloseAttempt(_)
+        | Change::SettleAttempt { .. }
+        | Change::RecordAddress { .. }
+        | Change::ForgetName => object::write(change, node, look, ctx).await,
+        Change::SetName { address } | Change::ParkName { address } => name::set(*address, node, look, ctx).await,
+        Change::CreateVolume { cloud, .. }
+        | Change::CreatePort { cloud, .. }
+        | Change::CreateServer { cloud, .. }
+        | Change::DeleteServer { cloud, .. }
+        | Change::ForceDeleteServer { cloud, .. }
+        | Change::FreeVolume { cloud, .. }
+        | Change::DeleteVolume { cloud, .. }
+        | Change::DeletePort { cloud, .. } => {
+            let (handle, session) = session(ctx, cloud)?;
+            cloud::change(change, node, look, ctx, &handle, &session).await
+        }
+    }
+}
+
+/// One question.
+///
+/// # Errors
+/// As [`change`].
+pub async fn ask(question: &Question, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<(), Error> {
+    let uid = node.uid().unwrap_or_default();
+    match question {
+        Question::Catalogue { cloud } => {
+            let (handle, session) = session(ctx, cloud)?;
+            question::catalogue(node, look, &handle, &session).await
+        }
+        Question::Limits { cloud } => {
+            let (_, session) = session(ctx, cloud)?;
+            question::limits(ctx, cloud, &session).await
+        }
+        Question::Presence { cloud, kind, id } => {
+            let (handle, session) = session(ctx, cloud)?;
+            question::presence(*kind, id, &uid, look, &handle, &session).await
+        }
+        Question::Reservations { cloud, id } => {
+            let (_, session) = session(ctx, cloud)?;
+            question::reservations(ctx, &uid, id, &session).await
+        }
+        Question::Console { cloud, server } => {
+            let (_, session) = session(ctx, cloud)?;
+            question::console(ctx, &uid, server, &session).await
+        }
+        Question::Tcp { address, port } => question::tcp(ctx, &uid, *address, *port).await,
+        Question::Name { .. } => name::ask(node, look, ctx).await,
+    }
+}
+
+/// The cloud, and its session if it may be used now.
+fn session(ctx: &Context, cloud: &str) -> Result<(Arc<Handle>, Session), Error> {
+    let handle = ctx.clouds.find(cloud).ok_or_else(|| Error::Unready(format!("there is no Cloud {cloud}")))?;
+    let session = handle.config().session.clone();
+    let session = session.ok_or_else(|| Error::Unready(format!("cloud {cloud} is not logged in")))?;
+    Ok((handle, session))
+}

@@ -1,0 +1,188 @@
+//! Changes of the object itself: finalizers, and what is remembered in its status. Each names the UID and the
+//! `resourceVersion` it was planned from: 409 ends the turn, and nothing is sent.
+
+use std::sync::Arc;
+
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Resource, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::api::testnode_status::{Outcome as AttemptOutcome, TestNodeStatus};
+use crate::api::{FINALIZER_PREFIX, MANAGER, TestNode, finalizer};
+use crate::gate::{self, Claim};
+use crate::reconcile::context::Context;
+use crate::reconcile::error::Error;
+use crate::reconcile::memory;
+use crate::reconcile::observe::{Look, path};
+use crate::reconcile::plan::{Change, Step};
+use crate::reconcile::state::{Observed, Problem};
+use crate::reconcile::status::{self, Outcome};
+
+/// Writes a change of the object.
+pub(super) async fn write(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<(), Error> {
+    let uid = node.uid().unwrap_or_default();
+    match change {
+        Change::AddFinalizer { cloud } => {
+            let first = !node.finalizers().iter().any(|name| name.starts_with(FINALIZER_PREFIX));
+            let names = node.finalizers().iter().cloned().chain([finalizer(cloud)]).collect();
+            finalizers(node, names, ctx).await?;
+            // The first of all, on an object without attempts: nothing of it can be anywhere.
+            if first && look.seen.memory.attempts.is_empty() {
+                ctx.note(&uid, |notes| notes.born.insert(cloud.clone()));
+            }
+            Ok(())
+        }
+        Change::RemoveFinalizer { cloud } => {
+            let gone = finalizer(cloud);
+            let names: Vec<String> = node.finalizers().iter().filter(|name| **name != gone).cloned().collect();
+            let last = look.seen.deleting && !names.iter().any(|name| name.starts_with(FINALIZER_PREFIX));
+            finalizers(node, names, ctx).await?;
+            ctx.note(&uid, |notes| notes.born.remove(cloud));
+            if last {
+                ctx.forget(&uid);
+            }
+            Ok(())
+        }
+        Change::OpenAttempt { attempt, fqdn } => {
+            let claim = Claim {
+                node: path(node),
+                cloud: attempt.cloud.clone(),
+                need: attempt.resolved.as_ref().map(gate::need).unwrap_or_default(),
+                building: true,
+                fqdn: fqdn.clone(),
+                rank: gate::Rank {
+                    unset: true,
+                    created: node.creation_timestamp().map(|time| time.0),
+                    uid: uid.clone(),
+                },
+            };
+            let bounds = ctx.clouds.find(&attempt.cloud).map(|handle| handle.bounds()).unwrap_or_default();
+            if !ctx.gate.take(&uid, claim, &bounds) {
+                // Another node was quicker; the next look says so.
+                return Ok(());
+            }
+            remember(change, node, look, ctx).await?;
+            ctx.note(&uid, |notes| {
+                notes.opened.insert(attempt.number);
+                notes.troubles.clear();
+            });
+            Ok(())
+        }
+        Change::CloseAttempt(closing) => {
+            remember(change, node, look, ctx).await?;
+            ctx.note(&uid, |notes| notes.troubles.retain(|trouble| !trouble.creating));
+            let word = if closing.outcome == AttemptOutcome::Ready { "Ready" } else { closing.reason };
+            ctx.metrics.attempt_ended(word);
+            Ok(())
+        }
+        Change::RecordFound(_)
+        | Change::SettleAttempt { .. }
+        | Change::RecordAddress { .. }
+        | Change::ForgetName
+        | Change::SetName { .. }
+        | Change::ParkName { .. }
+        | Change::CreateVolume { .. }
+        | Change::CreatePort { .. }
+        | Change::CreateServer { .. }
+        | Change::DeleteServer { .. }
+        | Change::ForceDeleteServer { .. }
+        | Change::FreeVolume { .. }
+        | Change::DeleteVolume { .. }
+        | Change::DeletePort { .. } => remember(change, node, look, ctx).await,
+    }
+}
+
+/// Writes the status as it is after a change of memory, in one write with what that says to people.
+async fn remember(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<(), Error> {
+    let Some(memory) = memory::after(&look.seen, change) else { return Ok(()) };
+    let seen = Observed { memory, ..look.seen.clone() };
+    let outcome = match change {
+        Change::CloseAttempt(closing) if closing.outcome == AttemptOutcome::Ready => Outcome::Ready,
+        Change::CloseAttempt(closing) => Outcome::Progressing(Problem {
+            reason: closing.reason,
+            message: format!("attempt {} failed: {}", closing.number, closing.message),
+        }),
+        Change::AddFinalizer { .. }
+        | Change::RemoveFinalizer { .. }
+        | Change::OpenAttempt { .. }
+        | Change::RecordFound(_)
+        | Change::SettleAttempt { .. }
+        | Change::RecordAddress { .. }
+        | Change::ForgetName
+        | Change::SetName { .. }
+        | Change::ParkName { .. }
+        | Change::CreateVolume { .. }
+        | Change::CreatePort { .. }
+        | Change::CreateServer { .. }
+        | Change::DeleteServer { .. }
+        | Change::ForceDeleteServer { .. }
+        | Change::FreeVolume { .. }
+        | Change::DeleteVolume { .. }
+        | Change::DeletePort { .. } => Outcome::of(&settled_step(change), &seen),
+    };
+    let mut status = status::project(node.status.as_ref(), &look.desired, &seen, &outcome);
+    if let Change::CloseAttempt(closing) = change
+        && closing.console_tail.is_some()
+    {
+        status.console_tail.clone_from(&closing.console_tail);
+    }
+    write_status(node, status, ctx).await
+}
+
+/// A node at rest whose attempt is only marked as settled stays at rest.
+fn settled_step(change: &Change) -> Step {
+    if matches!(change, Change::SettleAttempt { .. } | Change::RecordFound(_)) {
+        Step::Rest
+    } else {
+        Step::Do(change.clone())
+    }
+}
+
+async fn finalizers(node: &Arc<TestNode>, names: Vec<String>, ctx: &Context) -> Result<(), Error> {
+    let metadata = identity(node, &json!({ "finalizers": names }));
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    let written = api(node, ctx).patch(&node.name_any(), &PatchParams::default(), &patch).await?;
+    keep(written, ctx);
+    Ok(())
+}
+
+/// Writes a status, by server-side apply under our one field manager.
+///
+/// # Errors
+/// With 409 if somebody wrote the object since it was read.
+pub(in crate::reconcile) async fn write_status(
+    node: &Arc<TestNode>,
+    status: TestNodeStatus,
+    ctx: &Context,
+) -> Result<(), Error> {
+    let metadata = identity(node, &json!({ "name": node.name_any(), "namespace": node.namespace() }));
+    let body = json!({
+        "apiVersion": TestNode::api_version(&()),
+        "kind": TestNode::kind(&()),
+        "metadata": metadata,
+        "status": status,
+    });
+    let params = PatchParams::apply(MANAGER).force();
+    let written = api(node, ctx).patch_status(&node.name_any(), &params, &Patch::Apply(body)).await?;
+    crate::reconcile::report::tell(node, &written, ctx).await;
+    keep(written, ctx);
+    Ok(())
+}
+
+fn identity(node: &TestNode, more: &Value) -> Value {
+    let mut metadata = json!({ "uid": node.uid(), "resourceVersion": node.resource_version() });
+    if let (Some(all), Some(more)) = (metadata.as_object_mut(), more.as_object()) {
+        all.extend(more.clone());
+    }
+    metadata
+}
+
+/// The answer stands for the object until the watch is past it.
+fn keep(written: TestNode, ctx: &Context) {
+    let uid = written.uid().unwrap_or_default();
+    ctx.note(&uid, |notes| notes.written = Some(Arc::new(written)));
+}
+
+fn api(node: &TestNode, ctx: &Context) -> Api<TestNode> {
+    Api::namespaced(ctx.client.clone(), &node.namespace().unwrap_or_default())
+}

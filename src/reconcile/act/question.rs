@@ -1,0 +1,183 @@
+//! Questions that no list answers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::api::{Kind, TestNode};
+use crate::catalogue::List;
+use crate::clouds::Handle;
+use crate::gate::Figure;
+use crate::guest::console::Console;
+use crate::guest::tcp;
+use crate::inventory::shelf::Owner;
+use crate::openstack::Session;
+use crate::openstack::compute::{ServerStatus, Usage};
+use crate::openstack::ids::{PortId, ServerId, VolumeId};
+use crate::reconcile::context::Context;
+use crate::reconcile::error::Error;
+use crate::reconcile::observe::Look;
+
+/// Lines of the console that are asked for: all that Nova keeps, on most clouds.
+const CONSOLE_LINES: u32 = 2000;
+/// The end of a console that is kept, in bytes.
+const TAIL: usize = 4096;
+/// A console that takes longer is tried again later.
+const CONSOLE_PATIENCE: Duration = Duration::from_secs(5);
+const CONSOLE_FIRST_PAUSE: Duration = Duration::from_secs(5);
+const CONSOLE_LONGEST_PAUSE: Duration = Duration::from_secs(15);
+const TCP_PATIENCE: Duration = Duration::from_secs(3);
+const TCP_PAUSE: Duration = Duration::from_secs(3);
+
+/// Reads the next list of a catalogue that this node needs.
+pub(super) async fn catalogue(
+    node: &TestNode,
+    look: &Look,
+    handle: &Handle,
+    session: &Session,
+) -> Result<(), Error> {
+    let Some(machine) = &look.machine else { return Ok(()) };
+    match handle.catalogue.missing(&List::wanted(&machine.spec, &node.spec), Instant::now()) {
+        Some(list) => Ok(handle.catalogue.load(session, list).await?),
+        None => Ok(()),
+    }
+}
+
+/// Reads what a cloud's quotas leave.
+pub(super) async fn limits(ctx: &Context, cloud: &str, session: &Session) -> Result<(), Error> {
+    let compute = session.compute().limits().await?;
+    let storage = session.block_storage().limits().await?;
+    let figure = |name, usage: &Usage| Figure { name, used: usage.used, limit: usage.limit };
+    let figures = vec![
+        figure("instances", &compute.instances),
+        figure("cores", &compute.cores),
+        figure("ram", &compute.ram_mib),
+        figure("volumes", &storage.volumes),
+        figure("gigabytes", &storage.gigabytes),
+    ];
+    ctx.gate.read(cloud, figures);
+    Ok(())
+}
+
+/// Whether something is still there. Only a 404 for its id proves that it is not.
+pub(super) async fn presence(
+    kind: Kind,
+    id: &str,
+    uid: &str,
+    look: &Look,
+    handle: &Handle,
+    session: &Session,
+) -> Result<(), Error> {
+    let attempt = look.seen.memory.last().map_or(0, |attempt| attempt.number);
+    let owner = Owner { uid: uid.to_owned(), attempt };
+    let now = Instant::now();
+    let gone = match kind {
+        Kind::Server => match session.compute().server(&ServerId(id.to_owned())).await {
+            Ok(server) if server.status == ServerStatus::Deleted => true,
+            Ok(server) => {
+                handle.inventory.lock().servers.fold(server, now);
+                false
+            }
+            Err(error) if error.is_not_found() => true,
+            Err(error) => return Err(error.into()),
+        },
+        Kind::Volume => match session.block_storage().volume(&VolumeId(id.to_owned())).await {
+            Ok(volume) => {
+                handle.inventory.lock().volumes.fold(volume, now);
+                false
+            }
+            Err(error) if error.is_not_found() => true,
+            Err(error) => return Err(error.into()),
+        },
+        Kind::Port => match session.network().port(&PortId(id.to_owned())).await {
+            Ok(port) => {
+                handle.inventory.lock().ports.fold(port, now);
+                false
+            }
+            Err(error) if error.is_not_found() => true,
+            Err(error) => return Err(error.into()),
+        },
+    };
+    if gone {
+        let mut state = handle.inventory.lock();
+        let owner = match kind {
+            Kind::Server => state.servers.entry(id).map(|entry| entry.owner.clone()),
+            Kind::Volume => state.volumes.entry(id).map(|entry| entry.owner.clone()),
+            Kind::Port => state.ports.entry(id).map(|entry| entry.owner.clone()),
+        }
+        .unwrap_or(owner);
+        state.gone(kind, id, &owner);
+    }
+    Ok(())
+}
+
+/// What reserves a volume whose server does not exist.
+pub(super) async fn reservations(ctx: &Context, uid: &str, volume: &str, session: &Session) -> Result<(), Error> {
+    let attachments = session.block_storage().attachments(&VolumeId(volume.to_owned())).await?;
+    let mut loose = Vec::new();
+    for attachment in attachments.into_iter().filter(|attachment| attachment.status == "reserved") {
+        let exists = match &attachment.instance {
+            None => false,
+            Some(server) => match session.compute().server(server).await {
+                Ok(_) => true,
+                Err(error) if error.is_not_found() => false,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        if !exists {
+            loose.push(attachment.id.0);
+        }
+    }
+    if loose.is_empty() {
+        return Err(Error::Unready(format!("volume {volume} is reserved, and Cinder shows nothing that reserves it")));
+    }
+    ctx.note(uid, |notes| notes.reservations.insert(volume.to_owned(), loose));
+    Ok(())
+}
+
+/// Reads the console. The first complete block of host keys that the server ever showed counts.
+pub(super) async fn console(ctx: &Context, uid: &str, server: &str, session: &Session) -> Result<(), Error> {
+    let id = ServerId(server.to_owned());
+    let asked = timeout(CONSOLE_PATIENCE, session.compute().console(&id, CONSOLE_LINES)).await;
+    let text = match asked {
+        Ok(text) => text.map_err(Error::from),
+        Err(_) => Err(Error::Unready(format!("no console within {} s", CONSOLE_PATIENCE.as_secs()))),
+    };
+    ctx.note(uid, |notes| {
+        let console = &mut notes.console;
+        if console.server != server {
+            *console = crate::reconcile::context::ConsoleNotes {
+                server: server.to_owned(),
+                pause: CONSOLE_FIRST_PAUSE,
+                ..Default::default()
+            };
+        }
+        console.next = Some(Instant::now() + console.pause);
+        console.pause = (console.pause * 3 / 2).min(CONSOLE_LONGEST_PAUSE);
+        if let Ok(text) = &text {
+            let mut reading = Console::read(text, None);
+            if let Some(before) = console.reading.take().filter(|before| !before.host_keys.is_empty()) {
+                reading.host_keys = before.host_keys;
+            }
+            console.tail = Some(Console::tail(text, TAIL));
+            console.reading = Some(reading);
+        }
+    });
+    text.map(drop)
+}
+
+/// Whether a port answers. That it does not is no failure.
+pub(super) async fn tcp(ctx: &Context, uid: &str, address: IpAddr, port: i32) -> Result<(), Error> {
+    let target = SocketAddr::new(address, u16::try_from(port).unwrap_or(22));
+    let open = tcp::open(&ctx.seams.dial, target, TCP_PATIENCE).await.is_ok();
+    ctx.note(uid, |notes| {
+        if open {
+            notes.open_ports.insert(port);
+            notes.tcp_next = None;
+        } else {
+            notes.tcp_next = Some(Instant::now() + TCP_PAUSE);
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! What can go wrong in a turn, and what that means for the node.
+
+use std::time::Duration;
+
+use super::state::Verdict;
+use crate::error::{Class, Effect};
+use crate::{dns, guest, openstack};
+
+/// A request of a turn that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// OpenStack's.
+    #[error(transparent)]
+    OpenStack(#[from] openstack::Error),
+    /// To DNS.
+    #[error(transparent)]
+    Dns(#[from] dns::Error),
+    /// To the guest.
+    #[error(transparent)]
+    Guest(#[from] guest::tcp::Closed),
+    /// The API server's.
+    #[error("the Kubernetes API: {0}")]
+    Kube(#[from] kube::Error),
+    /// Not sent: what it needs is not there.
+    #[error("{0}")]
+    Unready(String),
+}
+
+impl Error {
+    /// What the failure means.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::OpenStack(error) => error.class(),
+            Self::Dns(error) => error.class(),
+            Self::Guest(_) | Self::Unready(_) | Self::Kube(_) => Class::Unreachable,
+        }
+    }
+
+    /// What is known of the request's effect.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::OpenStack(error) => error.effect(),
+            Self::Dns(error) => error.effect(),
+            Self::Guest(_) | Self::Unready(_) => Effect::None,
+            Self::Kube(_) => Effect::Unknown,
+        }
+    }
+
+    /// One word: condition reason and metric label.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::OpenStack(error) => error.class().reason(),
+            Self::Dns(_) => "DNSUpdateFailed",
+            Self::Guest(_) => "Booting",
+            Self::Kube(_) => "KubernetesAPI",
+            Self::Unready(_) => "CloudUnreachable",
+        }
+    }
+
+    /// What it means for the attempt whose create it was.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self.class() {
+            Class::Quota => Verdict::Quota,
+            Class::Capacity => Verdict::Capacity,
+            // What a create names is not there: only an edit brings it.
+            Class::Invalid | Class::NotFound => Verdict::Invalid,
+            Class::Busy | Class::Auth | Class::Unreachable | Class::Conflict => Verdict::Passing,
+        }
+    }
+
+    /// How long we were told to wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::OpenStack(error) => error.retry_after(),
+            Self::Dns(_) | Self::Guest(_) | Self::Kube(_) | Self::Unready(_) => None,
+        }
+    }
+
+    /// No token for the request: nothing was sent, and nothing is wrong.
+    #[must_use]
+    pub fn throttled(&self) -> Option<Duration> {
+        match self {
+            Self::OpenStack(openstack::Error::Throttled { wait, .. }) => Some(*wait),
+            Self::OpenStack(_) | Self::Dns(_) | Self::Guest(_) | Self::Kube(_) | Self::Unready(_) => None,
+        }
+    }
+
+    /// Somebody wrote the object since it was read: nothing was written.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_conflict())
+    }
+
+    /// The object is gone.
+    #[must_use]
+    pub fn is_object_gone(&self) -> bool {
+        matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_not_found())
+    }
+}

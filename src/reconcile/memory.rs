@@ -1,0 +1,68 @@
+//! What is remembered in an object's status, and how a change alters it. Everything else in the status is written and
+//! never read. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::plan::{Change, claimed, remembered};
+use super::state::{Hints, Memory, Observed};
+use crate::api::testnode_status::{Outcome, TestNodeStatus};
+
+/// Reads what is remembered.
+#[must_use]
+pub fn read(status: Option<&TestNodeStatus>) -> Memory {
+    let Some(status) = status else { return Memory::default() };
+    Memory {
+        attempts: status.attempts.clone(),
+        dns: status.dns.clone(),
+        ready_at: status.times.as_ref().and_then(|times| times.ready_at.as_ref()).map(|time| time.0),
+        host_keys: status.ssh.as_ref().map(|ssh| ssh.host_keys.clone()).unwrap_or_default(),
+        hints: Hints {
+            server: status.server.as_ref().map(|server| server.id.clone()),
+            volumes: status.volumes.iter().map(|volume| volume.id.clone()).collect(),
+            ports: status.ports.iter().map(|port| port.id.clone()).collect(),
+        },
+    }
+}
+
+/// The memory after a change of it; `None` for a change of something else.
+#[must_use]
+pub fn after(seen: &Observed, change: &Change) -> Option<Memory> {
+    let mut memory = seen.memory.clone();
+    match change {
+        Change::OpenAttempt { attempt, fqdn } => {
+            memory.attempts = remembered(&memory.attempts, attempt);
+            memory.dns = claimed(fqdn.as_ref());
+        }
+        Change::RecordFound(attempt) => memory.attempts.push((**attempt).clone()),
+        Change::CloseAttempt(closing) => {
+            let attempt = memory.attempts.iter_mut().find(|attempt| attempt.number == closing.number)?;
+            attempt.closed_at = Some(Time(seen.now));
+            attempt.outcome = Some(closing.outcome);
+            attempt.settled = closing.settled;
+            if closing.outcome == Outcome::Ready {
+                memory.ready_at = Some(seen.now);
+            } else {
+                attempt.reason = Some(closing.reason.to_owned());
+                attempt.message = Some(closing.message.clone());
+            }
+        }
+        Change::SettleAttempt { number } => {
+            memory.attempts.iter_mut().find(|attempt| attempt.number == *number)?.settled = true;
+        }
+        Change::RecordAddress { address } => memory.dns.as_mut()?.addresses.push(address.to_string()),
+        Change::ForgetName => memory.dns = None,
+        Change::AddFinalizer { .. }
+        | Change::RemoveFinalizer { .. }
+        | Change::SetName { .. }
+        | Change::ParkName { .. }
+        | Change::CreateVolume { .. }
+        | Change::CreatePort { .. }
+        | Change::CreateServer { .. }
+        | Change::DeleteServer { .. }
+        | Change::ForceDeleteServer { .. }
+        | Change::FreeVolume { .. }
+        | Change::DeleteVolume { .. }
+        | Change::DeletePort { .. } => return None,
+    }
+    Some(memory)
+}

@@ -1,0 +1,279 @@
+//! One look at the world, as far as it concerns one node. Reads memory only: the inventory, the catalogue, the gate
+//! and this process' notes.
+
+mod offers;
+mod things;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use tokio::time::Instant;
+
+use super::context::{Context, Notes};
+use super::memory;
+use super::plan::target_address;
+use super::state::{
+    Binding, CloudView, Desired, GuestView, Kind, Memory, NameView, Observed, Presence, Problem, Sent, Standing, is_failed,
+};
+use crate::api::common::ReadinessCheck;
+use crate::api::testnode_status::Attempt;
+use crate::api::{FINALIZER_PREFIX, MachineType, TestNode};
+use crate::clouds::Handle;
+use crate::gate::{self, Claim, Rank};
+use crate::inventory::ledger::Born;
+
+/// What an authority said is believed so long while it is right, and so long while it is not.
+const RIGHT_FOR: Duration = Duration::from_secs(600);
+const WRONG_FOR: Duration = Duration::from_secs(5);
+
+/// A look: what is wanted and what is seen.
+pub struct Look {
+    /// From the spec and its machine type.
+    pub desired: Desired,
+    /// From everything else.
+    pub seen: Observed,
+    /// The machine type.
+    pub machine: Option<Arc<MachineType>>,
+}
+
+/// Looks.
+#[must_use]
+pub fn observe(node: &TestNode, ctx: &Context) -> Look {
+    let uid = node.uid().unwrap_or_default();
+    let machine = ctx.machine_types.get(&ObjectRef::new(&node.spec.machine_type));
+    let memory = memory::read(node.status.as_ref());
+    let held = held(node);
+    let now = (ctx.seams.clock)();
+    let mut desired = desired(node, machine.as_deref());
+    let clouds = clouds(ctx, node, &uid, &memory, &held, now);
+    keep_claim(ctx, node, &uid, &memory);
+    let deleting = node.metadata.deletion_timestamp.is_some();
+    let offers = match &machine {
+        // A node that has its machine, or goes, needs no other place.
+        Some(machine) if !deleting && memory.current().is_none() => {
+            offers::offers(ctx, node, machine, &uid, &mut desired)
+        }
+        Some(_) | None => Vec::new(),
+    };
+    let mut seen = Observed {
+        now,
+        deleting,
+        held,
+        memory,
+        clouds,
+        offers,
+        name: NameView::default(),
+        guest: GuestView::default(),
+        troubles: ctx.note(&uid, |notes| notes.troubles.clone()),
+    };
+    let target = target_address(&seen);
+    seen.name = name(ctx, node, &uid, &seen.memory, target);
+    seen.guest = ctx.note(&uid, |notes| guest(notes, &seen));
+    Look { desired, seen, machine }
+}
+
+/// Clouds that hold a finalizer of ours.
+fn held(node: &TestNode) -> BTreeSet<String> {
+    node.finalizers().iter().filter_map(|name| name.strip_prefix(FINALIZER_PREFIX)).map(ToOwned::to_owned).collect()
+}
+
+fn desired(node: &TestNode, machine: Option<&MachineType>) -> Desired {
+    let spec = machine.map(|machine| &machine.spec);
+    let readiness: Vec<ReadinessCheck> = node
+        .spec
+        .readiness
+        .clone()
+        .unwrap_or_else(|| spec.map(|spec| spec.readiness.clone()).unwrap_or_default());
+    let timeouts = spec.map(|spec| spec.timeouts.clone()).unwrap_or_default();
+    let problem = machine.is_none().then(|| Problem {
+        reason: "MachineTypeNotFound",
+        message: format!(
+            "there is no MachineType {}; see kubectl get machinetypes, and make a node of one of those",
+            node.spec.machine_type
+        ),
+    });
+    Desired {
+        generation: node.metadata.generation.unwrap_or(0),
+        machine_type_generation: machine.and_then(|machine| machine.metadata.generation).unwrap_or(0),
+        os: spec.and_then(|spec| crate::select::os(spec, &node.spec).ok()).map(|os| os.to_string()),
+        paused: node.spec.paused,
+        on_failure: node.spec.on_failure,
+        readiness,
+        launch_timeout: timeouts.launch.or(Duration::from_secs(900)),
+        boot_timeout: timeouts.boot.or(Duration::from_secs(600)),
+        launch_retries: spec.map_or(3, |spec| spec.launch_retries),
+        problem,
+    }
+}
+
+/// Every cloud that holds a finalizer, has an attempt, or has something of this node.
+fn clouds(
+    ctx: &Context,
+    node: &TestNode,
+    uid: &str,
+    memory: &Memory,
+    held: &BTreeSet<String>,
+    now: Timestamp,
+) -> BTreeMap<String, CloudView> {
+    let unsettled = memory.attempts.iter().filter(|attempt| !attempt.settled || !is_failed(attempt));
+    let mut names: BTreeSet<String> = unsettled.map(|attempt| attempt.cloud.clone()).collect();
+    names.extend(held.iter().cloned());
+    let elsewhere = ctx.clouds.all();
+    names.extend(elsewhere.iter().filter(|handle| things::has_any(handle, uid)).map(|handle| handle.name.clone()));
+    names
+        .into_iter()
+        .map(|name| {
+            let view = match ctx.clouds.find(&name) {
+                Some(handle) => things::view(ctx, node, uid, memory, &handle, now),
+                None => CloudView::empty(Standing::Away(Problem {
+                    reason: "CloudNotFound",
+                    message: "there is no such Cloud; make it again, with its Secret, so that what is there can go".into(),
+                })),
+            };
+            (name, view)
+        })
+        .collect()
+}
+
+/// Where a node's life in a cloud began, and since when requests of an earlier process are unknown.
+fn past(ctx: &Context, uid: &str, memory: &Memory, cloud: &str) -> (Born, Option<Instant>) {
+    ctx.note(uid, |notes| {
+        let born = if notes.born.contains(cloud) { Born::Here } else { Born::Before };
+        let stranger = |attempt: &Attempt| attempt.cloud == cloud && !attempt.settled && !notes.opened.contains(&attempt.number);
+        let lost = memory.attempts.is_empty() && born == Born::Before;
+        let suspect = memory.attempts.iter().any(stranger) || lost;
+        (born, suspect.then_some(ctx.started))
+    })
+}
+
+/// Under a token of another project no absence is believed.
+fn pinned(handle: &Handle, memory: &Memory) -> Option<Problem> {
+    let pins = handle.pins();
+    let attempt = memory.attempts.iter().rev().find(|attempt| attempt.cloud == handle.name)?;
+    let differs = |ours: &Option<String>, theirs: &Option<String>| ours.is_some() && theirs.is_some() && ours != theirs;
+    if differs(&attempt.project_id, &pins.project_id) || differs(&attempt.region, &pins.region) {
+        return Some(Problem {
+            reason: "ProjectChanged",
+            message: format!(
+                "its credentials open project {}, but this node was made in {}; give it those again",
+                pins.project_id.unwrap_or_default(),
+                attempt.project_id.clone().unwrap_or_default()
+            ),
+        });
+    }
+    differs(&attempt.cluster_id, &pins.cluster_id).then(|| Problem {
+        reason: "ClusterIDChanged",
+        message: format!(
+            "this node is marked with cluster id {}; start the operator with --cluster-id {0}",
+            attempt.cluster_id.clone().unwrap_or_default()
+        ),
+    })
+}
+
+fn rank(node: &TestNode, memory: &Memory) -> Rank {
+    Rank {
+        unset: memory.dns.as_ref().is_none_or(|dns| dns.addresses.is_empty()),
+        created: node.creation_timestamp().map(|time| time.0),
+        uid: node.uid().unwrap_or_default(),
+    }
+}
+
+/// `namespace/name`.
+pub(super) fn path(node: &TestNode) -> String {
+    format!("{}/{}", node.namespace().unwrap_or_default(), node.name_any())
+}
+
+/// What a node uses, as its object remembers it.
+#[must_use]
+pub fn claim(node: &TestNode, memory: &Memory) -> Option<Claim> {
+    let attempt = memory.current().or_else(|| memory.to_end())?;
+    Some(Claim {
+        node: path(node),
+        cloud: attempt.cloud.clone(),
+        need: attempt.resolved.as_ref().map(gate::need).unwrap_or_default(),
+        building: attempt.closed_at.is_none() && attempt.server_active_at.is_none(),
+        fqdn: memory.dns.as_ref().map(|dns| dns.name.clone()),
+        rank: rank(node, memory),
+    })
+}
+
+/// Tells the gate what this node uses.
+fn keep_claim(ctx: &Context, node: &TestNode, uid: &str, memory: &Memory) {
+    if ctx.gate.set(uid, claim(node, memory)) {
+        ctx.wake_queue();
+    }
+}
+
+fn name(ctx: &Context, node: &TestNode, uid: &str, memory: &Memory, target: Option<IpAddr>) -> NameView {
+    let Some(dns) = &memory.dns else { return NameView::default() };
+    let cloud = memory.last().and_then(|attempt| ctx.clouds.find(&attempt.cloud));
+    let driver = cloud.and_then(|handle| handle.config().dns.clone());
+    let now = Instant::now();
+    ctx.note(uid, |notes| {
+        let found = notes.found.as_ref().filter(|(asked, found)| {
+            let right = target.is_some_and(|target| *found == BTreeSet::from([target]));
+            let patience = if right { RIGHT_FOR } else { WRONG_FOR };
+            let after = notes.sent.as_ref().is_none_or(|(sent, _, _)| sent <= asked);
+            after && now.duration_since(*asked) < patience
+        });
+        NameView {
+            holder: ctx.gate.holder(uid, &dns.name, Some(&rank(node, memory))),
+            verifiable: driver.as_ref().is_some_and(|dns| dns.verify.is_some()),
+            found: found.map(|(_, found)| found.clone()),
+            sent: notes.sent.map(|(sent, address, unchanged)| Sent {
+                address,
+                unchanged,
+                age: now.duration_since(sent),
+            }),
+            park: driver.map(|dns| dns.park),
+        }
+    })
+}
+
+fn guest(notes: &Notes, seen: &Observed) -> GuestView {
+    let Some(attempt) = seen.memory.current() else { return GuestView::default() };
+    let server = seen.clouds.get(&attempt.cloud).and_then(|view| super::plan::kept_server(seen, view, attempt));
+    let Some(server) = server else { return GuestView::default() };
+    let now = Instant::now();
+    let (console, due) = (&notes.console, |next: Option<Instant>| next.is_none_or(|next| next <= now));
+    let known = console.server == server.id;
+    let reading = console.reading.as_ref().filter(|_| known);
+    let dns = seen.memory.dns.as_ref().map(|dns| dns.name.as_str());
+    let addresses: Vec<IpAddr> = target_address(seen).into_iter().collect();
+    GuestView {
+        server: Some(server.id.clone()),
+        console_due: !known || due(console.next),
+        finished: reading.is_some_and(|reading| reading.finished.is_some()),
+        no_datasource: reading.and_then(|reading| reading.finished.as_ref()).is_some_and(|f| f.datasource_none),
+        stage: reading.and_then(|reading| reading.stage.clone()),
+        host_keys: reading
+            .map(|reading| crate::guest::host_keys::known_hosts(dns, &addresses, &reading.host_keys))
+            .unwrap_or_default(),
+        tail: console.tail.clone().filter(|_| known),
+        open_ports: notes.open_ports.clone(),
+        tcp_due: due(notes.tcp_next),
+    }
+}
+
+/// What is on its way out, or in doubt, whatever the node itself waits for.
+#[must_use]
+pub fn in_motion(seen: &Observed) -> Vec<(String, Kind)> {
+    let mut kinds = Vec::new();
+    for (cloud, view) in &seen.clouds {
+        if view.servers.iter().any(|server| server.presence == Presence::Going) {
+            kinds.push((cloud.clone(), Kind::Server));
+        }
+        if view.volumes.iter().any(|volume| volume.presence == Presence::Going) {
+            kinds.push((cloud.clone(), Kind::Volume));
+        }
+        if view.ports.iter().any(|port| port.presence == Presence::Going || port.binding == Binding::Doubtful) {
+            kinds.push((cloud.clone(), Kind::Port));
+        }
+    }
+    kinds
+}

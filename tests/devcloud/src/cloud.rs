@@ -1,0 +1,181 @@
+//! The cloud as a test holds it: what it may look at, and what it may change behind everyone's back.
+
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{Router, extract::Request};
+use tokio::time::Instant;
+
+use crate::{
+    Attachment, Call, FloatingIp, Port, Server, Service, Settings, Volume, dns, router, world::World,
+};
+
+/// A simulated cloud; clones are the same one.
+#[derive(Clone)]
+pub struct DevCloud {
+    world: Arc<Mutex<World>>,
+}
+
+impl DevCloud {
+    /// A cloud with nothing in it but its lab.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { world: Arc::new(Mutex::new(World::new(settings))) }
+    }
+
+    /// All services but DNS, under the path prefixes of one origin.
+    pub fn router(&self) -> Router {
+        let cloud = self.clone();
+        Router::new().fallback(move |request: Request| router::answer(cloud.clone(), request))
+    }
+
+    /// One authoritative DNS answer to one message; empty if it was none.
+    #[must_use]
+    pub fn dns(&self, request: &[u8]) -> Vec<u8> {
+        self.with(|world| {
+            let reply = dns::answer(world, request).unwrap_or_default();
+            world.serial += 1;
+            let serial = world.serial;
+            world.log(Call {
+                serial,
+                service: Service::Dns,
+                method: "QUERY".into(),
+                template: format!("QUERY {}", dns::kind(request)),
+                path: String::new(),
+                body: serde_json::Value::Null,
+                status: reply.get(3).map(|flags| u16::from(flags & 0xf)),
+                at: Instant::now(),
+            });
+            reply
+        })
+    }
+
+    /// Runs something on the world as it is now.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.settle();
+        act(&mut world)
+    }
+
+    /// The settings as they are now.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.with(|world| world.settings.clone())
+    }
+
+    /// Changes settings or quotas from now on.
+    pub fn change(&self, change: impl FnOnce(&mut Settings)) {
+        self.with(|world| change(&mut world.settings));
+    }
+
+    /// The servers that are not gone, oldest first.
+    #[must_use]
+    pub fn servers(&self) -> Vec<Server> {
+        self.with(|world| world.servers.iter().filter(|server| server.deleted.is_none()).cloned().collect())
+    }
+
+    /// All servers that ever were, oldest first.
+    #[must_use]
+    pub fn all_servers(&self) -> Vec<Server> {
+        self.with(|world| world.servers.clone())
+    }
+
+    /// The volumes, oldest first.
+    #[must_use]
+    pub fn volumes(&self) -> Vec<Volume> {
+        self.with(|world| world.volumes.clone())
+    }
+
+    /// The attachments, oldest first.
+    #[must_use]
+    pub fn attachments(&self) -> Vec<Attachment> {
+        self.with(|world| world.attachments.clone())
+    }
+
+    /// The ports, oldest first.
+    #[must_use]
+    pub fn ports(&self) -> Vec<Port> {
+        self.with(|world| world.ports.clone())
+    }
+
+    /// The floating IPs, oldest first.
+    #[must_use]
+    pub fn floating_ips(&self) -> Vec<FloatingIp> {
+        self.with(|world| world.floating_ips.clone())
+    }
+
+    /// What the name server has, by name without the final dot.
+    #[must_use]
+    pub fn records(&self) -> Vec<(String, BTreeSet<IpAddr>)> {
+        self.with(|world| world.records.iter().map(|(name, all)| (name.clone(), all.clone())).collect())
+    }
+
+    /// The addresses of one name in the zone.
+    #[must_use]
+    pub fn record(&self, name: &str) -> BTreeSet<IpAddr> {
+        self.with(|world| world.records.get(&name.to_lowercase()).cloned().unwrap_or_default())
+    }
+
+    /// Whether no server, volume, port or floating IP is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.with(|world| {
+            world.servers.iter().all(|server| server.deleted.is_some())
+                && world.volumes.is_empty()
+                && world.ports.is_empty()
+                && world.floating_ips.is_empty()
+        })
+    }
+
+    /// The requests since the start or the last [`Self::forget_calls`].
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.with(|world| world.calls.clone())
+    }
+
+    /// How many requests had this template, as in `POST /servers`.
+    #[must_use]
+    pub fn count(&self, service: Service, template: &str) -> usize {
+        self.with(|world| {
+            world.calls.iter().filter(|call| call.service == service && call.template == template).count()
+        })
+    }
+
+    /// Empties the log of requests.
+    pub fn forget_calls(&self) {
+        self.with(|world| world.calls.clear());
+    }
+
+    /// A clouds.yaml for this cloud at an origin: `lab` by password, `lab-app` by application credential.
+    #[must_use]
+    pub fn clouds_yaml(&self, origin: &str) -> String {
+        self.with(|world| {
+            let settings = &world.settings;
+            format!(
+                "clouds:\n  lab:\n    auth_type: password\n    auth:\n      auth_url: {origin}/identity/v3\n      \
+                 username: {}\n      password: {}\n      project_name: {}\n      user_domain_id: {}\n      \
+                 project_domain_id: {}\n    region_name: {}\n    interface: public\n    identity_api_version: 3\n  \
+                 lab-app:\n    auth_type: v3applicationcredential\n    auth:\n      auth_url: {origin}/identity/v3\n      \
+                 application_credential_id: {}\n      application_credential_secret: {}\n    region_name: {}\n    \
+                 interface: public\n    identity_api_version: 3\n",
+                settings.user_name, settings.password, settings.project_name, settings.domain, settings.domain,
+                settings.region, settings.app_credential_id, settings.app_credential_secret, settings.region,
+            )
+        })
+    }
+
+    /// What a server has said on its console.
+    #[must_use]
+    pub fn console(&self, id: &str) -> String {
+        self.with(|world| {
+            let boot = world.settings.guest_boot;
+            world
+                .server(id)
+                .map(|server| crate::console::read(&world.clock, world.now, boot, server))
+                .unwrap_or_default()
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! `block_device_mapping_v2`, and the reservation of volumes inside the POST.
+
+use serde_json::Value;
+
+use super::{bad, error};
+use crate::{
+    wire::{Reply, items, text},
+    world::{World, server::Mapped},
+};
+
+/// What a mapping asks for.
+pub(crate) struct Mapping {
+    pub entries: Vec<Entry>,
+    pub boots_from_volume: bool,
+}
+
+/// One volume of a mapping.
+pub(crate) struct Entry {
+    volume: Option<String>,
+    make: Option<(i64, Option<String>)>,
+    delete_on_termination: bool,
+    device: Option<String>,
+}
+
+const BOOT: &str = "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping \
+                    combination is not valid.";
+
+fn is_first(entry: &Value) -> bool {
+    match entry.get("boot_index") {
+        Some(Value::Number(number)) => number.as_i64() == Some(0),
+        Some(Value::String(number)) => number == "0",
+        Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => false,
+    }
+}
+
+pub(crate) fn read(world: &World, asked: &Value, image: Option<&str>) -> Result<Mapping, Reply> {
+    let given = items(asked, "block_device_mapping_v2");
+    if given.is_empty() {
+        return match image {
+            Some(_) => Ok(Mapping { entries: Vec::new(), boots_from_volume: false }),
+            None => Err(bad("Invalid imageRef provided.")),
+        };
+    }
+    let first: Vec<_> = given.iter().filter(|entry| is_first(entry)).collect();
+    let [first] = first.as_slice() else { return Err(bad(BOOT)) };
+    let to_local = |entry: &Value| text(entry, "destination_type").unwrap_or("local") == "local";
+    let from_image = |entry: &Value| text(entry, "source_type") == Some("image");
+    if image.is_some() && !(from_image(first) && text(first, "uuid") == image) {
+        return Err(bad(BOOT));
+    }
+    let boots_from_volume = !(from_image(first) && to_local(first));
+    if image.is_none() && !boots_from_volume {
+        return Err(bad(BOOT));
+    }
+    let mut entries = Vec::new();
+    for entry in given {
+        let uuid = text(entry, "uuid").map(str::to_owned);
+        let size =
+            entry.get("volume_size").and_then(|size| size.as_i64().or_else(|| size.as_str()?.parse().ok()));
+        let (volume, make) = match text(entry, "source_type") {
+            Some("volume") => {
+                let id = uuid.unwrap_or_default();
+                if world.volume(&id).is_none() {
+                    return Err(bad(format!("Block Device Mapping is Invalid: failed to get volume {id}.")));
+                }
+                (Some(id), None)
+            }
+            Some("image" | "blank") if to_local(entry) => continue,
+            Some("image") => {
+                let id = uuid.unwrap_or_default();
+                if !world.settings.images.iter().any(|known| known.id == id) {
+                    return Err(bad(format!("Block Device Mapping is Invalid: failed to get image {id}.")));
+                }
+                let size = size.ok_or_else(|| {
+                    bad("Images with destination_type 'volume' need to have a non-zero size specified")
+                })?;
+                (None, Some((size, Some(id))))
+            }
+            Some("blank") => (None, Some((size.unwrap_or(1), None))),
+            Some(_) | None => return Err(bad("Block Device Mapping is Invalid.")),
+        };
+        let delete_on_termination =
+            entry.get("delete_on_termination").and_then(Value::as_bool).unwrap_or(false);
+        let device = text(entry, "device_name").map(str::to_owned);
+        entries.push(Entry { volume, make, delete_on_termination, device });
+    }
+    Ok(Mapping { entries, boots_from_volume })
+}
+
+/// Reserves one volume after the other. When one refuses, those before it stay reserved for a server that will
+/// never be.
+pub(crate) fn reserve(world: &mut World, server: &str, entries: Vec<Entry>) -> Result<Vec<Mapped>, Reply> {
+    let mut mapped = Vec::new();
+    for (entry, letter) in entries.into_iter().zip('b'..='z') {
+        let device = entry.device.unwrap_or_else(|| format!("/dev/vd{letter}"));
+        let attachment = match &entry.volume {
+            Some(volume) => {
+                refuse(world, volume)?;
+                Some(world.reserve(volume, server, &device))
+            }
+            None => None,
+        };
+        mapped.push(Mapped {
+            volume: entry.volume,
+            attachment,
+            make: entry.make,
+            delete_on_termination: entry.delete_on_termination,
+            device,
+        });
+    }
+    Ok(mapped)
+}
+
+/// Refuses a volume that cannot be reserved now.
+pub(crate) fn refuse(world: &mut World, volume: &str) -> Result<(), Reply> {
+    let status = world.volume(volume).map(|volume| volume.status.clone()).unwrap_or_default();
+    let request = world.uuid();
+    match status.as_str() {
+        "available" | "downloading" => Ok(()),
+        "error" | "error_deleting" => Err(error(
+            400,
+            &format!(
+                "Invalid volume: Invalid input received: Invalid volume: Volume attachments can not be created if the \
+                 volume is in an error state. The Volume {volume} currently has a status of: {status} (HTTP 400) \
+                 (Request-ID: req-{request})"
+            ),
+        )),
+        _ => Err(error(
+            400,
+            &format!(
+                "Invalid volume: Invalid input received: Invalid volume: Volume {volume} status must be available or \
+                 downloading to reserve, but the current status is {status}. (HTTP 400) (Request-ID: req-{request})"
+            ),
+        )),
+    }
+}

@@ -1,0 +1,145 @@
+//! What a test can do to the cloud: faults, fates, and changes behind everyone's back.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use regex::Regex;
+
+use crate::{DevCloud, Fault, ServerFate, Status, VolumeFate, faults::Armed, world::Planned};
+
+impl DevCloud {
+    /// Lets requests meet a fault, until it is used up.
+    ///
+    /// # Errors
+    /// When one of its patterns is no regex.
+    pub fn fault(&self, fault: Fault) -> Result<(), regex::Error> {
+        let armed = Armed::new(fault)?;
+        self.with(|world| world.faults.push(armed));
+        Ok(())
+    }
+
+    /// Ends all faults.
+    pub fn heal(&self) {
+        self.with(|world| world.faults.clear());
+    }
+
+    /// The next server, whatever its name, goes through this.
+    pub fn next_server(&self, fate: ServerFate) {
+        if let Ok(any) = Regex::new("") {
+            self.plan_servers(any, 1, fate);
+        }
+    }
+
+    /// The next so many servers whose name this regex finds something in go through this.
+    pub fn plan_servers(&self, name: Regex, times: u32, fate: ServerFate) {
+        self.with(|world| world.server_plans.push_back(Planned { name, times, fate }));
+    }
+
+    /// The next volume, whatever its name, goes through this.
+    pub fn next_volume(&self, fate: VolumeFate) {
+        if let Ok(any) = Regex::new("") {
+            self.plan_volumes(any, 1, fate);
+        }
+    }
+
+    /// The next so many volumes whose name this regex finds something in go through this.
+    pub fn plan_volumes(&self, name: Regex, times: u32, fate: VolumeFate) {
+        self.with(|world| world.volume_plans.push_back(Planned { name, times, fate }));
+    }
+
+    /// Changes what a server that is there will go through.
+    pub fn doom_server(&self, id: &str, fate: ServerFate) {
+        self.with(|world| {
+            if let Some(server) = world.server_mut(id) {
+                server.fate = fate;
+            }
+        });
+    }
+
+    /// Changes what a volume that is there will go through.
+    pub fn doom_volume(&self, id: &str, fate: VolumeFate) {
+        self.with(|world| {
+            if let Some(volume) = world.volume_mut(id) {
+                volume.fate = fate;
+            }
+        });
+    }
+
+    /// Changes a volume's status, whatever it was.
+    pub fn set_volume_status(&self, id: &str, status: &str) {
+        self.with(|world| world.set_volume(id, status));
+    }
+
+    /// Stops a server, as its guest or an admin would.
+    pub fn stop_server(&self, id: &str) {
+        self.with(|world| {
+            if let Some(server) = world.server_mut(id) {
+                server.status = Status::Shutoff;
+            }
+        });
+    }
+
+    /// Breaks a server that is there.
+    pub fn break_server(&self, id: &str, fault: &str) {
+        self.with(|world| {
+            if let Some(server) = world.server_mut(id) {
+                server.status = Status::Error;
+                server.fault = Some(fault.into());
+            }
+        });
+    }
+
+    /// Removes a server at once.
+    pub fn remove_server(&self, id: &str) {
+        self.with(|world| world.vanish(id));
+    }
+
+    /// Removes a volume at once, with its attachments.
+    pub fn remove_volume(&self, id: &str) {
+        self.with(|world| {
+            world.attachments.retain(|attachment| attachment.volume != id);
+            world.volumes.retain(|volume| volume.id != id);
+        });
+    }
+
+    /// Removes a port at once.
+    pub fn remove_port(&self, id: &str) {
+        self.with(|world| world.drop_port(id));
+    }
+
+    /// Takes a port away from its server.
+    pub fn unbind_port(&self, id: &str) {
+        self.with(|world| world.unbind(id));
+    }
+
+    /// Removes a floating IP at once.
+    pub fn remove_floating_ip(&self, id: &str) {
+        self.with(|world| world.floating_ips.retain(|ip| ip.id != id));
+    }
+
+    /// Sets a DNS record past nsupdate-web, which does not learn of it; no address removes it.
+    pub fn set_record(&self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) {
+        let addresses: BTreeSet<_> = addresses.into_iter().collect();
+        self.with(|world| {
+            if addresses.is_empty() {
+                world.records.remove(&name.to_lowercase());
+            } else {
+                world.records.insert(name.to_lowercase(), addresses);
+            }
+        });
+    }
+
+    /// Restarts nsupdate-web: it forgets what it has set.
+    pub fn restart_nsupdate_web(&self) {
+        self.with(|world| world.nsupdate_cache.clear());
+    }
+
+    /// Makes every token so far bad at once.
+    pub fn revoke_tokens(&self) {
+        self.with(|world| world.tokens.values_mut().for_each(|token| token.revoked = true));
+    }
+
+    /// Removes the application credential: logins are 404; its tokens die where they are not cached.
+    pub fn remove_app_credential(&self) {
+        self.with(|world| world.credential_removed = true);
+    }
+}

@@ -1,0 +1,211 @@
+//! Everything that exists, and the agenda of what will happen by itself.
+//!
+//! Nothing runs in the background: each request first settles the world up to now, which lives through
+//! the events that have come due, each at its own instant. So a test in virtual time sees the same world on every run.
+
+pub(crate) mod building;
+pub(crate) mod ending;
+pub(crate) mod ids;
+pub(crate) mod network;
+pub(crate) mod server;
+pub(crate) mod volume;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::IpAddr,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    clock::Clock,
+    faults::Armed,
+    log::Call,
+    settings::Settings,
+    wire::Ask,
+    world::{
+        network::{FloatingIp, Port},
+        server::{Server, ServerFate},
+        volume::{Attachment, Volume, VolumeFate},
+    },
+};
+
+/// The state of the cloud.
+pub(crate) struct World {
+    pub settings: Settings,
+    pub clock: Clock,
+    /// The instant that is being lived.
+    pub now: Instant,
+    agenda: BTreeMap<(Instant, u64), Event>,
+    pub serial: u64,
+    /// How long the `POST /servers` that is being answered stays in flight.
+    pub in_flight: Duration,
+    pub tokens: BTreeMap<String, Token>,
+    /// When the application credential was removed.
+    pub credential_removed: bool,
+    pub servers: Vec<Server>,
+    pub volumes: Vec<Volume>,
+    pub attachments: Vec<Attachment>,
+    pub ports: Vec<Port>,
+    pub floating_ips: Vec<FloatingIp>,
+    /// What the name server has, by lower-case name without the final dot.
+    pub records: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// What nsupdate-web believes to have set: never checked.
+    pub nsupdate_cache: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// Updates that wait for a silent name server.
+    pub nsupdate_queue: Vec<(String, BTreeSet<IpAddr>)>,
+    pub calls: Vec<Call>,
+    pub faults: Vec<Armed>,
+    pub server_plans: VecDeque<Planned<ServerFate>>,
+    pub volume_plans: VecDeque<Planned<VolumeFate>>,
+}
+
+/// A fate that waits for objects to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned<T> {
+    pub name: regex::Regex,
+    pub times: u32,
+    pub fate: T,
+}
+
+/// A token and who believes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    pub project: String,
+    pub expires: Instant,
+    pub by_credential: bool,
+    pub revoked: bool,
+    pub seen: BTreeMap<crate::log::Service, Instant>,
+}
+
+/// Something that happens by itself.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// The scheduler looks at a server.
+    Schedule(String),
+    /// The compute host writes itself into the ports.
+    Bind(String),
+    /// The compute host asks for the volumes.
+    Attach(String),
+    /// The server runs.
+    Spawn(String),
+    /// The build fails with this text.
+    Fail(String, String),
+    /// A going server lets go of its ports.
+    Unplug(String),
+    /// The server is gone.
+    Vanish(String),
+    /// The deletion fails with this text.
+    DeleteFails(String, String),
+    /// A volume is made.
+    VolumeMade(String),
+    /// A volume is gone, or its deletion failed.
+    VolumeGone(String),
+    /// An attachment to a running server is made.
+    Attached(String),
+    /// An attachment to a running server is ended.
+    Detached(String, String),
+    /// A request takes effect long after it was sent.
+    Late(Box<Ask>),
+    /// A `POST /servers` that was in flight arrives in the database.
+    Arrive(Box<Server>),
+}
+
+impl World {
+    pub fn new(settings: Settings) -> Self {
+        let epoch = settings.epoch.unwrap_or_else(jiff::Timestamp::now);
+        Self {
+            clock: Clock::new(epoch),
+            now: Instant::now(),
+            settings,
+            agenda: BTreeMap::new(),
+            serial: 0,
+            in_flight: Duration::ZERO,
+            tokens: BTreeMap::new(),
+            credential_removed: false,
+            servers: Vec::new(),
+            volumes: Vec::new(),
+            attachments: Vec::new(),
+            ports: Vec::new(),
+            floating_ips: Vec::new(),
+            records: BTreeMap::new(),
+            nsupdate_cache: BTreeMap::new(),
+            nsupdate_queue: Vec::new(),
+            calls: Vec::new(),
+            faults: Vec::new(),
+            server_plans: VecDeque::new(),
+            volume_plans: VecDeque::new(),
+        }
+    }
+
+    /// Lets an event happen after a while.
+    pub fn after(&mut self, delay: Duration, event: Event) {
+        self.serial += 1;
+        self.agenda.insert((self.now + delay, self.serial), event);
+    }
+
+    /// Lives through all that has come due by now.
+    pub fn settle(&mut self) {
+        let until = Instant::now();
+        while let Some(first) = self.agenda.first_entry() {
+            if first.key().0 > until {
+                break;
+            }
+            let ((at, _), event) = first.remove_entry();
+            self.now = at;
+            self.live(event);
+        }
+        self.now = until;
+        self.drain_nsupdate();
+    }
+
+    /// Takes down a call; of a very long log the oldest half is forgotten.
+    pub fn log(&mut self, call: Call) {
+        const MOST: usize = 50_000;
+        if self.calls.len() >= MOST {
+            self.calls.drain(..MOST / 2);
+        }
+        self.calls.push(call);
+    }
+
+    fn live(&mut self, event: Event) {
+        match event {
+            Event::Schedule(id) => self.schedule(&id),
+            Event::Bind(id) => self.bind(&id),
+            Event::Attach(id) => self.attach(&id),
+            Event::Spawn(id) => self.spawn(&id),
+            Event::Fail(id, message) => self.fail(&id, &message),
+            Event::Unplug(id) => self.unplug(&id),
+            Event::Vanish(id) => self.vanish(&id),
+            Event::DeleteFails(id, message) => self.delete_fails(&id, message),
+            Event::VolumeMade(id) => self.volume_made(&id),
+            Event::VolumeGone(id) => self.volume_gone(&id),
+            Event::Attached(attachment) => self.attached(&attachment),
+            Event::Detached(server, attachment) => self.detached(&server, &attachment),
+            Event::Late(ask) => {
+                crate::router::dispatch(self, &ask);
+            }
+            Event::Arrive(server) => self.arrive(*server),
+        }
+    }
+
+    fn drain_nsupdate(&mut self) {
+        if self.settings.nsupdate_backend == crate::settings::Backend::Up {
+            for (name, addresses) in std::mem::take(&mut self.nsupdate_queue) {
+                self.records.insert(name, addresses);
+            }
+        }
+    }
+}
+
+/// The fate of a new object: that of the first plan whose pattern fits its name.
+pub(crate) fn draw<T: Clone + Default>(plans: &mut VecDeque<Planned<T>>, name: &str) -> T {
+    let Some(plan) = plans.iter_mut().find(|plan| plan.times > 0 && plan.name.is_match(name)) else {
+        return T::default();
+    };
+    plan.times -= 1;
+    let fate = plan.fate.clone();
+    plans.retain(|plan| plan.times > 0);
+    fate
+}
