@@ -50,11 +50,12 @@ fn named<'a>(
     flavors: &'a [Flavor],
     image: &Image,
 ) -> Result<Choice<&'a Flavor>, Problem> {
-    let found: Vec<&Flavor> = flavors.iter().filter(|flavor| flavor.name == name).collect();
-    match *found.as_slice() {
-        [] => Err(absent(field, name, flavors.iter().map(|flavor| &flavor.name))),
-        [flavor] => fitting(field, flavor, image),
-        _ => {
+    let (disabled, found): (Vec<&Flavor>, Vec<&Flavor>) =
+        flavors.iter().filter(|flavor| flavor.name == name).partition(|flavor| flavor.disabled);
+    match (found.as_slice(), disabled.as_slice()) {
+        ([], []) => Err(absent(field, name, flavors.iter().map(|flavor| &flavor.name))),
+        ([flavor], _) | ([], [flavor, ..]) => fitting(field, flavor, image),
+        ([_, _, ..], _) => {
             let ids = list_sorted(found.iter().map(|flavor| flavor.id.clone()));
             let cure = "give the one that is meant as the machine type's flavor.id";
             let message = format!("{field}: {} flavors have the name {name}: {ids}; {cure}", found.len());

@@ -142,7 +142,7 @@ fn ambiguous(os: &Os, found: &[&Image], how: &str) -> Problem {
         let created = image.created.map_or_else(|| "unknown".into(), |created| created.to_string());
         format!("{} ({}, {created})", image.name, image.id)
     }));
-    let cure = "under the machine type's images give the id, or selection: Newest";
+    let cure = "under the machine type's images give the id, or nameRegex and selection: Newest";
     let message = format!("{os}: {} images whose {how}: {candidates}; {cure}", found.len());
     Problem::new("ImageAmbiguous", message)
 }

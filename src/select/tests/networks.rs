@@ -1,0 +1,139 @@
+//! Examples of networks and security groups.
+
+use super::*;
+
+fn named(name: &str) -> NetworkChoice {
+    NetworkChoice { id: None, name: Some(name.into()), fixed_ip: None }
+}
+
+fn with_id(id: &str) -> NetworkChoice {
+    NetworkChoice { id: Some(id.into()), name: None, fixed_ip: None }
+}
+
+fn chosen(wanted: &[NetworkChoice], offered: &[Network]) -> Result<Vec<String>, Problem> {
+    let node = TestNodeSpec { networks: wanted.to_vec(), ..node() };
+    Ok(networks(&machine(), &node, offered)?.what.into_iter().map(|network| network.id).collect())
+}
+
+fn groups(wanted: &[&str], offered: &[SecurityGroup]) -> Result<Vec<String>, Problem> {
+    let security_groups = wanted.iter().map(|word| (*word).to_owned()).collect();
+    security_groups_of(&TestNodeSpec { security_groups, ..node() }, Some(offered))
+}
+
+fn security_groups_of(
+    node: &TestNodeSpec,
+    offered: Option<&[SecurityGroup]>,
+) -> Result<Vec<String>, Problem> {
+    security_groups(&machine(), node, offered)
+}
+
+#[test]
+fn with_none_named_it_is_the_one_usable_network() {
+    let unusable = [
+        Network { reach: Reach::External, ..net("ext") },
+        Network { admin_up: false, ..net("down") },
+        Network { has_subnets: false, ..net("bare") },
+        Network { owner: Owner::Other, ..net("theirs") },
+    ];
+    let with = |network: Network| -> Vec<Network> { unusable.iter().cloned().chain([network]).collect() };
+
+    assert_eq!(chosen(&[], &with(net("private"))).unwrap(), ["id-private"]);
+    assert_eq!(chosen(&[], &with(Network { owner: Owner::Shared, ..net("lab") })).unwrap(), ["id-lab"]);
+    assert_eq!(
+        told(chosen(&[], &unusable)),
+        "NetworkNotFound: no network is named, and the project has none that is internal, up, with a subnet, and the \
+         project's own or shared; name one under networks: bare (id-bare), down (id-down), ext (id-ext), theirs \
+         (id-theirs)"
+    );
+    assert_eq!(
+        told(chosen(&[], &[net("b"), net("a")])),
+        "NetworkAmbiguous: no network is named, and 2 are usable; name one under networks: a (id-a), b (id-b)"
+    );
+}
+
+#[test]
+fn a_named_network_matches_exactly_one() {
+    let twin = |id: &str| Network { id: id.into(), ..net("twin") };
+    let external = Network { reach: Reach::External, ..net("ext") };
+    let offered = [twin("2"), net("private"), twin("1"), external];
+
+    assert_eq!(chosen(&[named("ext"), with_id("2")], &offered).unwrap(), ["id-ext", "2"]);
+    assert_eq!(
+        told(chosen(&[named("private"), named("twin")], &offered)),
+        "NetworkAmbiguous: spec.networks[1]: several networks have name twin; give an id: twin (1), twin (2)"
+    );
+    assert_eq!(
+        told(chosen(&[with_id("private")], &offered)),
+        "NetworkNotFound: spec.networks[0]: the project sees no network with id private; give one of these: ext (id-ext), \
+         private (id-private), twin (1), twin (2)"
+    );
+    assert!(told(chosen(&[named("priv")], &offered)).starts_with("NetworkNotFound: "));
+}
+
+#[test]
+fn the_nodes_networks_go_before_the_machine_types() {
+    let machine = MachineTypeSpec { networks: vec![named("a")], ..machine() };
+    let offered = [net("a"), net("b")];
+    let ids = |node| {
+        networks(&machine, &node, &offered).unwrap().what.into_iter().map(|n| n.id).collect::<Vec<_>>()
+    };
+
+    assert_eq!(ids(node()), ["id-a"]);
+    assert_eq!(ids(TestNodeSpec { networks: vec![named("b")], ..node() }), ["id-b"]);
+    let said = told(networks(&machine, &node(), &[]));
+    assert!(said.starts_with("NetworkNotFound: the machine type's networks[0]: "), "{said}");
+}
+
+#[test]
+fn an_address_must_be_one() {
+    let at = |text: &str| NetworkChoice { fixed_ip: Some(text.into()), ..named("private") };
+    let ask = |text: &str| {
+        let node = TestNodeSpec { networks: vec![at(text)], ..node() };
+        networks(&machine(), &node, &[net("private")]).map(|choice| choice.what[0].fixed_ip.clone())
+    };
+
+    assert_eq!(ask("10.0.0.7").unwrap().as_deref(), Some("10.0.0.7"));
+    assert_eq!(ask("2001:DB8::7").unwrap().as_deref(), Some("2001:db8::7"));
+    assert_eq!(
+        told(ask("10.0.0")),
+        "InvalidAddress: spec.networks[0].fixedIP `10.0.0` is no IP address; write one, as 192.0.2.7 or 2001:db8::7"
+    );
+}
+
+#[test]
+fn security_groups_are_found_by_id_or_by_a_name_that_one_has() {
+    let offered = [
+        group("1", "default"),
+        group("2", "ssh"),
+        group("3", "twin"),
+        group("4", "twin"),
+        group("ssh", "odd"),
+    ];
+
+    assert_eq!(groups(&[], &offered).unwrap(), [""; 0]);
+    assert_eq!(groups(&["default", "4", "1"], &offered).unwrap(), ["1", "4"]);
+    assert_eq!(groups(&["ssh"], &offered).unwrap(), ["ssh"]);
+    assert_eq!(
+        told(groups(&["twin"], &offered)),
+        "SecurityGroupAmbiguous: spec.securityGroups: 2 security groups have the name twin; give an id: 3, 4"
+    );
+    assert_eq!(
+        told(groups(&["web"], &offered[..2])),
+        "SecurityGroupNotFound: spec.securityGroups: the project has no security group web; name one that the project \
+         has: default, ssh"
+    );
+}
+
+#[test]
+fn security_groups_must_be_read_only_if_one_is_named() {
+    let named = TestNodeSpec { security_groups: vec!["ssh".into()], ..node() };
+
+    assert!(!needs_security_groups(&machine(), &node()));
+    assert!(needs_security_groups(&machine(), &named));
+    assert!(needs_security_groups(
+        &MachineTypeSpec { security_groups: vec!["ssh".into()], ..machine() },
+        &node()
+    ));
+    assert_eq!(security_groups_of(&node(), None), Ok(vec![]));
+    assert!(told(security_groups_of(&named, None)).starts_with("CatalogueUnread: "));
+}
