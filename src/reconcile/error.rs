@@ -21,6 +21,9 @@ pub enum Error {
     /// The API server's.
     #[error("the Kubernetes API: {}", said(.0))]
     Kube(#[from] kube::Error),
+    /// No answer from the API server.
+    #[error("the Kubernetes API: no answer within 30 s")]
+    Silent,
     /// Not sent: what it needs is not there.
     #[error("{0}")]
     Unready(String),
@@ -43,7 +46,7 @@ impl Error {
         match self {
             Self::OpenStack(error) => error.class(),
             Self::Dns(error) => error.class(),
-            Self::Guest(_) | Self::Unready(_) | Self::Kube(_) => Class::Unreachable,
+            Self::Guest(_) | Self::Unready(_) | Self::Kube(_) | Self::Silent => Class::Unreachable,
         }
     }
 
@@ -54,7 +57,7 @@ impl Error {
             Self::OpenStack(error) => error.effect(),
             Self::Dns(error) => error.effect(),
             Self::Guest(_) | Self::Unready(_) => Effect::None,
-            Self::Kube(_) => Effect::Unknown,
+            Self::Kube(_) | Self::Silent => Effect::Unknown,
         }
     }
 
@@ -65,7 +68,7 @@ impl Error {
             Self::OpenStack(error) => error.class().reason(),
             Self::Dns(_) => "DNSUpdateFailed",
             Self::Guest(_) => "Booting",
-            Self::Kube(_) => "KubernetesAPI",
+            Self::Kube(_) | Self::Silent => "KubernetesAPI",
             Self::Unready(_) => "CloudUnreachable",
         }
     }
@@ -87,7 +90,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::OpenStack(error) => error.retry_after(),
-            Self::Dns(_) | Self::Guest(_) | Self::Kube(_) | Self::Unready(_) => None,
+            Self::Dns(_) | Self::Guest(_) | Self::Kube(_) | Self::Silent | Self::Unready(_) => None,
         }
     }
 
@@ -96,7 +99,12 @@ impl Error {
     pub fn throttled(&self) -> Option<Duration> {
         match self {
             Self::OpenStack(openstack::Error::Throttled { wait, .. }) => Some(*wait),
-            Self::OpenStack(_) | Self::Dns(_) | Self::Guest(_) | Self::Kube(_) | Self::Unready(_) => None,
+            Self::OpenStack(_)
+            | Self::Dns(_)
+            | Self::Guest(_)
+            | Self::Kube(_)
+            | Self::Silent
+            | Self::Unready(_) => None,
         }
     }
 

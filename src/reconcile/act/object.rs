@@ -7,7 +7,7 @@ use std::time::Duration;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::api::testnode_status::{Outcome as AttemptOutcome, TestNodeStatus};
 use crate::api::{FINALIZER_PREFIX, MANAGER, TestNode, finalizer};
@@ -20,6 +20,9 @@ use crate::reconcile::observe::{Look, path};
 use crate::reconcile::plan::{Change, Step};
 use crate::reconcile::state::{Observed, Problem};
 use crate::reconcile::status::{self, Outcome};
+
+/// An API server that takes longer is asked again later. What came of it, the `resourceVersion` tells.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Writes a change of the object.
 pub(super) async fn write(
@@ -178,7 +181,7 @@ fn settled_step(change: &Change) -> Step {
 async fn finalizers(node: &Arc<TestNode>, names: Vec<String>, ctx: &Context) -> Result<(), Error> {
     let metadata = identity(node, &json!({ "finalizers": names }));
     let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let written = api(node, ctx).patch(&node.name_any(), &PatchParams::default(), &patch).await?;
+    let written = answered(api(node, ctx).patch(&node.name_any(), &PatchParams::default(), &patch)).await?;
     keep(written, ctx);
     Ok(())
 }
@@ -200,10 +203,19 @@ pub(in crate::reconcile) async fn write_status(
         "status": status,
     });
     let params = PatchParams::apply(MANAGER).force();
-    let written = api(node, ctx).patch_status(&node.name_any(), &params, &Patch::Apply(body)).await?;
+    let written =
+        answered(api(node, ctx).patch_status(&node.name_any(), &params, &Patch::Apply(body))).await?;
     crate::reconcile::report::tell(node, &written, ctx).await;
     keep(written, ctx);
     Ok(())
+}
+
+/// kube's client waits for ever for an answer, and repeats what is refused for load.
+async fn answered<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+    match timeout(PATIENCE, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::Silent),
+    }
 }
 
 fn identity(node: &TestNode, more: &Value) -> Value {
