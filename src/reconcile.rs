@@ -96,6 +96,8 @@ async fn take(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
             debug!(%error, "the object was written meanwhile");
             Ok(Action::requeue(AFTER_CONFLICT))
         }
+        // The next look says what it waits for.
+        Err((_, _, Error::Overtaken)) => Ok(Action::requeue(Duration::ZERO)),
         Err((_, _, error)) if error.throttled().is_some() => {
             debug!(%error, "not sent");
             Ok(Action::requeue(error.throttled().unwrap_or(AFTER_CONFLICT)))

@@ -24,6 +24,9 @@ pub enum Error {
     /// No answer from the API server.
     #[error("the Kubernetes API: no answer within 30 s")]
     Silent,
+    /// Not sent: another node took the place or the name since the look.
+    #[error("another node was quicker")]
+    Overtaken,
     /// Not sent: what it needs is not there.
     #[error("{0}")]
     Unready(String),
@@ -46,7 +49,9 @@ impl Error {
         match self {
             Self::OpenStack(error) => error.class(),
             Self::Dns(error) => error.class(),
-            Self::Guest(_) | Self::Unready(_) | Self::Kube(_) | Self::Silent => Class::Unreachable,
+            Self::Guest(_) | Self::Unready(_) | Self::Kube(_) | Self::Silent | Self::Overtaken => {
+                Class::Unreachable
+            }
         }
     }
 
@@ -56,7 +61,7 @@ impl Error {
         match self {
             Self::OpenStack(error) => error.effect(),
             Self::Dns(error) => error.effect(),
-            Self::Guest(_) | Self::Unready(_) => Effect::None,
+            Self::Guest(_) | Self::Unready(_) | Self::Overtaken => Effect::None,
             Self::Kube(_) | Self::Silent => Effect::Unknown,
         }
     }
@@ -70,6 +75,7 @@ impl Error {
             Self::Guest(_) => "Booting",
             Self::Kube(_) | Self::Silent => "KubernetesAPI",
             Self::Unready(_) => "CloudUnreachable",
+            Self::Overtaken => "Queued",
         }
     }
 
@@ -90,7 +96,12 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::OpenStack(error) => error.retry_after(),
-            Self::Dns(_) | Self::Guest(_) | Self::Kube(_) | Self::Silent | Self::Unready(_) => None,
+            Self::Dns(_)
+            | Self::Guest(_)
+            | Self::Kube(_)
+            | Self::Silent
+            | Self::Overtaken
+            | Self::Unready(_) => None,
         }
     }
 
@@ -104,6 +115,7 @@ impl Error {
             | Self::Guest(_)
             | Self::Kube(_)
             | Self::Silent
+            | Self::Overtaken
             | Self::Unready(_) => None,
         }
     }

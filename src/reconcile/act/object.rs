@@ -74,8 +74,7 @@ pub(super) async fn write(
             };
             let bounds = ctx.clouds.find(&attempt.cloud).map(|handle| handle.bounds()).unwrap_or_default();
             if !ctx.gate.take(&uid, claim, &bounds) {
-                // Another node was quicker; the next look says so.
-                return Ok(());
+                return Err(Error::Overtaken);
             }
             remember(change, node, look, ctx).await?;
             ctx.note(&uid, |notes| {
