@@ -1,5 +1,8 @@
 //! Every generated file equals the code. `BLESS=1 cargo test --test generated` rewrites them.
 
+#[path = "generated/reference.rs"]
+mod reference;
+
 use std::path::Path;
 
 use testnode_operator::api::crd;
@@ -23,4 +26,9 @@ fn the_crds_are_those_of_the_types() {
         let name = definition.metadata.name.clone().unwrap();
         holds(&format!("crds/{name}.yaml"), &crd::document(&definition).unwrap());
     }
+}
+
+#[test]
+fn the_field_reference_is_that_of_the_types() {
+    holds("crds/README.md", &reference::document(&crd::all()));
 }
