@@ -159,10 +159,12 @@ impl Gate {
     #[must_use]
     pub fn refusal(&self, cloud: &str) -> Option<String> {
         let state = self.lock();
-        let refusal = state.refusals.get(cloud).filter(|refusal| Instant::now() < refusal.tried + TRY_ANYWAY)?;
-        let limited = refusal.figures.iter().filter_map(|figure| {
-            Some(format!("{} of {} {}", figure.used, figure.limit?, figure.name))
-        });
+        let refusal =
+            state.refusals.get(cloud).filter(|refusal| Instant::now() < refusal.tried + TRY_ANYWAY)?;
+        let limited = refusal
+            .figures
+            .iter()
+            .filter_map(|figure| Some(format!("{} of {} {}", figure.used, figure.limit?, figure.name)));
         let figures: Vec<String> = limited.collect();
         Some(if figures.is_empty() { "a request was refused for quota".into() } else { figures.join(", ") })
     }

@@ -36,6 +36,10 @@ impl Period {
     /// The length of time, or `default` if it cannot be read (the schema lets none of those in).
     #[must_use]
     pub fn or(&self, default: Duration) -> Duration {
+        // kube's parser panics on a number that no Duration can hold.
+        if self.0.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 9) {
+            return default;
+        }
         match kube::core::Duration::from_str(&self.0) {
             Ok(period) if !period.is_negative() => period.into(),
             Ok(_) | Err(_) => default,

@@ -61,7 +61,12 @@ async fn is_needed(name: &str, ctx: &Context) -> Result<bool, kube::Error> {
 }
 
 /// No node needs it any more: the guard on its Secret goes, then its own.
-async fn release(cloud: &Cloud, clouds: &Api<Cloud>, secrets: &Api<Secret>, ctx: &Context) -> Result<Action, kube::Error> {
+async fn release(
+    cloud: &Cloud,
+    clouds: &Api<Cloud>,
+    secrets: &Api<Secret>,
+    ctx: &Context,
+) -> Result<Action, kube::Error> {
     let name = cloud.name_any();
     if let Some(secret) = secrets.get_opt(&cloud.spec.openstack.secret_ref.name).await? {
         unguard(secrets, &secret, &finalizer(&name)).await?;
@@ -155,9 +160,12 @@ async fn log_in(session: &Session, cloud: &Cloud, ctx: &Context) -> Login {
             warn!(%error, "login failed");
             let reason = match error.class() {
                 Class::Unreachable | Class::Busy => "CloudUnreachable",
-                Class::Auth | Class::NotFound | Class::Quota | Class::Capacity | Class::Conflict | Class::Invalid => {
-                    "AuthenticationFailed"
-                }
+                Class::Auth
+                | Class::NotFound
+                | Class::Quota
+                | Class::Capacity
+                | Class::Conflict
+                | Class::Invalid => "AuthenticationFailed",
             };
             Login::Refused(Problem { reason, message: error.to_string() })
         }
@@ -181,8 +189,9 @@ fn pinned(project: &Project, cloud: &Cloud, ctx: &Context) -> Login {
     }
     if differs(&status.cluster_id, ctx.clouds.cluster_id()) {
         let pin = status.cluster_id.unwrap_or_default();
-        let message =
-            format!("what is there is marked with cluster id {pin}; start the operator with --cluster-id {pin}");
+        let message = format!(
+            "what is there is marked with cluster id {pin}; start the operator with --cluster-id {pin}"
+        );
         return Login::Refused(Problem { reason: "ClusterIDChanged", message });
     }
     Login::In(Pins {
@@ -238,7 +247,8 @@ async fn living(ctx: &Context) -> Result<BTreeSet<String>, kube::Error> {
 
 fn conditions(old: &[Condition], cloud: &Cloud, handle: &Handle, ctx: &Context) -> Vec<Condition> {
     let now = (ctx.seams.clock)();
-    let put = |kind: &str, said: (&str, &str, &str)| condition(old, cloud.metadata.generation, now, kind, said);
+    let put =
+        |kind: &str, said: (&str, &str, &str)| condition(old, cloud.metadata.generation, now, kind, said);
     let config = handle.config();
     let authenticated = match &config.login {
         Login::In(pins) => {

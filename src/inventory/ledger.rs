@@ -100,6 +100,11 @@ impl Ledger {
         self.touches.insert(uid.to_owned(), Touch { changed: Some(now), dirty: Some(now), lost: Some(now) });
     }
 
+    /// What was seen of the node is old: something else that happened to it changed this too.
+    pub fn outdated(&mut self, uid: &str, now: Instant) {
+        self.touches.entry(uid.to_owned()).or_default().dirty = Some(now);
+    }
+
     /// The node is gone.
     pub fn forget(&mut self, uid: &str) {
         self.touches.remove(uid);

@@ -99,8 +99,8 @@ pub struct Notes {
     pub forced: BTreeSet<String>,
     /// It waits for a place or a name.
     pub queued: bool,
-    /// When something was last asked to go.
-    pub deleting_since: Option<Instant>,
+    /// When its status was last written.
+    pub told: Option<Instant>,
 }
 
 /// What was read on a console.
@@ -134,13 +134,11 @@ impl Context {
     pub fn newest(&self, node: &Arc<TestNode>) -> Arc<TestNode> {
         let uid = node.uid().unwrap_or_default();
         self.waker.learn(&uid, ObjectRef::from_obj(&**node));
-        self.note(&uid, |notes| {
-            match &notes.written {
-                Some(written) if version(written) > version(node) => written.clone(),
-                Some(_) | None => {
-                    notes.written = None;
-                    node.clone()
-                }
+        self.note(&uid, |notes| match &notes.written {
+            Some(written) if version(written) > version(node) => written.clone(),
+            Some(_) | None => {
+                notes.written = None;
+                node.clone()
             }
         })
     }
@@ -178,7 +176,8 @@ impl Context {
     /// Something was let go of: whoever waits for a place or a name looks again.
     pub fn wake_queue(&self) {
         let notes = self.notes();
-        let queued: Vec<String> = notes.iter().filter(|(_, n)| n.queued).map(|(uid, _)| uid.clone()).collect();
+        let queued: Vec<String> =
+            notes.iter().filter(|(_, n)| n.queued).map(|(uid, _)| uid.clone()).collect();
         drop(notes);
         queued.iter().for_each(|uid| self.waker.wake(uid));
     }

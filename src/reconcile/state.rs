@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use crate::api::common::ReadinessCheck;
 pub use crate::api::kind::{Kind, PerKind};
 use crate::api::testnode::OnFailure;
-pub use crate::select::Problem;
 use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved, ServerFacts};
+pub use crate::select::Problem;
 
 /// What the spec and its machine type ask for. `TEAR_DOWN` never looks at it: a bad spec cannot hold up a deletion.
 #[derive(Clone, Debug, PartialEq)]

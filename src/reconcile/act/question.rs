@@ -113,7 +113,12 @@ pub(super) async fn presence(
 }
 
 /// What reserves a volume whose server does not exist.
-pub(super) async fn reservations(ctx: &Context, uid: &str, volume: &str, session: &Session) -> Result<(), Error> {
+pub(super) async fn reservations(
+    ctx: &Context,
+    uid: &str,
+    volume: &str,
+    session: &Session,
+) -> Result<(), Error> {
     let attachments = session.block_storage().attachments(&VolumeId(volume.to_owned())).await?;
     let mut loose = Vec::new();
     for attachment in attachments.into_iter().filter(|attachment| attachment.status == "reserved") {
@@ -130,7 +135,9 @@ pub(super) async fn reservations(ctx: &Context, uid: &str, volume: &str, session
         }
     }
     if loose.is_empty() {
-        return Err(Error::Unready(format!("volume {volume} is reserved, and Cinder shows nothing that reserves it")));
+        return Err(Error::Unready(format!(
+            "volume {volume} is reserved, and Cinder shows nothing that reserves it"
+        )));
     }
     ctx.note(uid, |notes| notes.reservations.insert(volume.to_owned(), loose));
     Ok(())
