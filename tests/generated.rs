@@ -1,5 +1,7 @@
 //! Every generated file equals the code. `BLESS=1 cargo test --test generated` rewrites them.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking that it failed")]
+
 #[path = "generated/reference.rs"]
 mod reference;
 

@@ -29,19 +29,19 @@ pub struct Module {
 /// Every module of the crate, found as the compiler finds them: from `mod` to `mod`.
 pub fn crate_at(root: &Path) -> Vec<Module> {
     let mut modules = Vec::new();
-    follow(root, &root.join("lib.rs"), Vec::new(), &mut modules);
+    follow(root, &root.join("lib.rs"), &[], &mut modules);
     let program = std::fs::read_to_string(root.join("main.rs")).unwrap();
     modules.push(read(vec!["main".to_owned()], Path::new("main.rs"), &program).0);
     modules
 }
 
-fn follow(root: &Path, file: &Path, path: ModulePath, modules: &mut Vec<Module>) {
+fn follow(root: &Path, file: &Path, path: &[String], modules: &mut Vec<Module>) {
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let (module, children) = read(path.clone(), file.strip_prefix(root).unwrap(), &text);
+    let (module, children) = read(path.to_vec(), file.strip_prefix(root).unwrap(), &text);
     modules.push(module);
     for child in children {
         let path: ModulePath = path.iter().cloned().chain([child]).collect();
-        follow(root, &root.join(path.join("/")).with_extension("rs"), path, modules);
+        follow(root, &root.join(path.join("/")).with_extension("rs"), &path, modules);
     }
 }
 
@@ -135,7 +135,7 @@ impl Module {
                 TokenTree::Ident(word)
                     if *word == "pub" && inside(next, Delimiter::Parenthesis).is_some() =>
                 {
-                    at += 1
+                    at += 1;
                 }
                 TokenTree::Ident(word) => {
                     self.words.insert(word.to_string());

@@ -62,12 +62,14 @@ fn kind(text: &mut String, definition: &CustomResourceDefinition) {
     let names = &definition.spec.names;
     let version = definition.spec.versions.first().unwrap();
     let root = version.schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
-    let short =
-        names.short_names.iter().flatten().map(|short| format!(", short `{short}`")).collect::<String>();
+    let short = names
+        .short_names
+        .iter()
+        .flatten()
+        .fold(String::new(), |text, short| text + ", short `" + short + "`");
     let scope = definition.spec.scope.to_lowercase();
     let meaning = root.description.clone().unwrap_or_default();
-    write!(text, "\n## {}\n\n`{}`{short}; {scope}.\n\n{meaning}\n", names.kind, names.plural.as_str())
-        .unwrap();
+    write!(text, "\n## {}\n\n`{}`{short}; {scope}.\n\n{meaning}\n", names.kind, names.plural).unwrap();
 
     for part in ["spec", "status"] {
         let Some(schema) = root.properties.as_ref().and_then(|properties| properties.get(part)) else {
