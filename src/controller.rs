@@ -62,6 +62,7 @@ fn by_phase(nodes: &[Arc<TestNode>]) -> Vec<(&'static str, usize)> {
 }
 
 /// Half as long as the API server has not let itself be written.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
 fn node_failed(node: Arc<TestNode>, error: &Error, ctx: Arc<Context>) -> Action {
     let uid = node.uid().unwrap_or_default();
     let trouble = ctx.trouble(&uid, "write the object".into(), false, error);
@@ -92,6 +93,7 @@ pub async fn clouds(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + S
         .await;
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
 fn cloud_failed(cloud: Arc<Cloud>, error: &kube::Error, _: Arc<Context>) -> Action {
     if let kube::Error::Api(status) = error
         && (status.is_conflict() || status.is_not_found())
@@ -122,6 +124,7 @@ pub async fn machine_types(ctx: Arc<Context>, stop: impl Future<Output = ()> + S
         .await;
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
 fn type_failed(machine: Arc<MachineType>, error: &kube::Error, _: Arc<Context>) -> Action {
     warn!(machine_type = machine.name_any(), error = said(error), "the MachineType cannot be written");
     Action::requeue(Duration::from_secs(5))

@@ -12,7 +12,7 @@ use crate::api::testnode_status::Resolved;
 use crate::reconcile::state::Room;
 
 /// While a cloud's figures show no room, one node may try this often: figures can be wrong.
-const TRY_ANYWAY: Duration = Duration::from_secs(60);
+const TRY_ANYWAY: Duration = Duration::from_mins(1);
 
 /// While somebody queues, figures are read this often.
 const FIGURES_LAST: Duration = Duration::from_secs(10);

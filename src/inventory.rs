@@ -82,7 +82,9 @@ impl Inventory {
 
     /// The session or the pace changed.
     pub fn nudge(&self) {
-        Kind::ALL.into_iter().for_each(|kind| self.poke(kind));
+        for kind in Kind::ALL {
+            self.poke(kind);
+        }
     }
 
     fn poke(&self, kind: Kind) {

@@ -76,7 +76,7 @@ pub async fn run(options: cli::Run) -> Result<(), Error> {
         dial: Dial::sockets(),
         clock: jiff::Timestamp::now,
     };
-    run_with(options, client, seams, told_to_stop).await
+    Box::pin(run_with(options, client, seams, told_to_stop)).await
 }
 
 /// [`run`], with the ways out of the process given: the sandbox and the tests bring their own.
@@ -163,12 +163,12 @@ async fn work(
     known: impl Future<Output = ()>,
     told_to_stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) {
-    let begin = async {
+    let ready = async {
         known.await;
         begin(&options, &client, seams, metrics).await
     };
     let (ctx, woken) = tokio::select! {
-        begun = begin => begun,
+        begun = ready => begun,
         () = told_to_stop.clone() => return,
     };
     info!(cluster_id = ctx.clouds.cluster_id(), "lead");

@@ -164,8 +164,8 @@ mod tests {
     fn a_period_reads_as_go_writes_it() {
         let fallback = Duration::from_secs(7);
 
-        assert_eq!(Period("15m".into()).or(fallback), Duration::from_secs(900));
-        assert_eq!(Period("1h30m".into()).or(fallback), Duration::from_secs(5400));
+        assert_eq!(Period("15m".into()).or(fallback), Duration::from_mins(15));
+        assert_eq!(Period("1h30m".into()).or(fallback), Duration::from_mins(90));
         assert_eq!(Period("500ms".into()).or(fallback), Duration::from_millis(500));
         assert_eq!(Period("soon".into()).or(fallback), fallback);
         assert_eq!(Period("99999999999999999999h".into()).or(fallback), fallback);

@@ -121,7 +121,7 @@ async fn configure(
     if matches!(login, Login::In(_)) {
         guard(secrets, &secret, &finalizer(&name)).await?;
     }
-    settle(handle, ctx, Config { session, login, dns, unfit, ..config(cloud, going, print) });
+    settle(handle, ctx, Config { unfit, session, login, dns, ..config(cloud, going, print) });
     Ok(())
 }
 
@@ -149,7 +149,9 @@ fn fingerprint(cloud: &Cloud, secret: Option<&Secret>, dns_secret: Option<&Secre
 fn blurred(data: &std::collections::BTreeMap<String, k8s_openapi::ByteString>) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    data.iter().for_each(|(key, value)| (key, &value.0).hash(&mut hasher));
+    for (key, value) in data {
+        (key, &value.0).hash(&mut hasher);
+    }
     hasher.finish()
 }
 
@@ -158,16 +160,19 @@ async fn log_in(session: &Session, cloud: &Cloud, ctx: &Context) -> Login {
         Ok(project) => pinned(&project, cloud, ctx),
         Err(error) => {
             warn!(%error, "login failed");
-            let reason = match error.class() {
-                Class::Unreachable | Class::Busy => "CloudUnreachable",
+            let secret = &cloud.spec.openstack.secret_ref.name;
+            Login::Refused(match error.class() {
+                Class::Unreachable | Class::Busy => Problem::new("CloudUnreachable", error.to_string()),
                 Class::Auth
                 | Class::NotFound
                 | Class::Quota
                 | Class::Capacity
                 | Class::Conflict
-                | Class::Invalid => "AuthenticationFailed",
-            };
-            Login::Refused(Problem { reason, message: error.to_string() })
+                | Class::Invalid => {
+                    let cure = format!("{error}; mend clouds.yaml in Secret {}/{secret}", ctx.namespace);
+                    Problem::new("AuthenticationFailed", cure)
+                }
+            })
         }
     }
 }

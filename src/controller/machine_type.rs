@@ -23,7 +23,7 @@ use crate::reconcile::context::Context;
 use crate::select;
 
 /// How often it is looked at again: images come and go.
-const LOOK: Duration = Duration::from_secs(660);
+const LOOK: Duration = Duration::from_mins(11);
 /// A cloud that could not be asked is asked again.
 const AGAIN: Duration = Duration::from_secs(30);
 

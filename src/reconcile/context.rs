@@ -57,11 +57,14 @@ pub struct Context {
     pub notes: Mutex<HashMap<String, Notes>>,
 }
 
+/// Makes the way to an HTTP service.
+pub type MakeTransport = Arc<dyn Fn(&TlsOptions) -> Result<Transport, Failure> + Send + Sync>;
+
 /// The ways out of the process; tests put others in.
 #[derive(Clone)]
 pub struct Seams {
     /// Makes the way to an OpenStack cloud or to nsupdate-web.
-    pub http: Arc<dyn Fn(&TlsOptions) -> Result<Transport, Failure> + Send + Sync>,
+    pub http: MakeTransport,
     /// The way to name servers.
     pub dns: Exchange,
     /// The way to guests.
@@ -179,13 +182,17 @@ impl Context {
         let queued: Vec<String> =
             notes.iter().filter(|(_, n)| n.queued).map(|(uid, _)| uid.clone()).collect();
         drop(notes);
-        queued.iter().for_each(|uid| self.waker.wake(uid));
+        for uid in &queued {
+            self.waker.wake(uid);
+        }
     }
 
     /// Forgets every node that is no more, in case nobody told.
     pub fn forget_all_but(&self, living: &BTreeSet<String>) {
         let gone: Vec<String> = self.notes().keys().filter(|uid| !living.contains(*uid)).cloned().collect();
-        gone.iter().for_each(|uid| self.forget(uid));
+        for uid in &gone {
+            self.forget(uid);
+        }
     }
 
     /// The object is gone; so is everything noted of it.

@@ -29,9 +29,10 @@ pub enum Error {
 /// What the API server said, without the debris around it.
 #[must_use]
 pub fn said(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
-        other => other.to_string(),
+    if let kube::Error::Api(status) = error {
+        format!("{} ({})", status.message, status.code)
+    } else {
+        error.to_string()
     }
 }
 

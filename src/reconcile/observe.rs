@@ -29,7 +29,7 @@ use crate::gate::{self, Claim, Rank};
 use crate::inventory::ledger::Born;
 
 /// What an authority said is believed so long while it is right, and so long while it is not.
-const RIGHT_FOR: Duration = Duration::from_secs(600);
+const RIGHT_FOR: Duration = Duration::from_mins(10);
 const WRONG_FOR: Duration = Duration::from_secs(5);
 
 /// A look: what is wanted and what is seen.
@@ -109,8 +109,8 @@ fn desired(node: &TestNode, machine: Option<&MachineType>) -> Desired {
         paused: node.spec.paused,
         on_failure: node.spec.on_failure,
         readiness,
-        launch_timeout: timeouts.launch.or(Duration::from_secs(900)),
-        boot_timeout: timeouts.boot.or(Duration::from_secs(600)),
+        launch_timeout: timeouts.launch.or(Duration::from_mins(15)),
+        boot_timeout: timeouts.boot.or(Duration::from_mins(10)),
         launch_retries: spec.map_or(3, |spec| spec.launch_retries),
         problem,
     }

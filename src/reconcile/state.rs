@@ -420,6 +420,7 @@ pub struct Sent {
 
 /// What the guest shows of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none excludes another")]
 pub struct GuestView {
     /// The server that the rest is about.
     pub server: Option<String>,

@@ -21,6 +21,7 @@ const CONDITIONS: &[(&str, &[(&str, &str)])] = &[
                 "Stalled",
                 "It does not go on by itself soon: somebody must act, or a rest between rounds is under way. Only while that is so.",
             ),
+            ("Paused", "`spec.paused` is true. Only while that is so; `Ready` stays as it was."),
             ("Resolved", "Flavor, image, networks, security groups and volumes were found in a cloud."),
             ("ServerReady", "The server is ACTIVE."),
             ("VolumesAttached", "All data volumes are on the server. Absent where none is asked for."),

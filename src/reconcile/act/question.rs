@@ -38,7 +38,8 @@ pub(super) async fn catalogue(
     session: &Session,
 ) -> Result<(), Error> {
     let Some(machine) = &look.machine else { return Ok(()) };
-    match handle.catalogue.missing(&List::wanted(&machine.spec, &node.spec), Instant::now()) {
+    let wanted = List::wanted(&machine.spec, &node.spec);
+    match handle.catalogue.missing_for_blocked(&wanted, Instant::now()) {
         Some(list) => Ok(handle.catalogue.load(session, list).await?),
         None => Ok(()),
     }

@@ -110,12 +110,14 @@ fn offer(
 }
 
 fn resolution(node: &TestNode, machine: &MachineType, handle: &Handle) -> Resolution {
-    if handle.catalogue.missing(&List::wanted(&machine.spec, &node.spec), Instant::now()).is_some() {
+    let (wanted, now) = (List::wanted(&machine.spec, &node.spec), Instant::now());
+    if handle.catalogue.missing(&wanted, now).is_some() {
         return Resolution::Unread;
     }
     let Some(offerings) = handle.catalogue.offerings() else { return Resolution::Unread };
     match select::resolve(&machine.spec, &node.spec, &offerings) {
         Ok(resolved) => Resolution::Can(Box::new(resolved)),
+        Err(_) if handle.catalogue.missing_for_blocked(&wanted, now).is_some() => Resolution::Unread,
         Err(problem) => Resolution::Cannot(problem),
     }
 }

@@ -168,6 +168,7 @@ pub(super) fn await_settled(seen: &Observed, cloud: &str) -> Option<Step> {
     Some(Step::Wait(Waiting::settling(message, cloud, kind)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every rule")]
 pub(super) fn release(_: &Observed, cloud: &str) -> Option<Step> {
     Some(Step::Do(Change::RemoveFinalizer { cloud: cloud.to_owned() }))
 }

@@ -12,6 +12,7 @@ pub fn health(seen: &Observed) -> Option<Problem> {
     server(seen, view, attempt).or_else(|| parts(seen, view, attempt)).or_else(|| name(seen))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every caller answers with an Option")]
 fn broken(reason: &'static str, message: impl Into<String>) -> Option<Problem> {
     Some(Problem { reason, message: message.into() })
 }
