@@ -7,6 +7,7 @@
     reason = "a test says by panicking that it failed"
 )]
 
+mod documents;
 mod rules;
 mod source;
 mod table;

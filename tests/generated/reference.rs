@@ -44,6 +44,9 @@ const CONDITIONS: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
+/// A rule that is longer is read better where it is written.
+const READABLE: usize = 300;
+
 /// The whole reference, as Markdown.
 pub fn document(definitions: &[CustomResourceDefinition]) -> String {
     let mut text = String::from(
@@ -185,14 +188,20 @@ fn rules(text: &mut String, kind: &str, root: &JSONSchemaProps) {
     text.push_str("| at | message | rule |\n|---|---|---|\n");
     for (path, message, rule) in found {
         let path = if path.is_empty() { "the object".into() } else { format!("`{path}`") };
-        writeln!(text, "| {path} | {} | `{}` |", cell_of(&message), cell_of(&rule)).unwrap();
+        writeln!(text, "| {path} | {} | {} |", cell_of(&message), cell_of(&rule)).unwrap();
     }
+}
+
+/// Everything that a message which is put together can say.
+fn words(expression: &str) -> String {
+    expression.split('\'').skip(1).step_by(2).collect()
 }
 
 fn gather(found: &mut Vec<(String, String, String)>, schema: &JSONSchemaProps, path: &str) {
     for rule in schema.x_kubernetes_validations.iter().flatten() {
-        let said = rule.message.clone().or_else(|| rule.message_expression.clone()).unwrap_or_default();
-        found.push((path.to_owned(), said, rule.rule.clone()));
+        let said = rule.message.clone().or_else(|| rule.message_expression.as_deref().map(words)).unwrap_or_default();
+        let rule = Some(&rule.rule).filter(|rule| rule.len() <= READABLE);
+        found.push((path.to_owned(), said, rule.map_or_else(|| "see the definition".into(), |rule| format!("`{rule}`"))));
     }
     for (name, field) in schema.properties.iter().flatten() {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
