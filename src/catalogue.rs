@@ -22,6 +22,8 @@ use read::Read;
 
 /// A list is not read again before this.
 pub const FRESH: Duration = Duration::from_mins(10);
+/// While a node cannot be served by what was read, it is read again after this.
+pub const FRESH_FOR_BLOCKED: Duration = Duration::from_mins(1);
 /// A list that could not be read again serves no longer than this.
 pub const LONGEST: Duration = Duration::from_hours(1);
 /// How long after a failure a list that still serves is left alone.
@@ -116,11 +118,11 @@ struct Age {
 }
 
 impl Age {
-    fn is_missing(self, now: Instant) -> bool {
+    fn is_missing(self, now: Instant, fresh: Duration) -> bool {
         let Some(read_at) = self.read_at else { return true };
         let age = now.saturating_duration_since(read_at);
         let paused = self.failed_at.is_some_and(|failed| now.saturating_duration_since(failed) < PAUSE);
-        age >= LONGEST || (age >= FRESH && !paused)
+        age >= LONGEST || (age >= fresh && !paused)
     }
 }
 
@@ -134,8 +136,19 @@ impl Catalogue {
     /// The first of the lists that is not there, or is due to be read again.
     #[must_use]
     pub fn missing(&self, wanted: &[List], now: Instant) -> Option<List> {
+        self.older_than(FRESH, wanted, now)
+    }
+
+    /// The first of the lists that is not there, or is older than [`FRESH_FOR_BLOCKED`]: somebody who cannot be served
+    /// waits for an image or a network that is brought in.
+    #[must_use]
+    pub fn missing_for_blocked(&self, wanted: &[List], now: Instant) -> Option<List> {
+        self.older_than(FRESH_FOR_BLOCKED, wanted, now)
+    }
+
+    fn older_than(&self, fresh: Duration, wanted: &[List], now: Instant) -> Option<List> {
         let kept = self.kept();
-        wanted.iter().copied().find(|list| kept.ages.of(*list).is_missing(now))
+        wanted.iter().copied().find(|list| kept.ages.of(*list).is_missing(now, fresh))
     }
 
     /// Reads one list, by one request. Who calls while another reads the same list shares its answer.

@@ -99,7 +99,8 @@ impl Handle {
         }
         let state = self.inventory.lock();
         let failing = Kind::ALL.into_iter().find_map(|kind| {
-            let failing = state.ledger(kind).failing().filter(|failing| failing.failures >= FAILURES_UNTIL_AWAY)?;
+            let failing =
+                state.ledger(kind).failing().filter(|failing| failing.failures >= FAILURES_UNTIL_AWAY)?;
             let message = format!("{} ({} times in a row)", failing.message, failing.failures);
             Some(Problem { reason: failing.reason, message })
         });
@@ -195,7 +196,15 @@ impl Clouds {
     }
 
     fn start(&self, name: &str) -> Arc<Handle> {
-        let config = Config { spec: None, fingerprint: String::new(), going: false, unfit: None, session: None, login: Login::Pending, dns: None };
+        let config = Config {
+            spec: None,
+            fingerprint: String::new(),
+            going: false,
+            unfit: None,
+            session: None,
+            login: Login::Pending,
+            dns: None,
+        };
         let handle = Arc::new(Handle {
             name: name.to_owned(),
             inventory: Inventory::new(self.cluster_id.clone(), self.wake.clone()),
@@ -206,7 +215,8 @@ impl Clouds {
         let pollers = Kind::ALL.map(|kind| {
             let (watched, inventory) = (Arc::downgrade(&handle), handle.inventory.clone());
             let session = move || watched.upgrade().and_then(|handle| handle.session_and_pace());
-            tokio::spawn(poller::poll(inventory, kind, name.to_owned(), session, self.metrics.clone())).abort_handle()
+            tokio::spawn(poller::poll(inventory, kind, name.to_owned(), session, self.metrics.clone()))
+                .abort_handle()
         });
         *handle.pollers.write().unwrap_or_else(PoisonError::into_inner) = pollers.to_vec();
         handle

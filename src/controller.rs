@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 
 use crate::api::{Cloud, MachineType, TestNode};
 use crate::reconcile::context::Context;
-use crate::reconcile::error::Error;
+use crate::reconcile::error::{Error, said};
 use crate::reconcile::reconcile;
 use crate::reconcile::status::PHASES;
 
@@ -41,7 +41,11 @@ pub async fn nodes(
         .with_config(Config::default().concurrency(at_once))
         .watches(Api::<MachineType>::all(client), watcher::Config::default(), move |machine| {
             let name = machine.name_any();
-            nodes.state().into_iter().filter(move |node| node.spec.machine_type == name).map(|n| ObjectRef::from_obj(&*n))
+            nodes
+                .state()
+                .into_iter()
+                .filter(move |node| node.spec.machine_type == name)
+                .map(|n| ObjectRef::from_obj(&*n))
         })
         .reconcile_on(wakes)
         .graceful_shutdown_on(stop)
@@ -52,11 +56,13 @@ pub async fn nodes(
 
 /// How many nodes are in each phase.
 fn by_phase(nodes: &[Arc<TestNode>]) -> Vec<(&'static str, usize)> {
-    let phase = |node: &TestNode| node.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default();
+    let phase =
+        |node: &TestNode| node.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default();
     PHASES.iter().map(|known| (*known, nodes.iter().filter(|node| phase(node) == *known).count())).collect()
 }
 
 /// Half as long as the API server has not let itself be written.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
 fn node_failed(node: Arc<TestNode>, error: &Error, ctx: Arc<Context>) -> Action {
     let uid = node.uid().unwrap_or_default();
     let trouble = ctx.trouble(&uid, "write the object".into(), false, error);
@@ -75,7 +81,11 @@ pub async fn clouds(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + S
     controller
         .watches(secrets, watcher::Config::default(), move |secret| {
             let name = secret.name_any();
-            clouds.state().into_iter().filter(move |c| credentials::uses(c, &name)).map(|c| ObjectRef::from_obj(&*c))
+            clouds
+                .state()
+                .into_iter()
+                .filter(move |c| credentials::uses(c, &name))
+                .map(|c| ObjectRef::from_obj(&*c))
         })
         .graceful_shutdown_on(stop)
         .run(cloud::reconcile, cloud_failed, ctx)
@@ -83,8 +93,15 @@ pub async fn clouds(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + S
         .await;
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
 fn cloud_failed(cloud: Arc<Cloud>, error: &kube::Error, _: Arc<Context>) -> Action {
-    warn!(cloud = cloud.name_any(), %error, "the Cloud cannot be read or written");
+    if let kube::Error::Api(status) = error
+        && (status.is_conflict() || status.is_not_found())
+    {
+        // Somebody was quicker: the watch brings what there is now.
+        return Action::requeue(Duration::from_secs(1));
+    }
+    warn!(cloud = cloud.name_any(), error = said(error), "the Cloud cannot be read or written");
     Action::requeue(Duration::from_secs(5))
 }
 
@@ -96,7 +113,9 @@ pub async fn machine_types(ctx: Arc<Context>, stop: impl Future<Output = ()> + S
     controller
         .watches(Api::<Cloud>::all(client), watcher::Config::default(), move |cloud| {
             let name = cloud.name_any();
-            let serves = move |machine: &Arc<MachineType>| machine.spec.clouds.iter().any(|choice| choice.name == name);
+            let serves = move |machine: &Arc<MachineType>| {
+                machine.spec.clouds.iter().any(|choice| choice.name == name)
+            };
             types.state().into_iter().filter(serves).map(|machine| ObjectRef::from_obj(&*machine))
         })
         .graceful_shutdown_on(stop)
@@ -105,8 +124,9 @@ pub async fn machine_types(ctx: Arc<Context>, stop: impl Future<Output = ()> + S
         .await;
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
 fn type_failed(machine: Arc<MachineType>, error: &kube::Error, _: Arc<Context>) -> Action {
-    warn!(machine_type = machine.name_any(), %error, "the MachineType cannot be written");
+    warn!(machine_type = machine.name_any(), error = said(error), "the MachineType cannot be written");
     Action::requeue(Duration::from_secs(5))
 }
 

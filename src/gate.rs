@@ -12,7 +12,7 @@ use crate::api::testnode_status::Resolved;
 use crate::reconcile::state::Room;
 
 /// While a cloud's figures show no room, one node may try this often: figures can be wrong.
-const TRY_ANYWAY: Duration = Duration::from_secs(60);
+const TRY_ANYWAY: Duration = Duration::from_mins(1);
 
 /// While somebody queues, figures are read this often.
 const FIGURES_LAST: Duration = Duration::from_secs(10);
@@ -159,10 +159,12 @@ impl Gate {
     #[must_use]
     pub fn refusal(&self, cloud: &str) -> Option<String> {
         let state = self.lock();
-        let refusal = state.refusals.get(cloud).filter(|refusal| Instant::now() < refusal.tried + TRY_ANYWAY)?;
-        let limited = refusal.figures.iter().filter_map(|figure| {
-            Some(format!("{} of {} {}", figure.used, figure.limit?, figure.name))
-        });
+        let refusal =
+            state.refusals.get(cloud).filter(|refusal| Instant::now() < refusal.tried + TRY_ANYWAY)?;
+        let limited = refusal
+            .figures
+            .iter()
+            .filter_map(|figure| Some(format!("{} of {} {}", figure.used, figure.limit?, figure.name)));
         let figures: Vec<String> = limited.collect();
         Some(if figures.is_empty() { "a request was refused for quota".into() } else { figures.join(", ") })
     }

@@ -82,7 +82,9 @@ impl Inventory {
 
     /// The session or the pace changed.
     pub fn nudge(&self) {
-        Kind::ALL.into_iter().for_each(|kind| self.poke(kind));
+        for kind in Kind::ALL {
+            self.poke(kind);
+        }
     }
 
     fn poke(&self, kind: Kind) {
@@ -138,10 +140,18 @@ impl State {
                 self.servers.deleted(id, now);
                 if let Some(owner) = self.servers.entry(id).map(|entry| entry.owner.clone()) {
                     self.volumes.go_along(now, |volume| volume.owner().as_ref() == Some(&owner));
+                    self.outdate_volumes(&owner.uid, now);
                 }
             }
             Kind::Volume => self.volumes.deleted(id, now),
             Kind::Port => self.ports.deleted(id, now),
+        }
+    }
+
+    /// Something happened to the node's server that changes its volumes, if it has any.
+    pub fn outdate_volumes(&mut self, uid: &str, now: Instant) {
+        if self.volumes.of(uid).next().is_some() {
+            self.volumes.ledger.outdated(uid, now);
         }
     }
 

@@ -35,6 +35,9 @@ use status::Outcome;
 /// A write that lost a race is planned anew from the object as the watch brings it.
 const AFTER_CONFLICT: Duration = Duration::from_millis(250);
 
+/// Progress is told this often at most: a step that takes less is not worth a write.
+const TELL: Duration = Duration::from_secs(2);
+
 /// While a node waits, it looks at least this often, should nothing wake it.
 const WAITING: Duration = Duration::from_secs(15);
 
@@ -144,6 +147,9 @@ async fn rest(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
     look_out(step, &uid, look, ctx);
     let outcome = Outcome::of(step, &look.seen);
     say(&outcome);
+    if let Some(pause) = told_just_now(&outcome, &uid, ctx) {
+        return Ok(Action::requeue(pause));
+    }
     // A node that holds nothing and goes is not ours to write any more.
     if !(look.seen.deleting && look.seen.held.is_empty()) {
         match report::report(node, look, &outcome, ctx).await {
@@ -164,6 +170,17 @@ async fn rest(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
     })
 }
 
+/// How long progress must wait until it is told. Success and what needs somebody are told at once.
+fn told_just_now(outcome: &Outcome, uid: &str, ctx: &Context) -> Option<Duration> {
+    match outcome {
+        Outcome::Ready | Outcome::Stalled(_) => None,
+        Outcome::Progressing(_) => {
+            let told = ctx.note(uid, |notes| notes.told)?;
+            TELL.checked_sub(told.elapsed()).filter(|pause| !pause.is_zero())
+        }
+    }
+}
+
 fn say(outcome: &Outcome) {
     match outcome {
         Outcome::Ready => debug!("at rest"),
@@ -176,7 +193,8 @@ fn say(outcome: &Outcome) {
 fn guest_pause(uid: &str, ctx: &Context) -> Duration {
     let now = tokio::time::Instant::now();
     ctx.note(uid, |notes| {
-        let next = [notes.console.next, notes.tcp_next].into_iter().flatten().filter(|next| *next > now).min();
+        let next =
+            [notes.console.next, notes.tcp_next].into_iter().flatten().filter(|next| *next > now).min();
         next.map_or(Duration::from_secs(1), |next| next - now)
     })
 }

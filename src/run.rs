@@ -26,6 +26,7 @@ use crate::lease::{self, Leadership, Lease};
 use crate::metrics::Metrics;
 use crate::openstack::Transport;
 use crate::reconcile::context::{Context, Seams};
+use crate::reconcile::error::said;
 use crate::reconcile::waker::Waker;
 use crate::reconcile::{memory, observe};
 use crate::{cli, controller};
@@ -75,7 +76,7 @@ pub async fn run(options: cli::Run) -> Result<(), Error> {
         dial: Dial::sockets(),
         clock: jiff::Timestamp::now,
     };
-    run_with(options, client, seams, told_to_stop).await
+    Box::pin(run_with(options, client, seams, told_to_stop)).await
 }
 
 /// [`run`], with the ways out of the process given: the sandbox and the tests bring their own.
@@ -162,12 +163,12 @@ async fn work(
     known: impl Future<Output = ()>,
     told_to_stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) {
-    let begin = async {
+    let ready = async {
         known.await;
         begin(&options, &client, seams, metrics).await
     };
     let (ctx, woken) = tokio::select! {
-        begun = begin => begun,
+        begun = ready => begun,
         () = told_to_stop.clone() => return,
     };
     info!(cluster_id = ctx.clouds.cluster_id(), "lead");
@@ -198,7 +199,7 @@ async fn kinds_are_there(client: &kube::Client) {
         let clouds = Api::<Cloud>::all(client.clone()).list_metadata(&few).await.map(drop);
         match nodes.and(types).and(clouds) {
             Ok(()) => return,
-            Err(error) => warn!(%error, "our kinds cannot be listed"),
+            Err(error) => warn!(error = said(&error), "our kinds cannot be listed"),
         }
         sleep(ASK_AGAIN).await;
     }
@@ -256,7 +257,7 @@ async fn cluster_id(client: &kube::Client) -> String {
         match namespaces.get("kube-system").await.map(|namespace| namespace.uid()) {
             Ok(Some(uid)) => return uid,
             Ok(None) => warn!("kube-system has no UID"),
-            Err(error) => warn!(%error, "kube-system's UID cannot be read"),
+            Err(error) => warn!(error = said(&error), "kube-system's UID cannot be read"),
         }
         sleep(ASK_AGAIN).await;
     }
@@ -269,7 +270,7 @@ where
     loop {
         match Api::<K>::all(client.clone()).list(&ListParams::default()).await {
             Ok(list) => return list.items,
-            Err(error) => warn!(%error, kind = %K::kind(&()), "cannot be listed"),
+            Err(error) => warn!(error = said(&error), kind = %K::kind(&()), "cannot be listed"),
         }
         sleep(ASK_AGAIN).await;
     }

@@ -1,5 +1,7 @@
 //! Every generated file equals the code. `BLESS=1 cargo test --test generated` rewrites them.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::Path;
 
 use testnode_operator::api::crd;

@@ -36,6 +36,10 @@ impl Period {
     /// The length of time, or `default` if it cannot be read (the schema lets none of those in).
     #[must_use]
     pub fn or(&self, default: Duration) -> Duration {
+        // kube's parser panics on a number that no Duration can hold.
+        if self.0.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 9) {
+            return default;
+        }
         match kube::core::Duration::from_str(&self.0) {
             Ok(period) if !period.is_negative() => period.into(),
             Ok(_) | Err(_) => default,
@@ -160,8 +164,8 @@ mod tests {
     fn a_period_reads_as_go_writes_it() {
         let fallback = Duration::from_secs(7);
 
-        assert_eq!(Period("15m".into()).or(fallback), Duration::from_secs(900));
-        assert_eq!(Period("1h30m".into()).or(fallback), Duration::from_secs(5400));
+        assert_eq!(Period("15m".into()).or(fallback), Duration::from_mins(15));
+        assert_eq!(Period("1h30m".into()).or(fallback), Duration::from_mins(90));
         assert_eq!(Period("500ms".into()).or(fallback), Duration::from_millis(500));
         assert_eq!(Period("soon".into()).or(fallback), fallback);
         assert_eq!(Period("99999999999999999999h".into()).or(fallback), fallback);

@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions, as they are written to `crds/` and printed by `testnode-operator crd`.
+//! The `CustomResourceDefinitions`, as they are written to `crds/` and printed by `testnode-operator crd`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,

@@ -1,4 +1,4 @@
-//! `MachineType`: what the lab admin offers, as a StorageClass offers storage.
+//! `MachineType`: what the lab admin offers, as a `StorageClass` offers storage.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};

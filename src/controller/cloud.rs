@@ -61,7 +61,12 @@ async fn is_needed(name: &str, ctx: &Context) -> Result<bool, kube::Error> {
 }
 
 /// No node needs it any more: the guard on its Secret goes, then its own.
-async fn release(cloud: &Cloud, clouds: &Api<Cloud>, secrets: &Api<Secret>, ctx: &Context) -> Result<Action, kube::Error> {
+async fn release(
+    cloud: &Cloud,
+    clouds: &Api<Cloud>,
+    secrets: &Api<Secret>,
+    ctx: &Context,
+) -> Result<Action, kube::Error> {
     let name = cloud.name_any();
     if let Some(secret) = secrets.get_opt(&cloud.spec.openstack.secret_ref.name).await? {
         unguard(secrets, &secret, &finalizer(&name)).await?;
@@ -116,7 +121,7 @@ async fn configure(
     if matches!(login, Login::In(_)) {
         guard(secrets, &secret, &finalizer(&name)).await?;
     }
-    settle(handle, ctx, Config { session, login, dns, unfit, ..config(cloud, going, print) });
+    settle(handle, ctx, Config { unfit, session, login, dns, ..config(cloud, going, print) });
     Ok(())
 }
 
@@ -144,7 +149,9 @@ fn fingerprint(cloud: &Cloud, secret: Option<&Secret>, dns_secret: Option<&Secre
 fn blurred(data: &std::collections::BTreeMap<String, k8s_openapi::ByteString>) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    data.iter().for_each(|(key, value)| (key, &value.0).hash(&mut hasher));
+    for (key, value) in data {
+        (key, &value.0).hash(&mut hasher);
+    }
     hasher.finish()
 }
 
@@ -153,13 +160,19 @@ async fn log_in(session: &Session, cloud: &Cloud, ctx: &Context) -> Login {
         Ok(project) => pinned(&project, cloud, ctx),
         Err(error) => {
             warn!(%error, "login failed");
-            let reason = match error.class() {
-                Class::Unreachable | Class::Busy => "CloudUnreachable",
-                Class::Auth | Class::NotFound | Class::Quota | Class::Capacity | Class::Conflict | Class::Invalid => {
-                    "AuthenticationFailed"
+            let secret = &cloud.spec.openstack.secret_ref.name;
+            Login::Refused(match error.class() {
+                Class::Unreachable | Class::Busy => Problem::new("CloudUnreachable", error.to_string()),
+                Class::Auth
+                | Class::NotFound
+                | Class::Quota
+                | Class::Capacity
+                | Class::Conflict
+                | Class::Invalid => {
+                    let cure = format!("{error}; mend clouds.yaml in Secret {}/{secret}", ctx.namespace);
+                    Problem::new("AuthenticationFailed", cure)
                 }
-            };
-            Login::Refused(Problem { reason, message: error.to_string() })
+            })
         }
     }
 }
@@ -181,8 +194,9 @@ fn pinned(project: &Project, cloud: &Cloud, ctx: &Context) -> Login {
     }
     if differs(&status.cluster_id, ctx.clouds.cluster_id()) {
         let pin = status.cluster_id.unwrap_or_default();
-        let message =
-            format!("what is there is marked with cluster id {pin}; start the operator with --cluster-id {pin}");
+        let message = format!(
+            "what is there is marked with cluster id {pin}; start the operator with --cluster-id {pin}"
+        );
         return Login::Refused(Problem { reason: "ClusterIDChanged", message });
     }
     Login::In(Pins {
@@ -238,7 +252,8 @@ async fn living(ctx: &Context) -> Result<BTreeSet<String>, kube::Error> {
 
 fn conditions(old: &[Condition], cloud: &Cloud, handle: &Handle, ctx: &Context) -> Vec<Condition> {
     let now = (ctx.seams.clock)();
-    let put = |kind: &str, said: (&str, &str, &str)| condition(old, cloud.metadata.generation, now, kind, said);
+    let put =
+        |kind: &str, said: (&str, &str, &str)| condition(old, cloud.metadata.generation, now, kind, said);
     let config = handle.config();
     let authenticated = match &config.login {
         Login::In(pins) => {

@@ -13,7 +13,8 @@ pub fn condition(
     (status, reason, message): (&str, &str, &str),
 ) -> Condition {
     let same = old.iter().find(|old| old.type_ == kind && old.status == status);
-    let since = same.map(|old| old.last_transition_time.clone()).filter(|time| time.0 != Timestamp::UNIX_EPOCH);
+    let since =
+        same.map(|old| old.last_transition_time.clone()).filter(|time| time.0 != Timestamp::UNIX_EPOCH);
     Condition {
         type_: kind.to_owned(),
         status: status.to_owned(),

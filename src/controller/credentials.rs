@@ -9,8 +9,8 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use secrecy::SecretString;
 
-use crate::api::cloud::{CloudSpec, Interface};
 use crate::api::Cloud;
+use crate::api::cloud::{CloudSpec, Interface};
 use crate::clouds::Dns;
 use crate::dns::nsupdate_web::{BasicAuth, NsupdateWeb};
 use crate::metrics::Metrics;
@@ -50,7 +50,10 @@ pub fn session(
         secret.metadata.name.clone().unwrap_or_default()
     );
     let text = text(&data, "clouds.yaml").ok_or_else(|| {
-        problem("SecretInvalid", format!("{place} has no key clouds.yaml with text in it; put the cloud's clouds.yaml there"))
+        problem(
+            "SecretInvalid",
+            format!("{place} has no key clouds.yaml with text in it; put the cloud's clouds.yaml there"),
+        )
     })?;
     let choice = Choice {
         cloud: &spec.openstack.cloud_name,
@@ -87,7 +90,9 @@ fn word(interface: Interface) -> &'static str {
 }
 
 fn text(data: &BTreeMap<String, ByteString>, key: &str) -> Option<String> {
-    data.get(key).and_then(|bytes| String::from_utf8(bytes.0.clone()).ok()).filter(|text| !text.trim().is_empty())
+    data.get(key)
+        .and_then(|bytes| String::from_utf8(bytes.0.clone()).ok())
+        .filter(|text| !text.trim().is_empty())
 }
 
 /// Makes the DNS driver.
@@ -96,8 +101,10 @@ fn text(data: &BTreeMap<String, ByteString>, key: &str) -> Option<String> {
 /// With what does not work, and what to do.
 pub fn dns(spec: &CloudSpec, secret: Option<&Secret>, seams: &Seams) -> Result<Option<Dns>, Problem> {
     let Some(settings) = spec.dns.as_ref().map(|dns| &dns.nsupdate_web) else { return Ok(None) };
-    let unusable = |field: &str, error: String| problem("DNSUnusable", format!("spec.dns.nsupdateWeb.{field}: {error}"));
-    let zone = settings.zone.parse().map_err(|error: crate::dns::Error| unusable("zone", error.to_string()))?;
+    let unusable =
+        |field: &str, error: String| problem("DNSUnusable", format!("spec.dns.nsupdateWeb.{field}: {error}"));
+    let zone =
+        settings.zone.parse().map_err(|error: crate::dns::Error| unusable("zone", error.to_string()))?;
     let park: IpAddr = settings
         .park_address
         .parse()
@@ -118,11 +125,15 @@ pub fn dns(spec: &CloudSpec, secret: Option<&Secret>, seams: &Seams) -> Result<O
 fn basic_auth(name: &str, secret: Option<&Secret>) -> Result<BasicAuth, Problem> {
     let data = secret.and_then(|secret| secret.data.clone());
     let missing = || {
-        let message = format!("Secret {name} in the operator's namespace must have the keys username and password");
+        let message =
+            format!("Secret {name} in the operator's namespace must have the keys username and password");
         problem("DNSUnusable", message)
     };
     let data = data.ok_or_else(missing)?;
     let user = text(&data, "username").ok_or_else(missing)?;
     let password = text(&data, "password").ok_or_else(missing)?;
-    Ok(BasicAuth { user: user.trim().to_owned(), password: SecretString::from(password.trim_end_matches('\n').to_owned()) })
+    Ok(BasicAuth {
+        user: user.trim().to_owned(),
+        password: SecretString::from(password.trim_end_matches('\n').to_owned()),
+    })
 }

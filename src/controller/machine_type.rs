@@ -23,7 +23,7 @@ use crate::reconcile::context::Context;
 use crate::select;
 
 /// How often it is looked at again: images come and go.
-const LOOK: Duration = Duration::from_secs(660);
+const LOOK: Duration = Duration::from_mins(11);
 /// A cloud that could not be asked is asked again.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -68,7 +68,8 @@ pub async fn reconcile(machine: Arc<MachineType>, ctx: Arc<Context>) -> Result<A
 
 /// The operating systems that the type names.
 fn oses(spec: &MachineTypeSpec) -> Vec<Os> {
-    let mut oses: Vec<Os> = spec.default_os.iter().cloned().chain(spec.images.iter().map(|rule| rule.os.clone())).collect();
+    let mut oses: Vec<Os> =
+        spec.default_os.iter().cloned().chain(spec.images.iter().map(|rule| rule.os.clone())).collect();
     let mut seen = std::collections::BTreeSet::new();
     oses.retain(|os| seen.insert(os.clone()));
     oses
@@ -100,7 +101,9 @@ fn offer(spec: &MachineTypeSpec, cloud: &str, os: &Os, handle: &Handle) -> Offer
     let bare = Offer { cloud: cloud.to_owned(), os: os.to_string(), ..Offer::default() };
     let Some(offerings) = handle.catalogue.offerings() else { return bare };
     match select::resolve(spec, &asked(os), &offerings) {
-        Ok(resolved) => Offer { flavor: Some(resolved.flavor.name), image: Some(resolved.image.name), ..bare },
+        Ok(resolved) => {
+            Offer { flavor: Some(resolved.flavor.name), image: Some(resolved.image.name), ..bare }
+        }
         Err(problem) => Offer { problem: Some(problem.message), ..bare },
     }
 }

@@ -79,6 +79,7 @@ impl Ledger {
     }
 
     /// The streak of failures, if the last listing failed.
+    #[must_use]
     pub fn failing(&self) -> Option<&Failing> {
         self.failing.as_ref()
     }
@@ -100,6 +101,11 @@ impl Ledger {
         self.touches.insert(uid.to_owned(), Touch { changed: Some(now), dirty: Some(now), lost: Some(now) });
     }
 
+    /// What was seen of the node is old: something else that happened to it changed this too.
+    pub fn outdated(&mut self, uid: &str, now: Instant) {
+        self.touches.entry(uid.to_owned()).or_default().dirty = Some(now);
+    }
+
     /// The node is gone.
     pub fn forget(&mut self, uid: &str) {
         self.touches.remove(uid);
@@ -107,12 +113,14 @@ impl Ledger {
     }
 
     /// When the last complete listing began.
+    #[must_use]
     pub fn last(&self) -> Option<Instant> {
         self.listings.back().copied()
     }
 
     /// What is there shows every change that was made for the node. One that was `born` in this process has nothing
     /// that we did not make; for any other a first listing is needed.
+    #[must_use]
     pub fn is_fresh(&self, uid: &str, born: Born) -> bool {
         let dirty = self.touches.get(uid).and_then(|touch| touch.dirty);
         let looked = born == Born::Here || !self.listings.is_empty();
@@ -121,11 +129,13 @@ impl Ledger {
 
     /// No create whose fate is unknown can take effect any more: one complete listing after it, then one that began
     /// [`SETTLING`] after it. `suspect` is since when an earlier process' requests are unknown.
+    #[must_use]
     pub fn is_settled(&self, uid: &str, suspect: Option<Instant>) -> bool {
         self.settles_at(uid, suspect).is_none()
     }
 
     /// When the next listing that settling needs may begin.
+    #[must_use]
     pub fn settles_at(&self, uid: &str, suspect: Option<Instant>) -> Option<Instant> {
         let lost = self.touches.get(uid).and_then(|touch| touch.lost);
         let since = lost.max(suspect)?;
@@ -158,6 +168,7 @@ impl Ledger {
     }
 
     /// When to list next.
+    #[must_use]
     pub fn due(&self, now: Instant, active: Duration, idle: Duration) -> Instant {
         if let Some(failing) = &self.failing {
             return failing.retry_at;

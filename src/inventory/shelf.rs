@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::ledger::Ledger;
 
 /// A deletion that was answered, but of which nothing is to be seen after this, is asked for again.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 /// Something in a cloud that can carry our marks.
 pub trait Owned: Clone + PartialEq {
@@ -128,16 +128,13 @@ impl<T: Owned> Shelf<T> {
     pub fn fold(&mut self, object: T, now: Instant) {
         let Some(owner) = object.owner() else { return };
         self.unbury(&object, &owner);
-        match self.entries.get_mut(object.id()) {
-            Some(entry) => {
-                entry.object = object;
-                entry.missing = false;
-                entry.touched = Some(now);
-            }
-            None => {
-                let id = object.id().to_owned();
-                self.entries.insert(id, Entry::new(object, owner, None, Some(now)));
-            }
+        if let Some(entry) = self.entries.get_mut(object.id()) {
+            entry.object = object;
+            entry.missing = false;
+            entry.touched = Some(now);
+        } else {
+            let id = object.id().to_owned();
+            self.entries.insert(id, Entry::new(object, owner, None, Some(now)));
         }
     }
 
@@ -175,6 +172,7 @@ impl<T: Owned> Shelf<T> {
     }
 
     /// A thing by its id.
+    #[must_use]
     pub fn entry(&self, id: &str) -> Option<&Entry<T>> {
         self.entries.get(id)
     }

@@ -7,9 +7,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 pub enum Phase {
     /// From the object's creation to its first attempt.
     Pending,
-    /// From the opening of an attempt until its volumes and port are there.
-    Volumes,
-    /// From the server's create until it is `ACTIVE`.
+    /// From the opening of an attempt until its server is `ACTIVE`: volumes, ports, server.
     Launch,
     /// From `ACTIVE` until the guest passes its checks.
     Boot,
@@ -20,13 +18,11 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Pending, Self::Volumes, Self::Launch, Self::Boot, Self::Ready, Self::Delete];
+    pub(super) const ALL: [Self; 5] = [Self::Pending, Self::Launch, Self::Boot, Self::Ready, Self::Delete];
 
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Pending => "pending",
-            Self::Volumes => "volumes",
             Self::Launch => "launch",
             Self::Boot => "boot",
             Self::Ready => "ready",

@@ -11,7 +11,7 @@ fn has(metrics: &Metrics, line: &str) {
 fn what_is_known_beforehand_is_shown_at_zero() {
     let metrics = Metrics::new();
 
-    for phase in ["pending", "volumes", "launch", "boot", "ready", "delete"] {
+    for phase in ["pending", "launch", "boot", "ready", "delete"] {
         has(&metrics, &format!("testnode_phase_duration_seconds_count{{phase=\"{phase}\"}} 0"));
     }
     for outcome in ["changed", "waited", "rested", "failed", "abandoned"] {

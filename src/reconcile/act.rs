@@ -33,7 +33,9 @@ pub async fn change(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Co
         | Change::SettleAttempt { .. }
         | Change::RecordAddress { .. }
         | Change::ForgetName => object::write(change, node, look, ctx).await,
-        Change::SetName { address } | Change::ParkName { address } => name::set(*address, node, look, ctx).await,
+        Change::SetName { address } | Change::ParkName { address } => {
+            name::set(*address, node, look, ctx).await
+        }
         Change::CreateVolume { cloud, .. }
         | Change::CreatePort { cloud, .. }
         | Change::CreateServer { cloud, .. }
@@ -82,7 +84,8 @@ pub async fn ask(question: &Question, node: &Arc<TestNode>, look: &Look, ctx: &C
 
 /// The cloud, and its session if it may be used now.
 fn session(ctx: &Context, cloud: &str) -> Result<(Arc<Handle>, Session), Error> {
-    let handle = ctx.clouds.find(cloud).ok_or_else(|| Error::Unready(format!("there is no Cloud {cloud}")))?;
+    let handle =
+        ctx.clouds.find(cloud).ok_or_else(|| Error::Unready(format!("there is no Cloud {cloud}")))?;
     let session = handle.config().session.clone();
     let session = session.ok_or_else(|| Error::Unready(format!("cloud {cloud} is not logged in")))?;
     Ok((handle, session))

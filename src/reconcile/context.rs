@@ -57,11 +57,14 @@ pub struct Context {
     pub notes: Mutex<HashMap<String, Notes>>,
 }
 
+/// Makes the way to an HTTP service.
+pub type MakeTransport = Arc<dyn Fn(&TlsOptions) -> Result<Transport, Failure> + Send + Sync>;
+
 /// The ways out of the process; tests put others in.
 #[derive(Clone)]
 pub struct Seams {
     /// Makes the way to an OpenStack cloud or to nsupdate-web.
-    pub http: Arc<dyn Fn(&TlsOptions) -> Result<Transport, Failure> + Send + Sync>,
+    pub http: MakeTransport,
     /// The way to name servers.
     pub dns: Exchange,
     /// The way to guests.
@@ -99,8 +102,8 @@ pub struct Notes {
     pub forced: BTreeSet<String>,
     /// It waits for a place or a name.
     pub queued: bool,
-    /// When something was last asked to go.
-    pub deleting_since: Option<Instant>,
+    /// When its status was last written.
+    pub told: Option<Instant>,
 }
 
 /// What was read on a console.
@@ -134,13 +137,11 @@ impl Context {
     pub fn newest(&self, node: &Arc<TestNode>) -> Arc<TestNode> {
         let uid = node.uid().unwrap_or_default();
         self.waker.learn(&uid, ObjectRef::from_obj(&**node));
-        self.note(&uid, |notes| {
-            match &notes.written {
-                Some(written) if version(written) > version(node) => written.clone(),
-                Some(_) | None => {
-                    notes.written = None;
-                    node.clone()
-                }
+        self.note(&uid, |notes| match &notes.written {
+            Some(written) if version(written) > version(node) => written.clone(),
+            Some(_) | None => {
+                notes.written = None;
+                node.clone()
             }
         })
     }
@@ -178,15 +179,20 @@ impl Context {
     /// Something was let go of: whoever waits for a place or a name looks again.
     pub fn wake_queue(&self) {
         let notes = self.notes();
-        let queued: Vec<String> = notes.iter().filter(|(_, n)| n.queued).map(|(uid, _)| uid.clone()).collect();
+        let queued: Vec<String> =
+            notes.iter().filter(|(_, n)| n.queued).map(|(uid, _)| uid.clone()).collect();
         drop(notes);
-        queued.iter().for_each(|uid| self.waker.wake(uid));
+        for uid in &queued {
+            self.waker.wake(uid);
+        }
     }
 
     /// Forgets every node that is no more, in case nobody told.
     pub fn forget_all_but(&self, living: &BTreeSet<String>) {
         let gone: Vec<String> = self.notes().keys().filter(|uid| !living.contains(*uid)).cloned().collect();
-        gone.iter().for_each(|uid| self.forget(uid));
+        for uid in &gone {
+            self.forget(uid);
+        }
     }
 
     /// The object is gone; so is everything noted of it.

@@ -19,11 +19,21 @@ pub enum Error {
     #[error(transparent)]
     Guest(#[from] guest::tcp::Closed),
     /// The API server's.
-    #[error("the Kubernetes API: {0}")]
+    #[error("the Kubernetes API: {}", said(.0))]
     Kube(#[from] kube::Error),
     /// Not sent: what it needs is not there.
     #[error("{0}")]
     Unready(String),
+}
+
+/// What the API server said, without the debris around it.
+#[must_use]
+pub fn said(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error {
+        format!("{} ({})", status.message, status.code)
+    } else {
+        error.to_string()
+    }
 }
 
 impl Error {

@@ -18,7 +18,8 @@ use super::context::{Context, Notes};
 use super::memory;
 use super::plan::target_address;
 use super::state::{
-    Binding, CloudView, Desired, GuestView, Kind, Memory, NameView, Observed, Presence, Problem, Sent, Standing, is_failed,
+    Binding, CloudView, Desired, GuestView, Kind, Memory, NameView, Observed, Presence, Problem, Sent,
+    Standing, is_failed,
 };
 use crate::api::common::ReadinessCheck;
 use crate::api::testnode_status::Attempt;
@@ -28,7 +29,7 @@ use crate::gate::{self, Claim, Rank};
 use crate::inventory::ledger::Born;
 
 /// What an authority said is believed so long while it is right, and so long while it is not.
-const RIGHT_FOR: Duration = Duration::from_secs(600);
+const RIGHT_FOR: Duration = Duration::from_mins(10);
 const WRONG_FOR: Duration = Duration::from_secs(5);
 
 /// A look: what is wanted and what is seen.
@@ -79,7 +80,11 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
 
 /// Clouds that hold a finalizer of ours.
 fn held(node: &TestNode) -> BTreeSet<String> {
-    node.finalizers().iter().filter_map(|name| name.strip_prefix(FINALIZER_PREFIX)).map(ToOwned::to_owned).collect()
+    node.finalizers()
+        .iter()
+        .filter_map(|name| name.strip_prefix(FINALIZER_PREFIX))
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 fn desired(node: &TestNode, machine: Option<&MachineType>) -> Desired {
@@ -104,8 +109,8 @@ fn desired(node: &TestNode, machine: Option<&MachineType>) -> Desired {
         paused: node.spec.paused,
         on_failure: node.spec.on_failure,
         readiness,
-        launch_timeout: timeouts.launch.or(Duration::from_secs(900)),
-        boot_timeout: timeouts.boot.or(Duration::from_secs(600)),
+        launch_timeout: timeouts.launch.or(Duration::from_mins(15)),
+        boot_timeout: timeouts.boot.or(Duration::from_mins(10)),
         launch_retries: spec.map_or(3, |spec| spec.launch_retries),
         problem,
     }
@@ -124,7 +129,9 @@ fn clouds(
     let mut names: BTreeSet<String> = unsettled.map(|attempt| attempt.cloud.clone()).collect();
     names.extend(held.iter().cloned());
     let elsewhere = ctx.clouds.all();
-    names.extend(elsewhere.iter().filter(|handle| things::has_any(handle, uid)).map(|handle| handle.name.clone()));
+    names.extend(
+        elsewhere.iter().filter(|handle| things::has_any(handle, uid)).map(|handle| handle.name.clone()),
+    );
     names
         .into_iter()
         .map(|name| {
@@ -132,7 +139,9 @@ fn clouds(
                 Some(handle) => things::view(ctx, node, uid, memory, &handle, now),
                 None => CloudView::empty(Standing::Away(Problem {
                     reason: "CloudNotFound",
-                    message: "there is no such Cloud; make it again, with its Secret, so that what is there can go".into(),
+                    message:
+                        "there is no such Cloud; make it again, with its Secret, so that what is there can go"
+                            .into(),
                 })),
             };
             (name, view)
@@ -144,7 +153,9 @@ fn clouds(
 fn past(ctx: &Context, uid: &str, memory: &Memory, cloud: &str) -> (Born, Option<Instant>) {
     ctx.note(uid, |notes| {
         let born = if notes.born.contains(cloud) { Born::Here } else { Born::Before };
-        let stranger = |attempt: &Attempt| attempt.cloud == cloud && !attempt.settled && !notes.opened.contains(&attempt.number);
+        let stranger = |attempt: &Attempt| {
+            attempt.cloud == cloud && !attempt.settled && !notes.opened.contains(&attempt.number)
+        };
         let lost = memory.attempts.is_empty() && born == Born::Before;
         let suspect = memory.attempts.iter().any(stranger) || lost;
         (born, suspect.then_some(ctx.started))
@@ -155,7 +166,8 @@ fn past(ctx: &Context, uid: &str, memory: &Memory, cloud: &str) -> (Born, Option
 fn pinned(handle: &Handle, memory: &Memory) -> Option<Problem> {
     let pins = handle.pins();
     let attempt = memory.attempts.iter().rev().find(|attempt| attempt.cloud == handle.name)?;
-    let differs = |ours: &Option<String>, theirs: &Option<String>| ours.is_some() && theirs.is_some() && ours != theirs;
+    let differs =
+        |ours: &Option<String>, theirs: &Option<String>| ours.is_some() && theirs.is_some() && ours != theirs;
     if differs(&attempt.project_id, &pins.project_id) || differs(&attempt.region, &pins.region) {
         return Some(Problem {
             reason: "ProjectChanged",
@@ -237,7 +249,8 @@ fn name(ctx: &Context, node: &TestNode, uid: &str, memory: &Memory, target: Opti
 
 fn guest(notes: &Notes, seen: &Observed) -> GuestView {
     let Some(attempt) = seen.memory.current() else { return GuestView::default() };
-    let server = seen.clouds.get(&attempt.cloud).and_then(|view| super::plan::kept_server(seen, view, attempt));
+    let server =
+        seen.clouds.get(&attempt.cloud).and_then(|view| super::plan::kept_server(seen, view, attempt));
     let Some(server) = server else { return GuestView::default() };
     let now = Instant::now();
     let (console, due) = (&notes.console, |next: Option<Instant>| next.is_none_or(|next| next <= now));
@@ -249,7 +262,9 @@ fn guest(notes: &Notes, seen: &Observed) -> GuestView {
         server: Some(server.id.clone()),
         console_due: !known || due(console.next),
         finished: reading.is_some_and(|reading| reading.finished.is_some()),
-        no_datasource: reading.and_then(|reading| reading.finished.as_ref()).is_some_and(|f| f.datasource_none),
+        no_datasource: reading
+            .and_then(|reading| reading.finished.as_ref())
+            .is_some_and(|f| f.datasource_none),
         stage: reading.and_then(|reading| reading.stage.clone()),
         host_keys: reading
             .map(|reading| crate::guest::host_keys::known_hosts(dns, &addresses, &reading.host_keys))
@@ -271,7 +286,8 @@ pub fn in_motion(seen: &Observed) -> Vec<(String, Kind)> {
         if view.volumes.iter().any(|volume| volume.presence == Presence::Going) {
             kinds.push((cloud.clone(), Kind::Volume));
         }
-        if view.ports.iter().any(|port| port.presence == Presence::Going || port.binding == Binding::Doubtful) {
+        if view.ports.iter().any(|port| port.presence == Presence::Going || port.binding == Binding::Doubtful)
+        {
             kinds.push((cloud.clone(), Kind::Port));
         }
     }

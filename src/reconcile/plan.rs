@@ -43,6 +43,7 @@ pub const BRING_UP: &[Rule] = &[
     bring_up::await_volumes,
     bring_up::create_server,
     bring_up::await_active,
+    bring_up::confirm_volumes,
     bring_up::await_guest,
     name::await_name,
     bring_up::close_ready,
@@ -321,7 +322,14 @@ impl Waiting {
     /// A wait that passes.
     #[must_use]
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), looks: Vec::new(), until: None, stalled: false, settling: false }
+        Self {
+            reason,
+            message: message.into(),
+            looks: Vec::new(),
+            until: None,
+            stalled: false,
+            settling: false,
+        }
     }
 
     /// A wait that ends with a look at one kind of thing.

@@ -18,7 +18,12 @@ use crate::api::testnode_status::TestNodeStatus;
 ///
 /// # Errors
 /// If the API server refuses it.
-pub async fn report(node: &Arc<TestNode>, look: &Look, outcome: &Outcome, ctx: &Context) -> Result<(), Error> {
+pub async fn report(
+    node: &Arc<TestNode>,
+    look: &Look,
+    outcome: &Outcome,
+    ctx: &Context,
+) -> Result<(), Error> {
     let status = status::project(node.status.as_ref(), &look.desired, &look.seen, outcome);
     if node.status.as_ref().is_some_and(|before| same(before, &status)) {
         return Ok(());
@@ -41,7 +46,9 @@ fn ready(node: &TestNode) -> Option<(&str, &str, &str)> {
 }
 
 fn has(node: &TestNode, kind: &str) -> bool {
-    node.status.as_ref().is_some_and(|status| status.conditions.iter().any(|condition| condition.type_ == kind))
+    node.status
+        .as_ref()
+        .is_some_and(|status| status.conditions.iter().any(|condition| condition.type_ == kind))
 }
 
 /// An event where the reason changed. One that cannot be written (the namespace is being deleted) never fails a turn.
@@ -51,9 +58,11 @@ pub(super) async fn tell(before: &TestNode, after: &TestNode, ctx: &Context) {
     if old.is_some_and(|(was, why, _)| was == status && why == reason) {
         return;
     }
-    let failed = after.status.as_ref().and_then(|status| status.attempts.last()).is_some_and(|attempt| {
-        attempt.reason.as_deref() == Some(reason) && attempt.closed_at.is_some()
-    });
+    let failed = after
+        .status
+        .as_ref()
+        .and_then(|status| status.attempts.last())
+        .is_some_and(|attempt| attempt.reason.as_deref() == Some(reason) && attempt.closed_at.is_some());
     let type_ = if has(after, "Stalled") || failed { EventType::Warning } else { EventType::Normal };
     let action = if status == "True" { "Report" } else { "Reconcile" };
     let event = Event {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use crate::api::common::ReadinessCheck;
 pub use crate::api::kind::{Kind, PerKind};
 use crate::api::testnode::OnFailure;
-pub use crate::select::Problem;
 use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved, ServerFacts};
+pub use crate::select::Problem;
 
 /// What the spec and its machine type ask for. `TEAR_DOWN` never looks at it: a bad spec cannot hold up a deletion.
 #[derive(Clone, Debug, PartialEq)]
@@ -420,6 +420,7 @@ pub struct Sent {
 
 /// What the guest shows of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none excludes another")]
 pub struct GuestView {
     /// The server that the rest is about.
     pub server: Option<String>,

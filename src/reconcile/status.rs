@@ -32,7 +32,9 @@ impl Outcome {
         match step {
             Step::Do(change) => progressing(change.reason(), change.to_string()),
             Step::Ask(question) => progressing("LookingAround", question.to_string()),
-            Step::Wait(Waiting { reason, message, stalled: false, .. }) => progressing(reason, message.clone()),
+            Step::Wait(Waiting { reason, message, stalled: false, .. }) => {
+                progressing(reason, message.clone())
+            }
             Step::Wait(Waiting { reason, message, stalled: true, .. }) => {
                 Self::Stalled(Problem { reason, message: message.clone() })
             }

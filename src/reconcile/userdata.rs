@@ -9,18 +9,30 @@ use crate::select;
 ///
 /// # Errors
 /// In words for the condition, naming whose part cannot be used.
-pub fn build(node: &TestNode, machine: &MachineTypeSpec, fqdn: Option<&str>) -> Result<Option<Vec<u8>>, String> {
+pub fn build(
+    node: &TestNode,
+    machine: &MachineTypeSpec,
+    fqdn: Option<&str>,
+) -> Result<Option<Vec<u8>>, String> {
     let whose = |of: &'static str| move |error| format!("{of}: {error}");
     let mut keys = ssh_keys(&node.spec.ssh_authorized_keys).map_err(whose("spec.sshAuthorizedKeys"))?;
-    let lab = ssh_keys(&machine.ssh_authorized_keys).map_err(whose("the machine type's sshAuthorizedKeys"))?;
-    keys.extend(lab.into_iter().filter(|key| !node.spec.ssh_authorized_keys.iter().any(|own| own.parse() == Ok(key.clone()))));
+    let lab =
+        ssh_keys(&machine.ssh_authorized_keys).map_err(whose("the machine type's sshAuthorizedKeys"))?;
+    keys.extend(
+        lab.into_iter()
+            .filter(|key| !node.spec.ssh_authorized_keys.iter().any(|own| own.parse() == Ok(key.clone()))),
+    );
     let ours = OurConfig {
         hostname: Some(node.hostname().to_owned()),
         fqdn: fqdn.map(ToOwned::to_owned),
         ssh_authorized_keys: keys,
         marker: None,
     };
-    let own = node.spec.user_data.as_ref().map(|text| Part { of: "spec.userData".into(), content: text.clone().into_bytes() });
+    let own = node
+        .spec
+        .user_data
+        .as_ref()
+        .map(|text| Part { of: "spec.userData".into(), content: text.clone().into_bytes() });
     let os = select::os(machine, &node.spec).ok();
     let fits = machine.cloud_init.iter().filter(|entry| entry.os.is_none() || entry.os == os);
     let theirs = fits.map(|entry| Part {

@@ -11,7 +11,9 @@ use crate::clouds::Handle;
 use crate::error::{Class, Effect};
 use crate::openstack::block_storage::NewVolume;
 use crate::openstack::compute::{NewServer, Server, ServerStatus};
-use crate::openstack::ids::{AttachmentId, FlavorId, ImageId, NetworkId, PortId, SecurityGroupId, ServerId, VolumeId};
+use crate::openstack::ids::{
+    AttachmentId, FlavorId, ImageId, NetworkId, PortId, SecurityGroupId, ServerId, VolumeId,
+};
 use crate::openstack::network::NewPort;
 use crate::openstack::{self, Session};
 use crate::reconcile::context::Context;
@@ -64,9 +66,10 @@ pub(super) async fn change(
             handle.inventory.lock().volumes.ledger.refused(&maker.uid, Instant::now());
             return result.map_err(Error::from);
         }
-        Change::DeleteVolume { id, .. } => {
-            (Kind::Volume, session.block_storage().delete_volume(&VolumeId(id.clone())).await.map_err(Error::from))
-        }
+        Change::DeleteVolume { id, .. } => (
+            Kind::Volume,
+            session.block_storage().delete_volume(&VolumeId(id.clone())).await.map_err(Error::from),
+        ),
         Change::DeletePort { id, .. } => {
             (Kind::Port, session.network().delete_port(&PortId(id.clone())).await.map_err(Error::from))
         }
@@ -138,8 +141,10 @@ impl Maker<'_> {
 
     async fn create_server(&self, number: i64, volumes: &[String], ports: &[String]) -> Result<(), Error> {
         let attempt = self.attempt(number)?;
-        let resolved = attempt.resolved.clone().ok_or_else(|| Error::Unready("nothing is resolved".into()))?;
-        let machine = self.look.machine.as_ref().ok_or_else(|| Error::Unready("the machine type is gone".into()))?;
+        let resolved =
+            attempt.resolved.clone().ok_or_else(|| Error::Unready("nothing is resolved".into()))?;
+        let machine =
+            self.look.machine.as_ref().ok_or_else(|| Error::Unready("the machine type is gone".into()))?;
         let fqdn = self.look.seen.memory.dns.as_ref().map(|dns| dns.name.clone());
         let user_data = userdata::build(self.node, &machine.spec, fqdn.as_deref()).map_err(Error::Unready)?;
         let cluster = self.handle.inventory.cluster_id();
@@ -179,7 +184,13 @@ impl Maker<'_> {
 
     /// Tells the inventory what came of a request: answered, refused (one fresh look decides) or lost (it may still take
     /// effect).
-    fn settle(&self, change: &Change, kind: Kind, result: Result<(), Error>, ctx: &Context) -> Result<(), Error> {
+    fn settle(
+        &self,
+        change: &Change,
+        kind: Kind,
+        result: Result<(), Error>,
+        ctx: &Context,
+    ) -> Result<(), Error> {
         let now = Instant::now();
         let mut state = self.handle.inventory.lock();
         let creating = change.creates().is_some();

@@ -2,14 +2,17 @@
 //! `resourceVersion` it was planned from: 409 ends the turn, and nothing is sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::api::testnode_status::{Outcome as AttemptOutcome, TestNodeStatus};
 use crate::api::{FINALIZER_PREFIX, MANAGER, TestNode, finalizer};
 use crate::gate::{self, Claim};
+use crate::metrics::Phase;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::memory;
@@ -19,7 +22,12 @@ use crate::reconcile::state::{Observed, Problem};
 use crate::reconcile::status::{self, Outcome};
 
 /// Writes a change of the object.
-pub(super) async fn write(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<(), Error> {
+pub(super) async fn write(
+    change: &Change,
+    node: &Arc<TestNode>,
+    look: &Look,
+    ctx: &Context,
+) -> Result<(), Error> {
     let uid = node.uid().unwrap_or_default();
     match change {
         Change::AddFinalizer { cloud } => {
@@ -34,11 +42,16 @@ pub(super) async fn write(change: &Change, node: &Arc<TestNode>, look: &Look, ct
         }
         Change::RemoveFinalizer { cloud } => {
             let gone = finalizer(cloud);
-            let names: Vec<String> = node.finalizers().iter().filter(|name| **name != gone).cloned().collect();
+            let names: Vec<String> =
+                node.finalizers().iter().filter(|name| **name != gone).cloned().collect();
             let last = look.seen.deleting && !names.iter().any(|name| name.starts_with(FINALIZER_PREFIX));
             finalizers(node, names, ctx).await?;
             ctx.note(&uid, |notes| notes.born.remove(cloud));
             if last {
+                let asked = node.metadata.deletion_timestamp.as_ref();
+                let took =
+                    asked.and_then(|asked| Duration::try_from(look.seen.now.duration_since(asked.0)).ok());
+                ctx.metrics.phase_ended(Phase::Delete, took.unwrap_or_default());
                 ctx.forget(&uid);
             }
             Ok(())
@@ -73,6 +86,9 @@ pub(super) async fn write(change: &Change, node: &Arc<TestNode>, look: &Look, ct
             ctx.note(&uid, |notes| notes.troubles.retain(|trouble| !trouble.creating));
             let word = if closing.outcome == AttemptOutcome::Ready { "Ready" } else { closing.reason };
             ctx.metrics.attempt_ended(word);
+            if closing.outcome == AttemptOutcome::Ready {
+                time_phases(node, closing.number, look, ctx);
+            }
             Ok(())
         }
         Change::RecordFound(_)
@@ -89,6 +105,27 @@ pub(super) async fn write(change: &Change, node: &Arc<TestNode>, look: &Look, ct
         | Change::FreeVolume { .. }
         | Change::DeleteVolume { .. }
         | Change::DeletePort { .. } => remember(change, node, look, ctx).await,
+    }
+}
+
+/// How long each phase of a life took that ended as Ready.
+fn time_phases(node: &TestNode, number: i64, look: &Look, ctx: &Context) {
+    let attempt = look.seen.memory.attempts.iter().find(|attempt| attempt.number == number);
+    let created = node.creation_timestamp().map(|time| time.0);
+    let opened = attempt.and_then(|attempt| attempt.opened_at.as_ref()).map(|time| time.0);
+    let view = attempt.and_then(|attempt| look.seen.clouds.get(&attempt.cloud));
+    let active = view.and_then(|view| look.seen.now.checked_sub(view.booting_for).ok());
+    let now = Some(look.seen.now);
+    for (phase, from, to) in [
+        (Phase::Pending, created, opened),
+        (Phase::Launch, opened, active),
+        (Phase::Boot, active, now),
+        (Phase::Ready, created, now),
+    ] {
+        let took = from.zip(to).and_then(|(from, to)| Duration::try_from(to.duration_since(from)).ok());
+        if let Some(took) = took {
+            ctx.metrics.phase_ended(phase, took);
+        }
     }
 }
 
@@ -180,7 +217,10 @@ fn identity(node: &TestNode, more: &Value) -> Value {
 /// The answer stands for the object until the watch is past it.
 fn keep(written: TestNode, ctx: &Context) {
     let uid = written.uid().unwrap_or_default();
-    ctx.note(&uid, |notes| notes.written = Some(Arc::new(written)));
+    ctx.note(&uid, |notes| {
+        notes.written = Some(Arc::new(written));
+        notes.told = Some(Instant::now());
+    });
 }
 
 fn api(node: &TestNode, ctx: &Context) -> Api<TestNode> {

@@ -38,7 +38,8 @@ pub(super) async fn catalogue(
     session: &Session,
 ) -> Result<(), Error> {
     let Some(machine) = &look.machine else { return Ok(()) };
-    match handle.catalogue.missing(&List::wanted(&machine.spec, &node.spec), Instant::now()) {
+    let wanted = List::wanted(&machine.spec, &node.spec);
+    match handle.catalogue.missing_for_blocked(&wanted, Instant::now()) {
         Some(list) => Ok(handle.catalogue.load(session, list).await?),
         None => Ok(()),
     }
@@ -113,7 +114,12 @@ pub(super) async fn presence(
 }
 
 /// What reserves a volume whose server does not exist.
-pub(super) async fn reservations(ctx: &Context, uid: &str, volume: &str, session: &Session) -> Result<(), Error> {
+pub(super) async fn reservations(
+    ctx: &Context,
+    uid: &str,
+    volume: &str,
+    session: &Session,
+) -> Result<(), Error> {
     let attachments = session.block_storage().attachments(&VolumeId(volume.to_owned())).await?;
     let mut loose = Vec::new();
     for attachment in attachments.into_iter().filter(|attachment| attachment.status == "reserved") {
@@ -130,7 +136,9 @@ pub(super) async fn reservations(ctx: &Context, uid: &str, volume: &str, session
         }
     }
     if loose.is_empty() {
-        return Err(Error::Unready(format!("volume {volume} is reserved, and Cinder shows nothing that reserves it")));
+        return Err(Error::Unready(format!(
+            "volume {volume} is reserved, and Cinder shows nothing that reserves it"
+        )));
     }
     ctx.note(uid, |notes| notes.reservations.insert(volume.to_owned(), loose));
     Ok(())

@@ -23,9 +23,14 @@ pub(super) fn offers(
     uid: &str,
     desired: &mut Desired,
 ) -> Vec<Offer> {
-    desired.problem = desired.problem.take().or_else(|| unserved(node, machine)).or_else(|| unfit(node, machine));
-    let mut choices: Vec<&CloudChoice> =
-        machine.spec.clouds.iter().filter(|choice| node.spec.cloud.as_ref().is_none_or(|pin| *pin == choice.name)).collect();
+    desired.problem =
+        desired.problem.take().or_else(|| unserved(node, machine)).or_else(|| unfit(node, machine));
+    let mut choices: Vec<&CloudChoice> = machine
+        .spec
+        .clouds
+        .iter()
+        .filter(|choice| node.spec.cloud.as_ref().is_none_or(|pin| *pin == choice.name))
+        .collect();
     choices.sort_by_key(|choice| (Reverse(choice.weight), choice.name.clone()));
     let zones = if node.spec.availability_zones.is_empty() {
         &machine.spec.availability_zones
@@ -77,7 +82,10 @@ fn offer(
     let Some(handle) = ctx.clouds.find(cloud) else {
         offer.resolution = Resolution::Cannot(Problem {
             reason: "CloudNotFound",
-            message: format!("there is no Cloud {cloud}; make it, or take it from MachineType {}", node.spec.machine_type),
+            message: format!(
+                "there is no Cloud {cloud}; make it, or take it from MachineType {}",
+                node.spec.machine_type
+            ),
         });
         return offer;
     };
@@ -102,12 +110,14 @@ fn offer(
 }
 
 fn resolution(node: &TestNode, machine: &MachineType, handle: &Handle) -> Resolution {
-    if handle.catalogue.missing(&List::wanted(&machine.spec, &node.spec), Instant::now()).is_some() {
+    let (wanted, now) = (List::wanted(&machine.spec, &node.spec), Instant::now());
+    if handle.catalogue.missing(&wanted, now).is_some() {
         return Resolution::Unread;
     }
     let Some(offerings) = handle.catalogue.offerings() else { return Resolution::Unread };
     match select::resolve(&machine.spec, &node.spec, &offerings) {
         Ok(resolved) => Resolution::Can(Box::new(resolved)),
+        Err(_) if handle.catalogue.missing_for_blocked(&wanted, now).is_some() => Resolution::Unread,
         Err(problem) => Resolution::Cannot(problem),
     }
 }

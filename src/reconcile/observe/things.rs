@@ -19,7 +19,8 @@ use crate::openstack::compute::{self, ServerStatus};
 use crate::openstack::network;
 use crate::reconcile::context::{Context, Notes};
 use crate::reconcile::state::{
-    Binding, CloudView, Fault, Memory, Port, Presence, Server, ServerState, Standing, Verdict, Volume, VolumeState,
+    Binding, CloudView, Fault, Memory, Port, Presence, Server, ServerState, Standing, Verdict, Volume,
+    VolumeState,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -46,18 +47,26 @@ pub(super) fn view(
         None => handle.standing(born),
     };
     let from = handle.config().spec.as_ref().and_then(|spec| spec.address_from.clone());
-    let state = handle.inventory.lock();
+    let mut state = handle.inventory.lock();
     let attempt = memory.current().filter(|attempt| attempt.cloud == handle.name);
     ctx.note(uid, |notes| {
         let servers: Vec<Server> = state.servers.of(uid).map(|entry| server(entry, notes)).collect();
         for server in servers.iter().filter(|server| server.state == ServerState::Active) {
-            notes.active_since.entry(server.id.clone()).or_insert_with(Instant::now);
+            notes.active_since.entry(server.id.clone()).or_insert_with(|| {
+                // They were last seen free.
+                state.outdate_volumes(uid, Instant::now());
+                Instant::now()
+            });
         }
         let mut view = CloudView {
             standing,
             servers,
             volumes: state.volumes.of(uid).map(|entry| volume(entry, notes)).collect(),
-            ports: state.ports.of(uid).map(|entry| port(entry, attempt, &state, notes, from.as_ref())).collect(),
+            ports: state
+                .ports
+                .of(uid)
+                .map(|entry| port(entry, attempt, &state, notes, from.as_ref()))
+                .collect(),
             fresh: PerKind::from_fn(|kind| state.ledger(kind).is_fresh(uid, born)),
             settled: PerKind::from_fn(|kind| state.ledger(kind).is_settled(uid, suspect)),
             servers_gone: state.servers.graves(uid).map(|(_, attempt)| *attempt).collect(),
@@ -66,6 +75,11 @@ pub(super) fn view(
         hints(&mut view, &state, uid, node, memory, &handle.name);
         if let Some(attempt) = attempt {
             clocks(&mut view, &state, attempt, ctx.started, now);
+            // Seen just now, and not yet written.
+            let since = view.servers.iter().find_map(|server| notes.active_since.get(&server.id));
+            if let (None, Some(since)) = (&attempt.server_active_at, since) {
+                view.booting_for = state.watched_for(*since, Instant::now());
+            }
         }
         view
     })
@@ -81,7 +95,11 @@ fn clocks(view: &mut CloudView, state: &State, attempt: &Attempt, started: Insta
         state.watched_for(since, instant)
     };
     view.launching_for = watched(&attempt.opened_at);
-    view.booting_for = if attempt.server_active_at.is_some() { watched(&attempt.server_active_at) } else { view.booting_for };
+    view.booting_for = if attempt.server_active_at.is_some() {
+        watched(&attempt.server_active_at)
+    } else {
+        view.booting_for
+    };
 }
 
 /// After a restart: what the status shows and no list does is asked for by its id.
@@ -90,9 +108,15 @@ fn hints(view: &mut CloudView, state: &State, uid: &str, node: &TestNode, memory
     let Some(attempt) = memory.last().filter(|_| shown && view.standing == Standing::Seen) else { return };
     let missing = |kind: Kind, id: &str| {
         let known = match kind {
-            Kind::Server => state.servers.entry(id).is_some() || state.servers.graves(uid).any(|(gone, _)| gone == id),
-            Kind::Volume => state.volumes.entry(id).is_some() || state.volumes.graves(uid).any(|(gone, _)| gone == id),
-            Kind::Port => state.ports.entry(id).is_some() || state.ports.graves(uid).any(|(gone, _)| gone == id),
+            Kind::Server => {
+                state.servers.entry(id).is_some() || state.servers.graves(uid).any(|(gone, _)| gone == id)
+            }
+            Kind::Volume => {
+                state.volumes.entry(id).is_some() || state.volumes.graves(uid).any(|(gone, _)| gone == id)
+            }
+            Kind::Port => {
+                state.ports.entry(id).is_some() || state.ports.graves(uid).any(|(gone, _)| gone == id)
+            }
         };
         !known
     };
@@ -230,10 +254,16 @@ fn port(
 ) -> Port {
     let found = &entry.object;
     let index = mark::parse_port_name(&found.name).map_or(usize::MAX, |(_, _, index)| index);
-    let network = attempt.and_then(|a| a.resolved.as_ref()).into_iter().flat_map(|resolved| &resolved.networks);
-    let network = network.into_iter().find(|network| network.id == found.network.0).map(|network| network.name.as_str());
+    let network =
+        attempt.and_then(|a| a.resolved.as_ref()).into_iter().flat_map(|resolved| &resolved.networks);
+    let network = network
+        .into_iter()
+        .find(|network| network.id == found.network.0)
+        .map(|network| network.name.as_str());
     let server = state.servers.of(&entry.owner.uid).find(|server| {
-        server.owner.attempt == entry.owner.attempt && server.object.status == ServerStatus::Active && server.deleted.is_none()
+        server.owner.attempt == entry.owner.attempt
+            && server.object.status == ServerStatus::Active
+            && server.deleted.is_none()
     });
     Port {
         id: found.id.0.clone(),

@@ -190,6 +190,11 @@ fn failure(desired: &Desired, seen: &Observed, open: &Open<'_>) -> Option<(Outco
             "a volume of the server is gone; somebody or something deleted it".into(),
         );
     }
+    let active = open.server.is_some_and(|server| server.state == ServerState::Active);
+    let loose = open.volumes.iter().find(|volume| volume.state == VolumeState::Available);
+    if let (true, true, Some(volume)) = (active, open.view.fresh.volume, loose) {
+        return failed("VolumeLost", format!("the server is ACTIVE without its volume {}", volume.key));
+    }
     let reserved = open.volumes.iter().find(|volume| volume.state == VolumeState::Reserved);
     if let (None, Some(volume), true, true) =
         (open.server, reserved, open.view.settled.server, open.view.is_fresh())
@@ -302,6 +307,12 @@ pub(super) fn await_active(_: &Desired, seen: &Observed) -> Option<Step> {
     let server = open.server.filter(|server| server.state != ServerState::Active)?;
     let message = format!("waiting for server {} to be ACTIVE", server.id);
     Some(open.look("Launching", message, Kind::Server))
+}
+
+/// A server has its volumes from its birth; one look at them after it became ACTIVE tells that this is so.
+pub(super) fn confirm_volumes(_: &Desired, seen: &Observed) -> Option<Step> {
+    let open = Open::of(seen).filter(|open| !open.volumes.is_empty() && !open.view.fresh.volume)?;
+    Some(open.look("AttachingVolumes", "waiting for a look at the volumes of the server", Kind::Volume))
 }
 
 /// Ready is what the tester means by it.

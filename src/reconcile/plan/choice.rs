@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 pub(super) const REFUSED: &str = "RequestRefused";
 
 /// A node whose clouds are all used up begins anew after this, or when it or its machine type is edited.
-pub const REST_BETWEEN_ROUNDS: Duration = Duration::from_secs(600);
+pub const REST_BETWEEN_ROUNDS: Duration = Duration::from_mins(10);
 
 /// What stands in the way at one offer.
 enum Obstacle {

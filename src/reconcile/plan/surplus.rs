@@ -39,11 +39,7 @@ fn kept_volume<'a>(
 
 /// The ports of an attempt, one per index.
 #[must_use]
-pub fn kept_ports<'a>(
-    view: &'a CloudView,
-    attempt: &Attempt,
-    server: Option<&Server>,
-) -> Vec<&'a Port> {
+pub fn kept_ports<'a>(view: &'a CloudView, attempt: &Attempt, server: Option<&Server>) -> Vec<&'a Port> {
     let count = attempt.resolved.as_ref().map_or(0, |resolved| resolved.networks.len());
     (0..count)
         .filter_map(|index| {

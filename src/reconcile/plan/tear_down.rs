@@ -1,7 +1,9 @@
 //! The rules of `TEAR_DOWN`: for one cloud, from whatever there is to nothing.
 
 use super::{Change, Question, Step, TearDownRule, Waiting};
-use crate::reconcile::state::{CloudView, Kind, Observed, Presence, Server, ServerState, Standing, VolumeState};
+use crate::reconcile::state::{
+    CloudView, Kind, Observed, Presence, Server, ServerState, Standing, VolumeState,
+};
 
 /// Tears down every cloud that holds the object. One that cannot be asked does not hold up the others.
 pub(super) fn everywhere(rules: &[TearDownRule], seen: &Observed) -> Option<Step> {
@@ -109,8 +111,12 @@ pub(super) fn free_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
     })
 }
 
+/// They went along with their server; what a fresh look still shows is deleted.
 pub(super) fn delete_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
+    if let (false, Some(step)) = (view.volumes.is_empty(), fresh(view, cloud, Kind::Volume)) {
+        return Some(step);
+    }
     let volume = view.volumes.iter().find(|volume| {
         matches!(volume.state, VolumeState::Available | VolumeState::Error | VolumeState::Creating)
             && volume.presence == Presence::There
@@ -162,6 +168,7 @@ pub(super) fn await_settled(seen: &Observed, cloud: &str) -> Option<Step> {
     Some(Step::Wait(Waiting::settling(message, cloud, kind)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every rule")]
 pub(super) fn release(_: &Observed, cloud: &str) -> Option<Step> {
     Some(Step::Do(Change::RemoveFinalizer { cloud: cloud.to_owned() }))
 }

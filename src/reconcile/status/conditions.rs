@@ -11,9 +11,8 @@ use crate::reconcile::state::{Desired, Observed, Problem, Resolution, ServerStat
 const BEFORE_RESTART: &str = "LookingAround";
 
 /// Every phase there is.
-pub const PHASES: &[&str] = &[
-    "Pending", "Provisioning", "Booting", "Ready", "Retrying", "Held", "Failed", "Paused", "Deleting",
-];
+pub const PHASES: &[&str] =
+    &["Pending", "Provisioning", "Booting", "Ready", "Retrying", "Held", "Failed", "Paused", "Deleting"];
 
 /// One word for people.
 pub(super) fn phase(desired: &Desired, seen: &Observed, outcome: &Outcome) -> &'static str {
@@ -42,7 +41,12 @@ fn was_ready(seen: &Observed) -> bool {
     seen.memory.current().is_some_and(|attempt| attempt.closed_at.is_some())
 }
 
-pub(super) fn conditions(old: &[Condition], desired: &Desired, seen: &Observed, outcome: &Outcome) -> Vec<Condition> {
+pub(super) fn conditions(
+    old: &[Condition],
+    desired: &Desired,
+    seen: &Observed,
+    outcome: &Outcome,
+) -> Vec<Condition> {
     let mut list = List { old, generation: desired.generation, now: seen.now, new: Vec::new() };
     overall(&mut list, desired, seen, outcome);
     resolved(&mut list, seen);
@@ -65,7 +69,8 @@ impl List<'_> {
     fn put(&mut self, kind: &str, status: &str, reason: &str, message: impl Into<String>) {
         let old = self.old.iter().find(|old| old.type_ == kind && old.status == status);
         // What the schema's default says was never a transition.
-        let since = old.map(|old| old.last_transition_time.clone()).filter(|time| time.0 != Timestamp::UNIX_EPOCH);
+        let since =
+            old.map(|old| old.last_transition_time.clone()).filter(|time| time.0 != Timestamp::UNIX_EPOCH);
         self.new.push(Condition {
             type_: kind.to_owned(),
             status: status.to_owned(),
@@ -181,7 +186,8 @@ fn name(list: &mut List<'_>, seen: &Observed) {
         list.put("DNSReady", "True", "Set", format!("{} is set, {checked}", dns.name));
     } else {
         let trouble = seen.troubles.iter().find(|trouble| trouble.reason == "DNSUpdateFailed");
-        let message = trouble.map_or_else(|| format!("{} is not set", dns.name), |trouble| trouble.message.clone());
+        let message =
+            trouble.map_or_else(|| format!("{} is not set", dns.name), |trouble| trouble.message.clone());
         list.put("DNSReady", "False", trouble.map_or("NotSet", |trouble| trouble.reason), message);
     }
 }

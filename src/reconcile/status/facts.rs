@@ -72,8 +72,11 @@ fn things(status: &mut TestNodeStatus, seen: &Observed, attempt: &Attempt, view:
     status.addresses = ports
         .iter()
         .flat_map(|port| {
-            let name = networks.clone().find(|network| network.id == port.network).map(|network| &network.name);
-            port.addresses.iter().map(move |address| address_facts(*address, name.cloned().unwrap_or_default()))
+            let name =
+                networks.clone().find(|network| network.id == port.network).map(|network| &network.name);
+            port.addresses
+                .iter()
+                .map(move |address| address_facts(*address, name.cloned().unwrap_or_default()))
         })
         .collect();
     status.access_ip = target_address(seen).map(|address| address.to_string());
@@ -96,7 +99,7 @@ fn ssh(status: &mut TestNodeStatus, seen: &Observed, attempt: &Attempt, server: 
 }
 
 fn instants(status: &mut TestNodeStatus, seen: &Observed) {
-    let active = seen.memory.open().and_then(|attempt| {
+    let active = seen.memory.current().and_then(|attempt| {
         let view = seen.clouds.get(&attempt.cloud)?;
         kept_server(seen, view, attempt).filter(|server| server.state == ServerState::Active)?;
         Some(attempt.number)

@@ -12,6 +12,7 @@ pub fn health(seen: &Observed) -> Option<Problem> {
     server(seen, view, attempt).or_else(|| parts(seen, view, attempt)).or_else(|| name(seen))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every caller answers with an Option")]
 fn broken(reason: &'static str, message: impl Into<String>) -> Option<Problem> {
     Some(Problem { reason, message: message.into() })
 }
@@ -22,14 +23,17 @@ fn server(seen: &Observed, view: &CloudView, attempt: &Attempt) -> Option<Proble
     };
     match server.state {
         ServerState::Active | ServerState::Building | ServerState::Other => None,
-        ServerState::Stopped => broken("ServerStopped", format!("the server is {}; start it again", server.facts.status)),
+        ServerState::Stopped => {
+            broken("ServerStopped", format!("the server is {}; start it again", server.facts.status))
+        }
         ServerState::Error => {
             let fault = server.fault.as_ref().map_or("Nova gives no fault", |fault| fault.message.as_str());
             broken("ServerError", format!("the server is in ERROR: {fault}"))
         }
-        ServerState::SoftDeleted => {
-            broken("ServerLost", "somebody deleted the server; the cloud keeps it for a while and can restore it")
-        }
+        ServerState::SoftDeleted => broken(
+            "ServerLost",
+            "somebody deleted the server; the cloud keeps it for a while and can restore it",
+        ),
     }
 }
 
@@ -38,9 +42,12 @@ fn parts(seen: &Observed, view: &CloudView, attempt: &Attempt) -> Option<Problem
     let volumes = kept_volumes(view, attempt, server);
     let wanted = attempt.resolved.as_ref()?;
     if let Some(lost) = wanted.volumes.iter().find(|wanted| !volumes.iter().any(|v| v.key == wanted.name)) {
-        return broken("VolumeLost", format!("volume {} is gone; delete the node and make another", lost.name));
+        return broken(
+            "VolumeLost",
+            format!("volume {} is gone; delete the node and make another", lost.name),
+        );
     }
-    if let Some(loose) = volumes.iter().find(|volume| volume.servers.is_empty()) {
+    if let Some(loose) = volumes.iter().find(|volume| view.fresh.volume && volume.servers.is_empty()) {
         return broken("VolumeLost", format!("volume {} ({}) is on the server no more", loose.key, loose.id));
     }
     let ports = kept_ports(view, attempt, server);
@@ -48,7 +55,10 @@ fn parts(seen: &Observed, view: &CloudView, attempt: &Attempt) -> Option<Problem
         return broken("PortLost", "a port is gone; delete the node and make another");
     }
     let lost = ports.iter().find(|port| port.binding == Binding::Lost)?;
-    broken("PortLost", format!("port {} is bound to the server no more; delete the node and make another", lost.id))
+    broken(
+        "PortLost",
+        format!("port {} is bound to the server no more; delete the node and make another", lost.id),
+    )
 }
 
 fn name(seen: &Observed) -> Option<Problem> {

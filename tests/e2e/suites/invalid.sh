@@ -77,7 +77,10 @@ test_several_networks_to_choose_from_are_told_and_naming_one_heals() {
   # A copy of the lab's own network under another name.
   knob "$(at_devcloud GET knobs | jq '.networks | {networks: (. + [.[0] | .name = "other-net" | .id |= sub("1$"; "9")
     | .subnets[0].id |= sub("1$"; "9")])}')"
-  own_machine_type
+  # A cloud of its own, of which nothing was read before.
+  credentials "$namespace" | apply
+  own_cloud
+  own_machine_type_on_own_cloud
   MACHINE_TYPE=$namespace node torn | apply
   is_told 30 testnode/torn Ready False NetworkAmbiguous other-net
   makes_nothing torn
