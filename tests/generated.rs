@@ -34,7 +34,8 @@ fn the_crds_are_those_of_the_types() {
 fn the_chart_has_no_other_files() {
     let names = |folder: &str| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.retain(|name| name.to_str().unwrap().ends_with(".yaml"));
         names.sort();
         names

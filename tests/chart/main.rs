@@ -75,7 +75,9 @@ fn every_value_is_told_about() {
     let mut found = Vec::new();
     leaves("", &serde_saphyr::from_str(&text).unwrap(), &mut found);
     for leaf in found {
-        let told = settings.iter().any(|setting| leaf == setting.path || leaf.starts_with(&format!("{}.", setting.path)));
+        let told = settings
+            .iter()
+            .any(|setting| leaf == setting.path || leaf.starts_with(&format!("{}.", setting.path)));
         assert!(told, "values.yaml says nothing about {leaf}");
     }
 }

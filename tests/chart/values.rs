@@ -52,7 +52,12 @@ pub fn leaves(path: &str, value: &Value, found: &mut Vec<String>) {
                 leaves(&path, value, found);
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {
             found.push(path.to_owned());
         }
     }
@@ -62,7 +67,11 @@ pub fn leaves(path: &str, value: &Value, found: &mut Vec<String>) {
 pub fn table(settings: &[Setting]) -> String {
     let rows = settings.iter().map(|setting| {
         let Setting { path, default, about } = setting;
-        format!("| `{path}` | `{}` | {} |\n", default.to_string().replace('|', "\\|"), about.replace('|', "\\|"))
+        format!(
+            "| `{path}` | `{}` | {} |\n",
+            default.to_string().replace('|', "\\|"),
+            about.replace('|', "\\|")
+        )
     });
     format!("| value | default | what it is |\n|---|---|---|\n{}", rows.collect::<String>())
 }

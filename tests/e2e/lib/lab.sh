@@ -194,10 +194,10 @@ helm_to() {
   helm "$verb" "$RELEASE" "$@" --namespace "$SYSTEM"
 }
 
-# install_release: the chart, and with it definitions, ServiceAccount and rights. Its Deployment stays without
-# pods, as nothing here makes any: start_operator does what they would.
+# install_release: the chart with its own values, and with it definitions, ServiceAccount and rights. Its Deployment stays
+# without pods, as nothing here makes any: start_operator does what they would.
 install_release() {
-  helm_to install "$root/charts/testnode-operator" --create-namespace >"$work/log/helm.log" 2>&1 ||
+  helm_to upgrade "$root/charts/testnode-operator" --install --reset-values --create-namespace >"$work/log/helm.log" 2>&1 ||
     { cat "$work/log/helm.log" >&2; return 1; }
   within 20 serves_our_kinds || die 'the API server does not serve our kinds'
   operator_kubeconfig=$(kubeconfig_for_serviceaccount "$SYSTEM" "$(deployment .spec.template.spec.serviceAccountName)")
@@ -250,7 +250,7 @@ guests_of_the_lab() {
 
 # repair_lab: what a failed test may have left is set right for the next.
 repair_lab() {
-  helm_to status >/dev/null 2>&1 || install_release || true
+  install_release || true
   runs operator || start_operator
   credentials lab | apply
   lab_objects | apply

@@ -1,61 +1,5 @@
 # shellcheck shell=bash
 # The chart: what it renders, what it may do, and what a release goes through from its notes to its end.
-chart=$root/charts/testnode-operator
-
-# rendered [ARGUMENT...]: the chart's objects, of a release called as ours.
-rendered() { helm template "$RELEASE" "$chart" --namespace "$SYSTEM" "$@"; }
-
-# values_files: what the templates are tried with beside the defaults, one a line; the first line is empty and stands for
-# these.
-values_files() {
-  printf '\n'
-  printf '%s\n' "$chart"/ci/*.yaml
-}
-
-# as_json: objects in YAML on standard input as one JSON array. Kinds need not be known to the server.
-as_json() {
-  kubectl patch --local --type merge --patch '{}' -o json -f - | jq -s 'map(if .kind == "List" then .items[] else . end)'
-}
-
-# schemas: the folder with what kubeconform checks by, made from what the API server publishes, our kinds included. Fields
-# that it does not know are errors.
-schemas() {
-  local folder=$work/schemas
-  if [[ ! -d $folder ]]; then
-    mkdir "$folder.partial"
-    # shellcheck disable=SC2016 # Of jq.
-    kubectl get --raw /openapi/v2 | jq -c '
-      .definitions
-      | map_values(
-          if .format == "int-or-string" then {oneOf: [{type: "string"}, {type: "integer"}]}
-          elif .properties and (has("additionalProperties") or .["x-kubernetes-preserve-unknown-fields"] | not)
-          then .additionalProperties = false
-          else . end)
-      | . as $all
-      | to_entries[] | .key as $name | .value["x-kubernetes-group-version-kind"][]?
-      | select(.kind | IN("ClusterRole", "ClusterRoleBinding", "ConfigMap", "CustomResourceDefinition", "Deployment",
-          "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Role", "RoleBinding", "Secret", "Service",
-          "ServiceAccount", "Cloud", "MachineType", "TestNode"))
-      | {file: "\(.kind | ascii_downcase)_\(if .group == "" then .version else .group end)_\(.version).json",
-         schema: {"$ref": "#/definitions/\($name)", definitions: $all}}
-      | .file, .schema' |
-      while read -r file && read -r schema; do
-        printf '%s\n' "$schema" >"$folder.partial/$(jq -r . <<<"$file")"
-      done
-    mv "$folder.partial" "$folder"
-  fi
-  printf '%s\n' "$folder"
-}
-
-# conforms: the objects on standard input are what the API server's schemas say.
-conforms() {
-  local folder
-  folder=$(schemas)
-  # What the Prometheus operator brings is not here.
-  kubeconform -strict -summary -skip ServiceMonitor \
-    -schema-location "$folder/{{ .ResourceKind }}_{{ .Group }}_{{ .ResourceAPIVersion }}.json" -
-}
-
 test_lint_has_nothing_to_say() {
   local file said
   while read -r file; do
@@ -288,13 +232,17 @@ test_an_upgrade_and_its_rollback_leave_nodes_alone() {
   stop_operator
   start_operator
   contains "$(condition testnode/steady Ready)" True
-  equal "$before" "$(what_is_known_of steady)" 'what is known of a node that nobody touched'
+  eventually 20 is_known "$before" steady
 }
 
-# what_is_known_of NODE: but for when its name was last asked for, which a new leader does.
+# what_is_known_of NODE: what its owner relies on.
 what_is_known_of() {
-  kubectl get testnode "$1" -n "$namespace" -o json | jq -S '{spec, status, uid: .metadata.uid} | del(.status.dns.verifiedAt)'
+  kubectl get testnode "$1" -n "$namespace" -o json | jq -S '{spec, uid: .metadata.uid, attempts: .status.attempts,
+    server: .status.server.id, address: .status.accessIP, ready: .status.conditions[] | select(.type == "Ready")}'
 }
+
+# A new leader says nothing of a machine before it has looked.
+is_known() { diff <(printf '%s\n' "$1") <(what_is_known_of "$2"); }
 
 test_an_upgrade_brings_the_new_definitions() {
   # An earlier chart: its TestNodes have no short name.
