@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # The chart: what it renders, what it may do, and what a release goes through from its notes to its end.
+
 test_lint_has_nothing_to_say() {
   local file said
   while read -r file; do
@@ -279,6 +280,23 @@ test_uninstalled_it_leaves_definitions_and_nodes_and_installed_again_it_goes_on(
   start_operator
   eventually 60 gone testnode/orphan
   nothing_left || fail 'something is left although the node is gone'
+}
+
+test_definitions_that_came_by_kubectl_are_taken_over() {
+  stop_operator
+  helm_to uninstall >/dev/null 2>&1
+  # As if they had never been Helm's, and were of an earlier version.
+  kubectl annotate crds --all meta.helm.sh/release-name- meta.helm.sh/release-namespace- >/dev/null
+  rm -rf "$work/earlier" && cp -r "$root/crds" "$work/earlier"
+  sed -i 's/^    - tn$/    - old/' "$work/earlier/testnodes.testnode.dev.yaml"
+  kubectl apply --server-side --force-conflicts -f "$work/earlier" >/dev/null
+  eventually 20 short_names '["old"]'
+  contains "$(refused helm_to install "$chart")" 'cannot be imported'
+  helm_to install "$chart" --take-ownership --force-conflicts >/dev/null
+  eventually 20 short_names '["tn"]'
+  # The ServiceAccount is another one, whatever its name.
+  install_release
+  start_operator
 }
 
 test_what_the_notes_say_before_an_uninstall_leaves_nothing() {
