@@ -199,9 +199,17 @@ fn words(expression: &str) -> String {
 
 fn gather(found: &mut Vec<(String, String, String)>, schema: &JSONSchemaProps, path: &str) {
     for rule in schema.x_kubernetes_validations.iter().flatten() {
-        let said = rule.message.clone().or_else(|| rule.message_expression.as_deref().map(words)).unwrap_or_default();
+        let said = rule
+            .message
+            .clone()
+            .or_else(|| rule.message_expression.as_deref().map(words))
+            .unwrap_or_default();
         let rule = Some(&rule.rule).filter(|rule| rule.len() <= READABLE);
-        found.push((path.to_owned(), said, rule.map_or_else(|| "see the definition".into(), |rule| format!("`{rule}`"))));
+        found.push((
+            path.to_owned(),
+            said,
+            rule.map_or_else(|| "see the definition".into(), |rule| format!("`{rule}`")),
+        ));
     }
     for (name, field) in schema.properties.iter().flatten() {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
