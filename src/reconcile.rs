@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod context;
 pub mod error;
 pub mod memory;
+mod object;
 pub mod observe;
 pub mod plan;
 pub mod report;
