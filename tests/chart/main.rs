@@ -2,6 +2,14 @@
 //!
 //! `BLESS=1 cargo test --test chart` writes the table in its README.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on stops"
+)]
+
 mod values;
 
 use std::path::{Path, PathBuf};
