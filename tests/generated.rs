@@ -26,11 +26,27 @@ fn holds(path: &str, text: &str) {
 fn the_crds_are_those_of_the_types() {
     for definition in crd::all() {
         let name = definition.metadata.name.clone().unwrap();
-        holds(&format!("crds/{name}.yaml"), &crd::document(&definition).unwrap());
+        let text = crd::document(&definition).unwrap();
+        holds(&format!("crds/{name}.yaml"), &text);
+        // The chart cannot reach outside its folder.
+        holds(&format!("charts/testnode-operator/files/{name}.yaml"), &text);
     }
 }
 
 #[test]
 fn the_field_reference_is_that_of_the_types() {
     holds("crds/README.md", &reference::document(&crd::all()));
+}
+
+#[test]
+fn the_chart_has_no_other_files() {
+    let names = |folder: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.retain(|name| name.to_str().unwrap().ends_with(".yaml"));
+        names.sort();
+        names
+    };
+    assert_eq!(names("charts/testnode-operator/files"), names("crds"));
 }

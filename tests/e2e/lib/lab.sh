@@ -3,6 +3,7 @@
 # Needs lib/process.sh and lib/controlplane.sh.
 
 SYSTEM=testnode-system
+RELEASE=testnode-operator
 ZONE=front.example.test
 devcloud_http='' devcloud_dns='' admin_port=''
 
@@ -183,22 +184,45 @@ credentials() {
 # Not `kubectl wait`: it gives up on a CRD so young that it has no conditions.
 serves_our_kinds() { kubectl get testnodes,machinetypes,clouds --all-namespaces; }
 
+# The person's own settings and plugins of Helm are not asked.
+export HELM_CACHE_HOME=$work/helm HELM_CONFIG_HOME=$work/helm HELM_DATA_HOME=$work/helm
+
+# helm_to VERB [ARGUMENT...]: does it to the release, with its namespace.
+helm_to() {
+  local verb=$1
+  shift
+  helm "$verb" "$RELEASE" "$@" --namespace "$SYSTEM"
+}
+
+# install_release: the chart with its own values, and with it definitions, ServiceAccount and rights. Its Deployment stays
+# without pods, as nothing here makes any: start_operator does what they would.
+install_release() {
+  helm_to upgrade "$root/charts/testnode-operator" --install --reset-values --create-namespace >"$work/log/helm.log" 2>&1 ||
+    { cat "$work/log/helm.log" >&2; return 1; }
+  within 20 serves_our_kinds || die 'the API server does not serve our kinds'
+  operator_kubeconfig=$(kubeconfig_for_serviceaccount "$SYSTEM" "$(deployment .spec.template.spec.serviceAccountName)")
+}
+
 install_operator() {
-  kubectl apply -f "$root/crds/" >/dev/null
-  within 20 serves_our_kinds || die 'the API server does not serve crds/'
-  kubectl apply -f "$here/operator.yaml" >/dev/null
-  operator_kubeconfig=$(kubeconfig_for_serviceaccount "$SYSTEM" testnode-operator)
+  install_release || die 'the chart cannot be installed'
   free_port admin_port
   credentials lab | apply
   lab_objects | apply
 }
 
+# deployment JQ: of the release's Deployment.
+deployment() { kubectl get deployment "$RELEASE" -n "$SYSTEM" -o json | jq -r "$1"; }
+
 admin() { curl --silent --fail --max-time 5 "http://127.0.0.1:$admin_port$1"; }
 
-# start_operator: with its ServiceAccount's token; returns when it is ready, which a follower is too.
+# start_operator: with its ServiceAccount's token, and with the arguments and environment of the Deployment's pods; but on
+# a free port. Returns when it is ready, which a follower is too.
 start_operator() {
-  KUBECONFIG=$operator_kubeconfig start operator testnode-operator run --namespace "$SYSTEM" \
-    --admin-address "127.0.0.1:$admin_port"
+  local words
+  # What a pod is told by its fields is left to the program's own defaults.
+  mapfile -t words < <(deployment '.spec.template.spec.containers[0]
+    | (.env[] | select(.value) | "\(.name)=\(.value)"), "testnode-operator", .args[]')
+  KUBECONFIG=$operator_kubeconfig start operator env "${words[@]}" --admin-address "127.0.0.1:$admin_port"
   started operator 30 admin /readyz
 }
 
@@ -219,13 +243,14 @@ leave_nothing() {
   eventually 20 nothing_left
 }
 
-# guests_of_the_lab: the machine types, clouds and credentials that a test brought.
+# guests_of_the_lab: the machine types, clouds and credentials that a test brought. Helm keeps its releases in Secrets.
 guests_of_the_lab() {
-  kubectl get machinetypes,clouds,secrets -n "$SYSTEM" -o name | grep -v '/lab$' || true
+  kubectl get machinetypes,clouds,secrets -n "$SYSTEM" -o name | grep -v -e '/lab$' -e '/sh\.helm\.' || true
 }
 
 # repair_lab: what a failed test may have left is set right for the next.
 repair_lab() {
+  install_release || true
   runs operator || start_operator
   credentials lab | apply
   lab_objects | apply

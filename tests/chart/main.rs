@@ -1,0 +1,129 @@
+//! What can be said of the chart without Helm; the rest is in `tests/e2e/suites/chart.sh`.
+//!
+//! `BLESS=1 cargo test --test chart` writes the table in its README.
+
+mod values;
+
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use serde_json::Value;
+use testnode_operator::cli::Cli;
+use values::{leaves, settings, table};
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/testnode-operator").join(name)
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap()
+}
+
+fn schema() -> Value {
+    serde_json::from_str(&read("values.schema.json")).unwrap()
+}
+
+#[test]
+fn it_is_of_the_operators_version() {
+    let chart: Value = serde_saphyr::from_str(&read("Chart.yaml")).unwrap();
+    assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn every_flag_is_a_value_with_the_same_default() {
+    let settings = settings(&read("values.yaml"));
+    let deployment = read("templates/deployment.yaml");
+    let cli = Cli::command();
+    for flag in cli.find_subcommand("run").unwrap().get_arguments() {
+        let name = flag.get_long().unwrap();
+        let variable = flag.get_env().unwrap().to_str().unwrap();
+        // Each pod has its own: the operator makes it from POD_NAME.
+        if name == "identity" {
+            assert!(deployment.contains("name: POD_NAME\n"));
+            continue;
+        }
+        let value = camel_case(name);
+        let setting = settings.iter().find(|setting| setting.path == value);
+        let setting = setting.unwrap_or_else(|| panic!("values.yaml lacks {value}, the flag --{name}"));
+        assert!(deployment.contains(&format!("name: {variable}\n")), "{variable} is not in the Deployment");
+        let default = match &setting.default {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let flags = flag.get_default_values().first().map(|text| text.to_str().unwrap().to_owned());
+        // Where the release is, is where the operator is.
+        let flags = flags.filter(|_| name != "namespace").unwrap_or_default();
+        assert_eq!(default, flags, "the default of {value} and of --{name}");
+    }
+}
+
+/// `lease-renew-deadline` is `leaseRenewDeadline`, and `cluster-id` is `clusterID` as in every manifest.
+fn camel_case(flag: &str) -> String {
+    let mut words = flag.split('-');
+    let first = words.next().unwrap().to_owned();
+    words.fold(first, |name, word| match word {
+        "id" => name + "ID",
+        word => name + &word[..1].to_uppercase() + &word[1..],
+    })
+}
+
+#[test]
+fn every_value_is_told_about() {
+    let text = read("values.yaml");
+    let settings = settings(&text);
+    let mut found = Vec::new();
+    leaves("", &serde_saphyr::from_str(&text).unwrap(), &mut found);
+    for leaf in found {
+        let told = settings
+            .iter()
+            .any(|setting| leaf == setting.path || leaf.starts_with(&format!("{}.", setting.path)));
+        assert!(told, "values.yaml says nothing about {leaf}");
+    }
+}
+
+#[test]
+fn the_schema_knows_the_values_and_no_others() {
+    let schema = schema();
+    let mut known = Vec::new();
+    properties("", &schema, &mut known);
+    known.retain(|path| path != "global");
+    for setting in settings(&read("values.yaml")) {
+        assert!(known.contains(&setting.path), "values.schema.json lacks {}", setting.path);
+        known.retain(|path| *path != setting.path && !path.starts_with(&format!("{}.", setting.path)));
+    }
+    assert!(known.is_empty(), "values.yaml lacks {known:?}");
+}
+
+/// The paths of all that have no properties of their own, and of those that have, which must be closed.
+fn properties(path: &str, schema: &Value, found: &mut Vec<String>) {
+    if let Some(properties_here) = schema["properties"].as_object() {
+        assert_eq!(schema["additionalProperties"], false, "{path} of values.schema.json is open");
+        for (key, schema) in properties_here {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            found.push(path.clone());
+            properties(&path, schema, found);
+        }
+        // A group is no value.
+        if !matches!(path, "resources" | "affinity") {
+            found.retain(|known| known != path);
+        }
+    }
+}
+
+#[test]
+fn its_readme_lists_the_values() {
+    const BEGIN: &str = "from the comments in values.yaml -->\n";
+    const END: &str = "<!-- values end -->";
+    let text = read("README.md");
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let wanted = format!("{before}{BEGIN}\n{}\n{END}{after}", table(&settings(&read("values.yaml"))));
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(path("README.md"), &wanted).unwrap();
+    }
+    assert!(
+        read("README.md") == wanted,
+        "the table of values is not that of values.yaml; BLESS=1 cargo test --test chart writes it"
+    );
+}
