@@ -107,6 +107,20 @@ fn what_one_can_copy_from_the_readme_can_be_read() {
 }
 
 #[test]
+fn every_path_that_is_named_is_there() {
+    const FOLDERS: [&str; 6] = ["src/", "tests/", "crds/", "charts/", "docs/", "examples/"];
+
+    for document in ["README.md", "docs/operating.md", "docs/protocol.md"] {
+        let page = text(document);
+        let words = page.split(|c: char| c.is_whitespace() || "`()[]|,;:".contains(c));
+        for path in words.filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder))) {
+            let path = path.trim_end_matches('.');
+            assert!(Path::new(ROOT).join(path).exists(), "{document} names {path}, which is not there");
+        }
+    }
+}
+
+#[test]
 fn every_link_leads_to_a_file() {
     for document in
         ["README.md", "crds/README.md", "docs/operating.md", "docs/protocol.md", "tests/e2e/README.md"]
