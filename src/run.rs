@@ -74,7 +74,7 @@ pub async fn run(options: cli::Run) -> Result<(), Error> {
         http: Arc::new(Transport::reqwest),
         dns: Exchange::sockets(),
         dial: Dial::sockets(),
-        clock: jiff::Timestamp::now,
+        clock: Arc::new(jiff::Timestamp::now),
     };
     run_with(options, client, seams, told_to_stop).await
 }
@@ -97,15 +97,21 @@ pub async fn run_with(
     let stopped = async { drop(stopped.await) };
     let admin = tokio::spawn(admin::serve(listener, health.clone(), metrics.clone(), stopped));
 
-    lead(options, client, seams, &health, metrics, told_to_stop).await?;
+    operate(options, client, seams, &health, metrics, told_to_stop).await?;
     // Last, so that probes are answered while work under way ends.
     drop(stop);
     drop(admin.await);
     Ok(())
 }
 
+/// [`run_with`] without the admin server: nothing here opens a socket, so time may be paused.
+///
 /// Works while it leads. What is done as the leader ends before the lease is released.
-async fn lead(
+///
+/// # Errors
+///
+/// When it may not go on.
+pub async fn operate(
     options: cli::Run,
     client: kube::Client,
     seams: Seams,
