@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::api::cloud::CloudSpec;
 use crate::api::{Kind, TestNode};
@@ -52,6 +53,8 @@ pub struct Config {
     pub spec: Option<CloudSpec>,
     /// What it was made from.
     pub fingerprint: String,
+    /// When that was, if it was.
+    pub tried: Option<Instant>,
     /// The Cloud object is being deleted: no new attempts.
     pub going: bool,
     /// Why it cannot take new machines: its DNS cannot be used, say.
@@ -199,6 +202,7 @@ impl Clouds {
         let config = Config {
             spec: None,
             fingerprint: String::new(),
+            tried: None,
             going: false,
             unfit: None,
             session: None,

@@ -106,7 +106,7 @@ async fn take(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
             debug!(%error, "not sent");
             Ok(Action::requeue(error.throttled().unwrap_or(AFTER_CONFLICT)))
         }
-        Err((_, _, error @ (Error::Kube(_) | Error::Silent))) => Err(error),
+        Err((_, _, error @ Error::Kube(_))) => Err(error),
         Err((key, creating, error)) => failed(key, creating, &error, node, look, ctx).await,
     }
 }

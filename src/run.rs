@@ -31,6 +31,9 @@ use crate::reconcile::waker::Waker;
 use crate::reconcile::{memory, observe};
 use crate::{cli, controller};
 
+/// How long the API server may take to begin its answer. Without a limit a write that is never answered would hold its
+/// node for ever; what it may have done is sorted out by the `resourceVersion` of the next one.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the API server is asked again for what is not there yet.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -74,7 +77,7 @@ pub async fn run(options: cli::Run) -> Result<(), Error> {
         http: Arc::new(Transport::reqwest),
         dns: Exchange::sockets(),
         dial: Dial::sockets(),
-        clock: jiff::Timestamp::now,
+        clock: Arc::new(jiff::Timestamp::now),
     };
     Box::pin(run_with(options, client, seams, told_to_stop)).await
 }
@@ -97,15 +100,21 @@ pub async fn run_with(
     let stopped = async { drop(stopped.await) };
     let admin = tokio::spawn(admin::serve(listener, health.clone(), metrics.clone(), stopped));
 
-    lead(options, client, seams, &health, metrics, told_to_stop).await?;
+    operate(options, client, seams, &health, metrics, told_to_stop).await?;
     // Last, so that probes are answered while work under way ends.
     drop(stop);
     drop(admin.await);
     Ok(())
 }
 
+/// [`run_with`] without the admin server: nothing here opens a socket, so time may be paused.
+///
 /// Works while it leads. What is done as the leader ends before the lease is released.
-async fn lead(
+///
+/// # Errors
+///
+/// When it may not go on.
+pub async fn operate(
     options: cli::Run,
     client: kube::Client,
     seams: Seams,
@@ -113,6 +122,7 @@ async fn lead(
     metrics: Metrics,
     told_to_stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
+    let client = patient(client);
     let told_to_stop = told_to_stop.boxed().shared();
     let known = kinds_are_known(client.clone(), health);
     let Some(settings) = options.lease() else {
@@ -140,6 +150,25 @@ async fn lead(
         work(options, client, seams, metrics, known, told_to_stop).await;
     };
     Ok(Box::pin(lease.hold(released)).await?)
+}
+
+/// The same client, that does not wait for ever. A watch begins its answer at once, and may then last.
+fn patient(client: kube::Client) -> kube::Client {
+    let namespace = client.default_namespace().to_owned();
+    let service = tower::service_fn(move |request| {
+        let client = client.clone();
+        async move {
+            let answer = timeout(PATIENCE, client.send(request)).await;
+            answer.unwrap_or_else(|_| {
+                let late = std::io::Error::new(
+                    std::io::ErrorKind::TimedOut,
+                    format!("no answer within {} s", PATIENCE.as_secs()),
+                );
+                Err(kube::Error::Service(late.into()))
+            })
+        }
+    });
+    kube::Client::new(service, namespace)
 }
 
 /// Waits for the CRDs, whoever leads: a follower without them could not take over.

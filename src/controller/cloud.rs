@@ -9,6 +9,7 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
+use tokio::time::Instant;
 use tracing::{info, instrument, warn};
 
 use super::conditions::condition;
@@ -26,6 +27,8 @@ use crate::reconcile::state::{Pins, Problem, Standing};
 const LOOK: Duration = Duration::from_secs(15);
 /// A login that was refused is tried again: a credential may have been mended in the cloud.
 const LOGIN_AGAIN: Duration = Duration::from_secs(30);
+/// The same where Keystone did not answer.
+const REACH_AGAIN: Duration = Duration::from_secs(5);
 
 /// One turn.
 ///
@@ -48,8 +51,15 @@ pub async fn reconcile(cloud: Arc<Cloud>, ctx: Arc<Context>) -> Result<Action, k
     }
     configure(&cloud, &handle, &secrets, &ctx, going).await?;
     tell(&cloud, &handle, &clouds, &ctx).await?;
-    let refused = matches!(handle.config().login, Login::Refused(_));
-    Ok(Action::requeue(if refused { LOGIN_AGAIN } else { LOOK }))
+    Ok(Action::requeue(again_in(&handle.config()).unwrap_or(LOOK)))
+}
+
+/// When to log in again, where it was refused. However often the object is looked at meanwhile: our own status write
+/// brings it back at once, and an account that is asked without end is locked.
+fn again_in(config: &Config) -> Option<Duration> {
+    let Login::Refused(problem) = &config.login else { return None };
+    let pause = if problem.reason == "CloudUnreachable" { REACH_AGAIN } else { LOGIN_AGAIN };
+    Some(config.tried.map_or(Duration::ZERO, |tried| pause.saturating_sub(tried.elapsed())))
 }
 
 /// By a live list: a cache may lag behind a node that was made just now.
@@ -93,8 +103,13 @@ async fn configure(
     };
     let print = fingerprint(cloud, secret.as_ref(), dns_secret.as_ref());
     let before = handle.config();
-    let standing = matches!(before.login, Login::In(_));
-    if standing && before.fingerprint == print && before.going == going {
+    let strayed = before.session.as_ref().is_some_and(Session::has_strayed);
+    let due = match &before.login {
+        Login::Pending => true,
+        Login::In(_) => strayed,
+        Login::Refused(_) => again_in(&before).is_none_or(|pause| pause.is_zero()),
+    };
+    if !due && before.fingerprint == print && before.going == going {
         return Ok(());
     }
     let Some(secret) = secret else {
@@ -129,6 +144,7 @@ fn config(cloud: &Cloud, going: bool, fingerprint: String) -> Config {
         spec: Some(cloud.spec.clone()),
         going,
         fingerprint,
+        tried: Some(Instant::now()),
         unfit: None,
         session: None,
         login: Login::Pending,

@@ -74,6 +74,14 @@ pub enum Error {
         /// What there is instead.
         text: String,
     },
+    /// A new token is for another project than the first: what is ours cannot be seen with it.
+    #[error("login: the credentials opened project {was} and now open {now}")]
+    ProjectChanged {
+        /// The id at the first login.
+        was: String,
+        /// The id now.
+        now: String,
+    },
     /// The `clouds.yaml` cannot be used.
     #[error(transparent)]
     Credentials(#[from] clouds_yaml::Error),
@@ -88,7 +96,7 @@ impl Error {
             Self::Throttled { .. } => Class::Busy,
             Self::NoAnswer { .. } | Self::Malformed { .. } => Class::Unreachable,
             Self::NoEndpoint { .. } => Class::Invalid,
-            Self::Credentials(_) => Class::Auth,
+            Self::Credentials(_) | Self::ProjectChanged { .. } => Class::Auth,
         }
     }
 
@@ -102,6 +110,7 @@ impl Error {
             | Self::Malformed { service: Service::Identity, .. }
             | Self::Throttled { .. }
             | Self::NoEndpoint { .. }
+            | Self::ProjectChanged { .. }
             | Self::Credentials(_) => Effect::None,
             Self::NoAnswer { effect, .. } => *effect,
             // A gateway speaks for a service that may still be at it.
@@ -127,6 +136,7 @@ impl Error {
             | Self::Throttled { .. }
             | Self::Malformed { .. }
             | Self::NoEndpoint { .. }
+            | Self::ProjectChanged { .. }
             | Self::Credentials(_) => None,
         }
     }
@@ -140,6 +150,7 @@ impl Error {
             Self::NoAnswer { .. }
             | Self::Malformed { .. }
             | Self::NoEndpoint { .. }
+            | Self::ProjectChanged { .. }
             | Self::Credentials(_) => None,
         }
     }

@@ -2,7 +2,7 @@
 //! request goes out.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -73,6 +73,8 @@ struct Inner {
     options: SessionOptions,
     limiter: Arc<Limiter>,
     token: ArcSwapOption<Token>,
+    /// The project of the first token.
+    home: OnceLock<Project>,
     /// Held while logging in, so that one does it for all.
     login: Mutex<LastLogin>,
 }
@@ -89,7 +91,13 @@ impl Session {
     #[must_use]
     pub fn new(options: SessionOptions) -> Self {
         let limiter = Limiter::new(options.rate);
-        Self(Arc::new(Inner { options, limiter, token: ArcSwapOption::empty(), login: Mutex::default() }))
+        Self(Arc::new(Inner {
+            options,
+            limiter,
+            token: ArcSwapOption::empty(),
+            home: OnceLock::new(),
+            login: Mutex::default(),
+        }))
     }
 
     /// Nova's calls.
@@ -128,6 +136,15 @@ impl Session {
     /// As Keystone answers.
     pub async fn login(&self) -> Result<Project, Error> {
         Ok(self.token(None).await?.project.clone())
+    }
+
+    /// Whether the last login opened another project than the first.
+    #[must_use]
+    pub fn has_strayed(&self) -> bool {
+        self.0
+            .login
+            .try_lock()
+            .is_ok_and(|last| matches!(last.failed, Some((_, Error::ProjectChanged { .. }))))
     }
 
     /// Sends a request whose answer's body does not matter.
@@ -257,7 +274,16 @@ impl Session {
         if let Err(error) = &token {
             self.heed(Service::Identity, error);
         }
-        token.map(Arc::new)
+        let token = token?;
+        let home = self.0.home.get_or_init(|| token.project.clone());
+        if home.id != token.project.id {
+            // There our lists would be empty, and every absence believed.
+            return Err(Error::ProjectChanged {
+                was: home.id.to_string(),
+                now: token.project.id.to_string(),
+            });
+        }
+        Ok(Arc::new(token))
     }
 }
 

@@ -70,7 +70,7 @@ pub struct Seams {
     /// The way to guests.
     pub dial: Dial,
     /// The time.
-    pub clock: fn() -> Timestamp,
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 /// What this process noted of a node.

@@ -21,9 +21,6 @@ pub enum Error {
     /// The API server's.
     #[error("the Kubernetes API: {}", said(.0))]
     Kube(#[from] kube::Error),
-    /// No answer from the API server.
-    #[error("the Kubernetes API: no answer within 30 s")]
-    Silent,
     /// Not sent: another node took the place or the name since the look.
     #[error("another node was quicker")]
     Overtaken,
@@ -49,9 +46,7 @@ impl Error {
         match self {
             Self::OpenStack(error) => error.class(),
             Self::Dns(error) => error.class(),
-            Self::Guest(_) | Self::Unready(_) | Self::Kube(_) | Self::Silent | Self::Overtaken => {
-                Class::Unreachable
-            }
+            Self::Guest(_) | Self::Unready(_) | Self::Kube(_) | Self::Overtaken => Class::Unreachable,
         }
     }
 
@@ -62,7 +57,7 @@ impl Error {
             Self::OpenStack(error) => error.effect(),
             Self::Dns(error) => error.effect(),
             Self::Guest(_) | Self::Unready(_) | Self::Overtaken => Effect::None,
-            Self::Kube(_) | Self::Silent => Effect::Unknown,
+            Self::Kube(_) => Effect::Unknown,
         }
     }
 
@@ -73,7 +68,7 @@ impl Error {
             Self::OpenStack(error) => error.class().reason(),
             Self::Dns(_) => "DNSUpdateFailed",
             Self::Guest(_) => "Booting",
-            Self::Kube(_) | Self::Silent => "KubernetesAPI",
+            Self::Kube(_) => "KubernetesAPI",
             Self::Unready(_) => "CloudUnreachable",
             Self::Overtaken => "Queued",
         }
@@ -96,12 +91,7 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::OpenStack(error) => error.retry_after(),
-            Self::Dns(_)
-            | Self::Guest(_)
-            | Self::Kube(_)
-            | Self::Silent
-            | Self::Overtaken
-            | Self::Unready(_) => None,
+            Self::Dns(_) | Self::Guest(_) | Self::Kube(_) | Self::Overtaken | Self::Unready(_) => None,
         }
     }
 
@@ -114,7 +104,6 @@ impl Error {
             | Self::Dns(_)
             | Self::Guest(_)
             | Self::Kube(_)
-            | Self::Silent
             | Self::Overtaken
             | Self::Unready(_) => None,
         }

@@ -2,22 +2,18 @@
 //! planned from: 409 ends the turn, and nothing is written.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::context::Context;
 use super::error::Error;
 use crate::api::testnode_status::TestNodeStatus;
 use crate::api::{MANAGER, TestNode};
-
-/// An API server that takes longer is asked again later. What came of it, the `resourceVersion` tells.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sets the finalizers.
 ///
@@ -30,7 +26,7 @@ pub(super) async fn set_finalizers(
 ) -> Result<(), Error> {
     let metadata = identity(node, &json!({ "finalizers": names }));
     let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let written = answered(api(node, ctx).patch(&node.name_any(), &PatchParams::default(), &patch)).await?;
+    let written = api(node, ctx).patch(&node.name_any(), &PatchParams::default(), &patch).await?;
     keep(written, ctx);
     Ok(())
 }
@@ -52,19 +48,10 @@ pub(super) async fn write_status(
         "status": status,
     });
     let params = PatchParams::apply(MANAGER).force();
-    let written =
-        answered(api(node, ctx).patch_status(&node.name_any(), &params, &Patch::Apply(body))).await?;
+    let written = api(node, ctx).patch_status(&node.name_any(), &params, &Patch::Apply(body)).await?;
     tell(node, &written, ctx).await;
     keep(written, ctx);
     Ok(())
-}
-
-/// kube's client waits for ever for an answer, and repeats what is refused for load.
-async fn answered<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
-    match timeout(PATIENCE, call).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(Error::Silent),
-    }
 }
 
 fn identity(node: &TestNode, more: &Value) -> Value {

@@ -22,7 +22,7 @@ use super::state::{
     Standing, is_failed,
 };
 use crate::api::common::ReadinessCheck;
-use crate::api::testnode_status::Attempt;
+use crate::api::testnode_status::{Attempt, DnsFacts};
 use crate::api::{FINALIZER_PREFIX, MachineType, TestNode};
 use crate::clouds::Handle;
 use crate::gate::{self, Claim, Rank};
@@ -47,12 +47,15 @@ pub struct Look {
 pub fn observe(node: &TestNode, ctx: &Context) -> Look {
     let uid = node.uid().unwrap_or_default();
     let machine = ctx.machine_types.get(&ObjectRef::new(&node.spec.machine_type));
-    let memory = memory::read(node.status.as_ref());
+    let mut memory = memory::read(node.status.as_ref());
     let held = held(node);
     let now = (ctx.seams.clock)();
     let mut desired = desired(node, machine.as_deref());
     let timeouts = machine.as_ref().map(|machine| machine.spec.timeouts.clone()).unwrap_or_default();
     let clouds = clouds(ctx, node, &uid, &memory, &held, now, timeouts.delete.or(Duration::from_mins(10)));
+    if memory.dns.is_none() {
+        memory.dns = lost_name(ctx, node, &uid, &memory, &clouds);
+    }
     keep_claim(ctx, node, &uid, &memory);
     let deleting = node.metadata.deletion_timestamp.is_some();
     let offers = match &machine {
@@ -73,8 +76,7 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
         guest: GuestView::default(),
         troubles: ctx.note(&uid, |notes| notes.troubles.clone()),
     };
-    let target = target_address(&seen);
-    seen.name = name(ctx, node, &uid, &seen.memory, target);
+    seen.name = name(ctx, node, &uid, &seen);
     seen.guest = ctx.note(&uid, |notes| guest(notes, &seen));
     Look { desired, seen, machine }
 }
@@ -223,20 +225,59 @@ fn keep_claim(ctx: &Context, node: &TestNode, uid: &str, memory: &Memory) {
     }
 }
 
-fn name(ctx: &Context, node: &TestNode, uid: &str, memory: &Memory, target: Option<IpAddr>) -> NameView {
-    let Some(dns) = &memory.dns else { return NameView::default() };
-    let cloud = memory.last().and_then(|attempt| ctx.clouds.find(&attempt.cloud));
-    let driver = cloud.and_then(|handle| handle.config().dns.clone());
+/// A status that was lost took the name along. Hostname and zone still tell it, and what it may point at is the
+/// addresses of our ports; unless the authority is known to say nothing of the kind, or it is somebody else's.
+fn lost_name(
+    ctx: &Context,
+    node: &TestNode,
+    uid: &str,
+    memory: &Memory,
+    clouds: &BTreeMap<String, CloudView>,
+) -> Option<DnsFacts> {
+    if !memory.attempts.is_empty() {
+        return None;
+    }
+    let (cloud, view) = clouds.iter().find(|(_, view)| !view.is_empty())?;
+    let config = ctx.clouds.find(cloud)?.config();
+    let park = config.dns.as_ref().map(|dns| dns.park);
+    let name = crate::clouds::fqdn(&config, node)?;
+    let own = own_addresses([view]);
+    let withdrawn = ctx.note(uid, |notes| match &notes.found {
+        Some((_, found)) => found.is_disjoint(&own),
+        None => notes.sent.is_some_and(|(_, address, _)| Some(address) == park),
+    });
+    if withdrawn || own.is_empty() || ctx.gate.holder(uid, &name, Some(&rank(node, memory))).is_some() {
+        return None;
+    }
+    let addresses = own.iter().map(ToString::to_string).collect();
+    Some(DnsFacts { name, addresses, verified_at: None })
+}
+
+fn own_addresses<'a>(views: impl IntoIterator<Item = &'a CloudView>) -> BTreeSet<IpAddr> {
+    views.into_iter().flat_map(|view| &view.ports).flat_map(|port| port.addresses.iter().copied()).collect()
+}
+
+fn name(ctx: &Context, node: &TestNode, uid: &str, seen: &Observed) -> NameView {
+    let Some(dns) = &seen.memory.dns else { return NameView::default() };
+    let target = target_address(seen);
+    let of_status = seen.memory.last().map(|attempt| &attempt.cloud);
+    let found_in = || seen.clouds.iter().find(|(_, view)| !view.is_empty()).map(|(cloud, _)| cloud);
+    let cloud = of_status.or_else(found_in).cloned();
+    let handle = cloud.as_ref().and_then(|cloud| ctx.clouds.find(cloud));
+    let driver = handle.and_then(|handle| handle.config().dns.clone());
     let now = Instant::now();
+    // What is withdrawn must be ours now, not minutes ago.
+    let stays = !seen.deleting && seen.memory.to_end().is_none();
     ctx.note(uid, |notes| {
         let found = notes.found.as_ref().filter(|(asked, found)| {
-            let right = target.is_some_and(|target| *found == BTreeSet::from([target]));
+            let right = stays && target.is_some_and(|target| *found == BTreeSet::from([target]));
             let patience = if right { RIGHT_FOR } else { WRONG_FOR };
             let after = notes.sent.as_ref().is_none_or(|(sent, _, _)| sent <= asked);
             after && now.duration_since(*asked) < patience
         });
         NameView {
-            holder: ctx.gate.holder(uid, &dns.name, Some(&rank(node, memory))),
+            cloud,
+            holder: ctx.gate.holder(uid, &dns.name, Some(&rank(node, &seen.memory))),
             verifiable: driver.as_ref().is_some_and(|dns| dns.verify.is_some()),
             found: found.map(|(_, found)| found.clone()),
             sent: notes.sent.map(|(sent, address, unchanged)| Sent {
@@ -245,6 +286,7 @@ fn name(ctx: &Context, node: &TestNode, uid: &str, memory: &Memory, target: Opti
                 age: now.duration_since(sent),
             }),
             park: driver.map(|dns| dns.park),
+            own: own_addresses(seen.clouds.values()),
         }
     })
 }

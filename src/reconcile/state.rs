@@ -398,6 +398,8 @@ pub enum Room {
 /// What is known of the node's name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NameView {
+    /// The cloud whose DNS it is in.
+    pub cloud: Option<String>,
     /// Another node that holds the name we claim, as `namespace/name`.
     pub holder: Option<String>,
     /// There is an authority to ask.
@@ -408,6 +410,8 @@ pub struct NameView {
     pub sent: Option<Sent>,
     /// The address names are parked on.
     pub park: Option<std::net::IpAddr>,
+    /// Addresses of the node's ports: ours, whether or not they were recorded.
+    pub own: BTreeSet<std::net::IpAddr>,
 }
 
 /// The last request to nsupdate-web for a name.

@@ -15,7 +15,7 @@ use crate::reconcile::observe::Look;
 
 /// The DNS of the cloud that the claimed name belongs to.
 fn dns(look: &Look, ctx: &Context) -> Result<Dns, Error> {
-    let cloud = look.seen.memory.last().and_then(|attempt| ctx.clouds.find(&attempt.cloud));
+    let cloud = look.seen.name.cloud.as_ref().and_then(|cloud| ctx.clouds.find(cloud));
     let dns = cloud.and_then(|handle| handle.config().dns.clone());
     dns.ok_or_else(|| Error::Unready("the DNS of the node's cloud cannot be used; see the Cloud".into()))
 }
@@ -31,7 +31,7 @@ pub(super) async fn set(address: IpAddr, node: &TestNode, look: &Look, ctx: &Con
         Ok(Answer::NoChange) => "no-change",
         Err(_) => "failed",
     };
-    let cloud = look.seen.memory.last().map(|attempt| attempt.cloud.clone()).unwrap_or_default();
+    let cloud = look.seen.name.cloud.clone().unwrap_or_default();
     ctx.metrics.dns_request(&cloud, "nsupdate-web", "set", Some(said), began.elapsed());
     // A request that failed may have been applied too: whatever was known of the zone is old.
     ctx.note(&uid, |notes| {
@@ -58,7 +58,7 @@ pub(super) async fn ask(node: &TestNode, look: &Look, ctx: &Context) -> Result<(
         Ok(address) => lookup::ask(&ctx.seams.dns, address, &name).await,
         Err(error) => Err(error),
     };
-    let cloud = look.seen.memory.last().map(|attempt| attempt.cloud.clone()).unwrap_or_default();
+    let cloud = look.seen.name.cloud.clone().unwrap_or_default();
     let said = if found.is_ok() { "answered" } else { "failed" };
     ctx.metrics.dns_request(&cloud, "authority", "ask", Some(said), began.elapsed());
     let found = found?.into_iter().collect();

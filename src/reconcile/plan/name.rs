@@ -47,7 +47,8 @@ fn recorded(dns: &DnsFacts) -> BTreeSet<IpAddr> {
 /// What the authority says is ours to change: nothing, parked, or addresses we recorded.
 fn is_ours(found: &BTreeSet<IpAddr>, dns: &DnsFacts, name: &NameView) -> bool {
     let own = recorded(dns);
-    found.iter().all(|address| own.contains(address) || Some(*address) == name.park)
+    let is_own = |address| own.contains(address) || name.own.contains(address);
+    found.iter().all(|address| is_own(address) || Some(*address) == name.park)
 }
 
 pub(super) fn publish_name(_: &Desired, seen: &Observed) -> Option<Step> {
@@ -57,10 +58,13 @@ pub(super) fn publish_name(_: &Desired, seen: &Observed) -> Option<Step> {
     }
     let step = if name.verifiable && name.found.is_none() {
         Step::Ask(Question::Name { fqdn: dns.name.clone() })
-    } else if is_published(seen) || name.found.as_ref().is_some_and(|found| !is_ours(found, dns, name)) {
+    } else if name.found.as_ref().is_some_and(|found| !is_ours(found, dns, name)) {
         return None;
     } else if !recorded(dns).contains(&target) {
+        // Even where the name says so already, of an attempt whose address was free again: it is withdrawn in the end.
         Step::Do(Change::RecordAddress { address: target })
+    } else if is_published(seen) {
+        return None;
     } else {
         Step::Do(set(name, target, name.park)?)
     };

@@ -1,0 +1,170 @@
+//! The ways from an operator to the world, none of which is a socket.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::body::{Body, to_bytes};
+use devcloud::{DevCloud, Dropped, Status};
+use testnode_operator::dns::exchange::Exchange;
+use testnode_operator::guest::tcp::Dial;
+use testnode_operator::openstack::Transport;
+use testnode_operator::openstack::transport::{Failure, TlsOptions};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tower::ServiceExt as _;
+
+/// The clouds by host, and the one that has the names.
+#[derive(Clone)]
+pub struct Wires {
+    pub began: Instant,
+    clouds: Arc<Mutex<BTreeMap<String, DevCloud>>>,
+    names: DevCloud,
+}
+
+/// What one operator's requests pass. Closed, it lets nothing out and nothing in, for ever.
+#[derive(Default)]
+pub struct Gate {
+    closed: AtomicBool,
+    passed: AtomicUsize,
+    closing: Mutex<Option<Closing>>,
+    shut: Notify,
+}
+
+/// At which request a gate closes by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Closing {
+    /// The first is 0.
+    pub at: usize,
+    /// Whether that request still takes effect.
+    pub reached: Reached,
+}
+
+/// How far a request came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reached {
+    /// It never left.
+    Nothing,
+    /// It took effect; the answer found nobody.
+    World,
+}
+
+impl Gate {
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.shut.notify_waiters();
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// How many requests have come by.
+    pub fn passed(&self) -> usize {
+        self.passed.load(Ordering::SeqCst)
+    }
+
+    /// Closes it at a request to come.
+    pub fn close_at(&self, closing: Closing) {
+        *self.closing.lock().unwrap() = Some(closing);
+    }
+
+    /// Lets a request by, or swallows it.
+    pub async fn pass<T>(&self, _what: &str, request: impl Future<Output = T>) -> T {
+        if self.is_closed() {
+            return std::future::pending().await;
+        }
+        let number = self.passed.fetch_add(1, Ordering::SeqCst);
+        let closing = *self.closing.lock().unwrap();
+        if let Some(closing) = closing.filter(|closing| closing.at == number) {
+            if closing.reached == Reached::World {
+                request.await;
+            }
+            self.close();
+            return std::future::pending().await;
+        }
+        let shut = self.shut.notified();
+        tokio::select! {
+            answer = request => answer,
+            () = shut => std::future::pending().await,
+        }
+    }
+}
+
+impl Wires {
+    pub fn new(names: DevCloud) -> Self {
+        Self { began: Instant::now(), clouds: Arc::default(), names }
+    }
+
+    pub fn plug(&self, host: &str, cloud: DevCloud) {
+        self.clouds.lock().unwrap().insert(host.to_owned(), cloud);
+    }
+
+    pub fn clouds(&self) -> BTreeMap<String, DevCloud> {
+        self.clouds.lock().unwrap().clone()
+    }
+
+    pub fn http(
+        &self,
+        gate: &Arc<Gate>,
+    ) -> Arc<dyn Fn(&TlsOptions) -> Result<Transport, Failure> + Send + Sync> {
+        let (wires, gate) = (self.clone(), gate.clone());
+        Arc::new(move |_| {
+            let (wires, gate) = (wires.clone(), gate.clone());
+            Ok(Transport::service(move |request| {
+                let (wires, gate) = (wires.clone(), gate.clone());
+                async move {
+                    let what = format!("{} {}", request.method(), request.uri());
+                    gate.pass(&what, wires.carry(request)).await
+                }
+            }))
+        })
+    }
+
+    async fn carry(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, Failure> {
+        let (mut head, body) = request.into_parts();
+        let host = head.uri.authority().unwrap().as_str().to_owned();
+        let Some(cloud) = self.clouds().remove(&host) else {
+            return Err(Failure::before(format!("{host}: connection refused")));
+        };
+        head.headers.insert(http::header::HOST, host.parse().unwrap());
+        let Ok(response) = cloud.router().oneshot(http::Request::from_parts(head, Body::from(body))).await;
+        if response.extensions().get::<Dropped>().is_some() {
+            return Err(Failure::after("connection closed".into()));
+        }
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Ok(http::Response::from_parts(head, body.to_vec()))
+    }
+
+    pub fn dns(&self, gate: &Arc<Gate>) -> Exchange {
+        let (names, gate) = (self.names.clone(), gate.clone());
+        Exchange::new(move |_, question, _| {
+            let (names, gate) = (names.clone(), gate.clone());
+            async move { gate.pass("DNS", async { Ok(names.dns(&question)) }).await }
+        })
+    }
+
+    /// A guest answers once its server is ACTIVE.
+    pub fn dial(&self, gate: &Arc<Gate>) -> Dial {
+        let (wires, gate) = (self.clone(), gate.clone());
+        Dial::new(move |address| {
+            let (wires, gate) = (wires.clone(), gate.clone());
+            async move { gate.pass("TCP", async { wires.knock(address.ip()) }).await }
+        })
+    }
+
+    fn knock(&self, address: IpAddr) -> io::Result<()> {
+        let answers = self.clouds().into_values().any(|cloud| {
+            let ports = cloud.ports();
+            let owner = ports.iter().find(|port| IpAddr::V4(port.address) == address);
+            owner.is_some_and(|port| {
+                let servers = cloud.servers();
+                servers.iter().any(|server| server.id == port.device_id && server.status == Status::Active)
+            })
+        });
+        if answers { Ok(()) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
+    }
+}
