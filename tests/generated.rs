@@ -36,7 +36,7 @@ fn the_chart_has_no_other_files() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let mut names: Vec<_> =
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.retain(|name| name.to_str().unwrap().ends_with(".yaml"));
+        names.retain(|name| Path::new(name).extension().is_some_and(|extension| extension == "yaml"));
         names.sort();
         names
     };
