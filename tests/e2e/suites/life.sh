@@ -80,8 +80,8 @@ test_the_status_says_what_there_is() {
 test_cloud_and_machine_type_say_how_they_are() {
   is_told 20 cloud/lab Ready True
   is_told 20 machinetype/lab Ready True
-  matches "$(kubectl get clouds | head -n 1)" '^NAME +READY +NODES +LIMIT .*AGE$'
-  matches "$(kubectl get mt | head -n 1)" '^NAME +CLOUDS +OSES +READY +AGE$'
+  matches "$(kubectl get clouds | sed -n 1p)" '^NAME +READY +NODES +LIMIT .*AGE$'
+  matches "$(kubectl get mt | sed -n 1p)" '^NAME +CLOUDS +OSES +READY +AGE$'
 }
 
 test_each_kind_goes_by_its_own_names_only() {
