@@ -24,6 +24,9 @@ use crate::reconcile::error::{Error, said};
 use crate::reconcile::reconcile;
 use crate::reconcile::status::PHASES;
 
+/// How often the notes of nodes that went without our doing are thrown away.
+const SWEEP: Duration = Duration::from_mins(1);
+
 /// Looks after nodes until told to stop; turns under way end first.
 pub async fn nodes(
     ctx: Arc<Context>,
@@ -37,7 +40,14 @@ pub async fn nodes(
     let nodes = controller.store();
     let counted = nodes.clone();
     ctx.metrics.before_scrape(move |metrics| metrics.count_nodes(by_phase(&counted.state())));
-    controller
+    let (known, shared) = (nodes.clone(), ctx.clone());
+    let sweep = async move {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            shared.forget_all_but(&known.state().iter().filter_map(|node| node.uid()).collect());
+        }
+    };
+    let turns = controller
         .with_config(Config::default().concurrency(at_once))
         .watches(Api::<MachineType>::all(client), watcher::Config::default(), move |machine| {
             let name = machine.name_any();
@@ -50,8 +60,11 @@ pub async fn nodes(
         .reconcile_on(wakes)
         .graceful_shutdown_on(stop)
         .run(reconcile, node_failed, ctx)
-        .for_each(|turn| async move { ended(turn) })
-        .await;
+        .for_each(|turn| async move { ended(turn) });
+    tokio::select! {
+        () = turns => {}
+        () = sweep => {}
+    }
 }
 
 /// How many nodes are in each phase.

@@ -1,4 +1,56 @@
 //! `TestNode`: a machine in a test lab as a Kubernetes object.
+//!
+//! ```text
+//! kubectl apply ─► API server: schema + CEL rules (crds/)
+//!                      │ watch                  ┌────────────── one for each Cloud ──────────────┐
+//!                      ▼                        │ inventory: bulk lists of servers, volumes and  │
+//!                controller  ◄── wakes nodes ───│ ports that carry our cluster id; answers of our│
+//!                      │         that changed   │ own calls folded in. catalogue: what it offers │
+//!                      ▼                        └───────────────▲────────────────────────────────┘
+//!                reconcile: one turn                            │
+//!    ┌─────────────────┬──────────────────┬─────────────────┐   │
+//!    ▼                 ▼                  ▼                 ▼   │
+//! observe ─────────► plan ────────────► act ───────────► report │
+//! reads memory       pure               one request      status, event
+//!    ▲               Desired, Observed    └─────────────────────┘
+//!    │               ─► Step              openstack, dns, guest, the API server
+//! inventory, catalogue, gate, notes
+//! ```
+//!
+//! Three decisions hold it together. **The world is the memory**: whatever is made carries the node's UID from the
+//! create request itself, and is read back, never remembered; a crash is a pause. **One change a turn**: its answer goes
+//! to the inventory, and the next look decides. **Finalizers and attempts are planned changes** like any other.
+//! `docs/protocol.md` tells what follows from them.
+//!
+//! # Where to begin
+//!
+//! | question | module |
+//! |---|---|
+//! | what may I write? | [`api`], and `crds/README.md` |
+//! | what happens after apply, in order? | the two lists in [`reconcile::plan`] |
+//! | why is my node in this state? | [`reconcile::status`], [`reconcile::plan::Waiting`], and `docs/operating.md` |
+//! | what is remembered, and where? | [`reconcile::memory`] |
+//! | what is asked of Nova? | [`openstack::compute`] |
+//! | which image, which flavor? | [`select`] |
+//! | what runs under what? | [`run`] |
+//!
+//! # Layers
+//!
+//! A module imports only what is above it; `tests/architecture/table.rs` has the table, with a reason a row, and the
+//! test beside it holds the sources to it.
+//!
+//! | layer | modules |
+//! |---|---|
+//! | leaves | [`api`], [`error`], [`ssh_key`], [`metrics`], [`telemetry`] |
+//! | clients | [`openstack`], [`dns`], [`guest`] |
+//! | decisions, **pure** | [`select`], [`cloud_init`], [`reconcile::state`], [`reconcile::plan`], [`reconcile::backoff`], [`reconcile::memory`], [`reconcile::status`], [`reconcile::userdata`] |
+//! | caches | [`inventory`], [`catalogue`] |
+//! | shared by all nodes | [`gate`]: who uses what; [`clouds`]: sessions, pollers, DNS |
+//! | the edges of a turn | [`reconcile::error`], [`reconcile::waker`], [`reconcile::context`], [`reconcile::observe`], [`reconcile::report`], [`reconcile::act`] |
+//! | a turn | [`mod@reconcile`] |
+//! | the process | [`controller`], [`lease`], [`admin`], [`cli`], [`run`] |
+//!
+//! Pure means: no `async`, no clock, no client, no log, nothing random, nothing remembered. The time is an argument.
 
 pub mod admin;
 pub mod api;

@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod context;
 pub mod error;
 pub mod memory;
+mod object;
 pub mod observe;
 pub mod plan;
 pub mod report;
@@ -35,8 +36,11 @@ use status::Outcome;
 /// A write that lost a race is planned anew from the object as the watch brings it.
 const AFTER_CONFLICT: Duration = Duration::from_millis(250);
 
-/// Progress is told this often at most: a step that takes less is not worth a write.
-const TELL: Duration = Duration::from_secs(2);
+/// What takes less than this is not worth a write, nor an event.
+const SHORT: Duration = Duration::from_secs(2);
+
+/// News of one and the same step is told this often at most.
+const NEWS: Duration = Duration::from_secs(10);
 
 /// While a node waits, it looks at least this often, should nothing wake it.
 const WAITING: Duration = Duration::from_secs(15);
@@ -96,11 +100,13 @@ async fn take(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
             debug!(%error, "the object was written meanwhile");
             Ok(Action::requeue(AFTER_CONFLICT))
         }
+        // The next look says what it waits for.
+        Err((_, _, Error::Overtaken)) => Ok(Action::requeue(Duration::ZERO)),
         Err((_, _, error)) if error.throttled().is_some() => {
             debug!(%error, "not sent");
             Ok(Action::requeue(error.throttled().unwrap_or(AFTER_CONFLICT)))
         }
-        Err((_, _, error @ Error::Kube(_))) => Err(error),
+        Err((_, _, error @ (Error::Kube(_) | Error::Silent))) => Err(error),
         Err((key, creating, error)) => failed(key, creating, &error, node, look, ctx).await,
     }
 }
@@ -147,8 +153,8 @@ async fn rest(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
     look_out(step, &uid, look, ctx);
     let outcome = Outcome::of(step, &look.seen);
     say(&outcome);
-    if let Some(pause) = told_just_now(&outcome, &uid, ctx) {
-        return Ok(Action::requeue(pause));
+    if let Some(pause) = told_later(&outcome, node, &uid, ctx) {
+        return Ok(next(step, &uid, look, ctx, pause));
     }
     // A node that holds nothing and goes is not ours to write any more.
     if !(look.seen.deleting && look.seen.held.is_empty()) {
@@ -159,26 +165,43 @@ async fn rest(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
             Err(error) => return Err(error),
         }
     }
-    Ok(match step {
+    Ok(next(step, &uid, look, ctx, WAITING))
+}
+
+/// When to look again, should nothing wake the node before.
+fn next(step: &Step, uid: &str, look: &Look, ctx: &Context, at_most: Duration) -> Action {
+    Action::requeue(match step {
         Step::Wait(Waiting { until: Some(until), .. }) => {
             let pause = Duration::try_from(until.duration_since(look.seen.now)).unwrap_or_default();
-            Action::requeue(pause.clamp(Duration::from_millis(100), WAITING))
+            pause.clamp(Duration::from_millis(100), at_most.max(Duration::from_millis(100)))
         }
-        Step::Wait(waiting) if waiting.reason == "Booting" => Action::requeue(guest_pause(&uid, ctx)),
-        Step::Wait(_) => Action::requeue(WAITING),
-        Step::Do(_) | Step::Ask(_) | Step::Rest => Action::requeue(ctx.resync),
+        Step::Wait(waiting) if waiting.reason == "Booting" => guest_pause(uid, ctx).min(at_most),
+        Step::Wait(_) => at_most,
+        Step::Do(_) | Step::Ask(_) | Step::Rest => ctx.resync,
     })
 }
 
-/// How long progress must wait until it is told. Success and what needs somebody are told at once.
-fn told_just_now(outcome: &Outcome, uid: &str, ctx: &Context) -> Option<Duration> {
-    match outcome {
-        Outcome::Ready | Outcome::Stalled(_) => None,
-        Outcome::Progressing(_) => {
-            let told = ctx.note(uid, |notes| notes.told)?;
-            TELL.checked_sub(told.elapsed()).filter(|pause| !pause.is_zero())
-        }
-    }
+/// How long progress must wait until it is told. Success, and what needs somebody, is told at once; so is the first
+/// word about a node.
+fn told_later(outcome: &Outcome, node: &TestNode, uid: &str, ctx: &Context) -> Option<Duration> {
+    let Outcome::Progressing(Problem { reason, .. }) = outcome else {
+        ctx.note(uid, |notes| notes.step = None);
+        return None;
+    };
+    let now = tokio::time::Instant::now();
+    let first = node.status.as_ref().is_none_or(|status| status.observed_generation.is_none());
+    ctx.note(uid, |notes| {
+        let since = match notes.step {
+            Some((step, since)) if step == *reason => since,
+            Some(_) | None => {
+                notes.step = Some((reason, now));
+                notes.told = None;
+                now
+            }
+        };
+        let due = notes.told.map_or(since + SHORT, |told| told + NEWS);
+        (due > now && !first).then(|| due - now)
+    })
 }
 
 fn say(outcome: &Outcome) {

@@ -139,7 +139,7 @@ async fn lead(
         }
         work(options, client, seams, metrics, known, told_to_stop).await;
     };
-    Ok(lease.hold(released).await?)
+    Ok(Box::pin(lease.hold(released)).await?)
 }
 
 /// Waits for the CRDs, whoever leads: a follower without them could not take over.

@@ -1,6 +1,9 @@
 //! Every generated file equals the code. `BLESS=1 cargo test --test generated` rewrites them.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+#[path = "generated/reference.rs"]
+mod reference;
 
 use std::path::Path;
 
@@ -28,6 +31,11 @@ fn the_crds_are_those_of_the_types() {
         // The chart cannot reach outside its folder.
         holds(&format!("charts/testnode-operator/files/{name}.yaml"), &text);
     }
+}
+
+#[test]
+fn the_field_reference_is_that_of_the_types() {
+    holds("crds/README.md", &reference::document(&crd::all()));
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! One turn of a Cloud: reads its Secret, logs in, pins region and project, and says how it stands.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -228,7 +227,6 @@ async fn tell(cloud: &Cloud, handle: &Handle, clouds: &Api<Cloud>, ctx: &Context
         nodes: Some(nodes),
         usage: Some(usage),
     };
-    ctx.forget_all_but(&living(ctx).await?);
     if status == before {
         return Ok(());
     }
@@ -243,11 +241,6 @@ async fn tell(cloud: &Cloud, handle: &Handle, clouds: &Api<Cloud>, ctx: &Context
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(()),
         written => written.map(drop),
     }
-}
-
-async fn living(ctx: &Context) -> Result<BTreeSet<String>, kube::Error> {
-    let nodes = Api::<TestNode>::all(ctx.client.clone()).list_metadata(&ListParams::default()).await?;
-    Ok(nodes.items.iter().filter_map(ResourceExt::uid).collect())
 }
 
 fn conditions(old: &[Condition], cloud: &Cloud, handle: &Handle, ctx: &Context) -> Vec<Condition> {

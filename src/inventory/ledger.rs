@@ -103,7 +103,8 @@ impl Ledger {
 
     /// What was seen of the node is old: something else that happened to it changed this too.
     pub fn outdated(&mut self, uid: &str, now: Instant) {
-        self.touches.entry(uid.to_owned()).or_default().dirty = Some(now);
+        let touch = self.touches.entry(uid.to_owned()).or_default();
+        *touch = Touch { changed: Some(now), dirty: Some(now), ..*touch };
     }
 
     /// The node is gone.

@@ -43,6 +43,8 @@ pub struct Entry<T> {
     pub missing: bool,
     /// We asked for its end, and that was answered.
     pub deleted: Option<Instant>,
+    /// When we first asked for its end.
+    pub first_deleted: Option<Instant>,
     /// Its end was brought about with that of another thing (a volume's with its server).
     pub goes_along: Option<Instant>,
     /// The last two listings that showed it: when they began, and how they showed it.
@@ -142,6 +144,7 @@ impl<T: Owned> Shelf<T> {
     pub fn deleted(&mut self, id: &str, now: Instant) {
         if let Some(entry) = self.entries.get_mut(id) {
             entry.deleted = Some(now);
+            entry.first_deleted.get_or_insert(now);
             entry.touched = Some(now);
         }
     }
@@ -208,12 +211,27 @@ impl<T: Owned> Shelf<T> {
 }
 
 impl<T> Entry<T> {
+    /// When what is known of it was told: the listing began, or our own call was answered.
+    #[must_use]
+    pub fn last_told(&self) -> Option<Instant> {
+        self.sightings.last().map(|(began, _)| *began).max(self.touched)
+    }
+
     fn new(object: T, owner: Owner, began: Option<Instant>, touched: Option<Instant>) -> Self
     where
         T: Clone,
     {
         let sightings = began.map(|began| (began, object.clone())).into_iter().collect();
-        Self { object, owner, missing: false, deleted: None, goes_along: None, sightings, touched }
+        Self {
+            object,
+            owner,
+            missing: false,
+            deleted: None,
+            first_deleted: None,
+            goes_along: None,
+            sightings,
+            touched,
+        }
     }
 }
 

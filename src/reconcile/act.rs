@@ -4,7 +4,6 @@
 mod cloud;
 mod name;
 mod object;
-pub(super) use object::write_status;
 mod question;
 
 use std::sync::Arc;

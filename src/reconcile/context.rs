@@ -102,7 +102,9 @@ pub struct Notes {
     pub forced: BTreeSet<String>,
     /// It waits for a place or a name.
     pub queued: bool,
-    /// When its status was last written.
+    /// What it does or waits for, and since when.
+    pub step: Option<(&'static str, Instant)>,
+    /// When that was last told.
     pub told: Option<Instant>,
 }
 

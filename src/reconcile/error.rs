@@ -21,6 +21,12 @@ pub enum Error {
     /// The API server's.
     #[error("the Kubernetes API: {}", said(.0))]
     Kube(#[from] kube::Error),
+    /// No answer from the API server.
+    #[error("the Kubernetes API: no answer within 30 s")]
+    Silent,
+    /// Not sent: another node took the place or the name since the look.
+    #[error("another node was quicker")]
+    Overtaken,
     /// Not sent: what it needs is not there.
     #[error("{0}")]
     Unready(String),
@@ -43,7 +49,9 @@ impl Error {
         match self {
             Self::OpenStack(error) => error.class(),
             Self::Dns(error) => error.class(),
-            Self::Guest(_) | Self::Unready(_) | Self::Kube(_) => Class::Unreachable,
+            Self::Guest(_) | Self::Unready(_) | Self::Kube(_) | Self::Silent | Self::Overtaken => {
+                Class::Unreachable
+            }
         }
     }
 
@@ -53,8 +61,8 @@ impl Error {
         match self {
             Self::OpenStack(error) => error.effect(),
             Self::Dns(error) => error.effect(),
-            Self::Guest(_) | Self::Unready(_) => Effect::None,
-            Self::Kube(_) => Effect::Unknown,
+            Self::Guest(_) | Self::Unready(_) | Self::Overtaken => Effect::None,
+            Self::Kube(_) | Self::Silent => Effect::Unknown,
         }
     }
 
@@ -65,8 +73,9 @@ impl Error {
             Self::OpenStack(error) => error.class().reason(),
             Self::Dns(_) => "DNSUpdateFailed",
             Self::Guest(_) => "Booting",
-            Self::Kube(_) => "KubernetesAPI",
+            Self::Kube(_) | Self::Silent => "KubernetesAPI",
             Self::Unready(_) => "CloudUnreachable",
+            Self::Overtaken => "Queued",
         }
     }
 
@@ -87,7 +96,12 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::OpenStack(error) => error.retry_after(),
-            Self::Dns(_) | Self::Guest(_) | Self::Kube(_) | Self::Unready(_) => None,
+            Self::Dns(_)
+            | Self::Guest(_)
+            | Self::Kube(_)
+            | Self::Silent
+            | Self::Overtaken
+            | Self::Unready(_) => None,
         }
     }
 
@@ -96,7 +110,13 @@ impl Error {
     pub fn throttled(&self) -> Option<Duration> {
         match self {
             Self::OpenStack(openstack::Error::Throttled { wait, .. }) => Some(*wait),
-            Self::OpenStack(_) | Self::Dns(_) | Self::Guest(_) | Self::Kube(_) | Self::Unready(_) => None,
+            Self::OpenStack(_)
+            | Self::Dns(_)
+            | Self::Guest(_)
+            | Self::Kube(_)
+            | Self::Silent
+            | Self::Overtaken
+            | Self::Unready(_) => None,
         }
     }
 

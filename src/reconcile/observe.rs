@@ -51,7 +51,8 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
     let held = held(node);
     let now = (ctx.seams.clock)();
     let mut desired = desired(node, machine.as_deref());
-    let clouds = clouds(ctx, node, &uid, &memory, &held, now);
+    let timeouts = machine.as_ref().map(|machine| machine.spec.timeouts.clone()).unwrap_or_default();
+    let clouds = clouds(ctx, node, &uid, &memory, &held, now, timeouts.delete.or(Duration::from_mins(10)));
     keep_claim(ctx, node, &uid, &memory);
     let deleting = node.metadata.deletion_timestamp.is_some();
     let offers = match &machine {
@@ -124,6 +125,7 @@ fn clouds(
     memory: &Memory,
     held: &BTreeSet<String>,
     now: Timestamp,
+    delete_timeout: Duration,
 ) -> BTreeMap<String, CloudView> {
     let unsettled = memory.attempts.iter().filter(|attempt| !attempt.settled || !is_failed(attempt));
     let mut names: BTreeSet<String> = unsettled.map(|attempt| attempt.cloud.clone()).collect();
@@ -136,7 +138,7 @@ fn clouds(
         .into_iter()
         .map(|name| {
             let view = match ctx.clouds.find(&name) {
-                Some(handle) => things::view(ctx, node, uid, memory, &handle, now),
+                Some(handle) => things::view(ctx, node, uid, memory, &handle, now, delete_timeout),
                 None => CloudView::empty(Standing::Away(Problem {
                     reason: "CloudNotFound",
                     message:

@@ -143,6 +143,8 @@ pub struct CloudView {
     pub fresh: PerKind<bool>,
     /// No create whose fate is unknown can take effect any more.
     pub settled: PerKind<bool>,
+    /// Something that was asked to go is not gone within `timeouts.delete`.
+    pub overdue: bool,
     /// Attempts whose server was seen, and is proved gone.
     pub servers_gone: BTreeSet<i64>,
     /// How long the current attempt has been launching, and booting, while we could look.
@@ -162,6 +164,7 @@ impl CloudView {
             ports: Vec::new(),
             fresh: PerKind { server: true, volume: true, port: true },
             settled: PerKind { server: true, volume: true, port: true },
+            overdue: false,
             servers_gone: BTreeSet::new(),
             launching_for: Duration::ZERO,
             booting_for: Duration::ZERO,

@@ -2,7 +2,13 @@
 //!
 //! `BLESS=1 cargo test --test chart` writes the table in its README.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on stops"
+)]
 
 mod values;
 
@@ -49,7 +55,8 @@ fn every_flag_is_a_value_with_the_same_default() {
         let setting = settings.iter().find(|setting| setting.path == value);
         let setting = setting.unwrap_or_else(|| panic!("values.yaml lacks {value}, the flag --{name}"));
         assert!(deployment.contains(&format!("name: {variable}\n")), "{variable} is not in the Deployment");
-        let default = setting.default.as_str().map_or_else(|| setting.default.to_string(), str::to_owned);
+        let text = setting.default.as_str().map(ToOwned::to_owned);
+        let default = text.unwrap_or_else(|| setting.default.to_string());
         let flags = flag.get_default_values().first().map(|text| text.to_str().unwrap().to_owned());
         // Where the release is, is where the operator is.
         let flags = flags.filter(|_| name != "namespace").unwrap_or_default();

@@ -200,6 +200,10 @@ impl Maker<'_> {
                     state.deleted(kind, id, now);
                 }
                 state.ledger_mut(kind).answered(&self.uid, now);
+                if matches!(change, Change::CreateServer { .. }) {
+                    // They were last seen free.
+                    state.outdate_volumes(&self.uid, now);
+                }
             }
             // Gone already, or not to be seen by this part of the cloud: a look tells.
             Err(Error::OpenStack(error)) if error.is_not_found() && !creating => {

@@ -1,21 +1,18 @@
-//! Changes of the object itself: finalizers, and what is remembered in its status. Each names the UID and the
-//! `resourceVersion` it was planned from: 409 ends the turn, and nothing is sent.
+//! Changes of the object itself: finalizers, and what is remembered in its status.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{Api, Patch, PatchParams};
-use kube::{Resource, ResourceExt};
-use serde_json::{Value, json};
-use tokio::time::Instant;
+use kube::ResourceExt;
 
-use crate::api::testnode_status::{Outcome as AttemptOutcome, TestNodeStatus};
-use crate::api::{FINALIZER_PREFIX, MANAGER, TestNode, finalizer};
+use crate::api::testnode_status::Outcome as AttemptOutcome;
+use crate::api::{FINALIZER_PREFIX, TestNode, finalizer};
 use crate::gate::{self, Claim};
 use crate::metrics::Phase;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::memory;
+use crate::reconcile::object::{set_finalizers, write_status};
 use crate::reconcile::observe::{Look, path};
 use crate::reconcile::plan::{Change, Step};
 use crate::reconcile::state::{Observed, Problem};
@@ -33,7 +30,7 @@ pub(super) async fn write(
         Change::AddFinalizer { cloud } => {
             let first = !node.finalizers().iter().any(|name| name.starts_with(FINALIZER_PREFIX));
             let names = node.finalizers().iter().cloned().chain([finalizer(cloud)]).collect();
-            finalizers(node, names, ctx).await?;
+            set_finalizers(node, names, ctx).await?;
             // The first of all, on an object without attempts: nothing of it can be anywhere.
             if first && look.seen.memory.attempts.is_empty() {
                 ctx.note(&uid, |notes| notes.born.insert(cloud.clone()));
@@ -45,7 +42,7 @@ pub(super) async fn write(
             let names: Vec<String> =
                 node.finalizers().iter().filter(|name| **name != gone).cloned().collect();
             let last = look.seen.deleting && !names.iter().any(|name| name.starts_with(FINALIZER_PREFIX));
-            finalizers(node, names, ctx).await?;
+            set_finalizers(node, names, ctx).await?;
             ctx.note(&uid, |notes| notes.born.remove(cloud));
             if last {
                 let asked = node.metadata.deletion_timestamp.as_ref();
@@ -71,8 +68,7 @@ pub(super) async fn write(
             };
             let bounds = ctx.clouds.find(&attempt.cloud).map(|handle| handle.bounds()).unwrap_or_default();
             if !ctx.gate.take(&uid, claim, &bounds) {
-                // Another node was quicker; the next look says so.
-                return Ok(());
+                return Err(Error::Overtaken);
             }
             remember(change, node, look, ctx).await?;
             ctx.note(&uid, |notes| {
@@ -173,56 +169,4 @@ fn settled_step(change: &Change) -> Step {
     } else {
         Step::Do(change.clone())
     }
-}
-
-async fn finalizers(node: &Arc<TestNode>, names: Vec<String>, ctx: &Context) -> Result<(), Error> {
-    let metadata = identity(node, &json!({ "finalizers": names }));
-    let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let written = api(node, ctx).patch(&node.name_any(), &PatchParams::default(), &patch).await?;
-    keep(written, ctx);
-    Ok(())
-}
-
-/// Writes a status, by server-side apply under our one field manager.
-///
-/// # Errors
-/// With 409 if somebody wrote the object since it was read.
-pub(in crate::reconcile) async fn write_status(
-    node: &Arc<TestNode>,
-    status: TestNodeStatus,
-    ctx: &Context,
-) -> Result<(), Error> {
-    let metadata = identity(node, &json!({ "name": node.name_any(), "namespace": node.namespace() }));
-    let body = json!({
-        "apiVersion": TestNode::api_version(&()),
-        "kind": TestNode::kind(&()),
-        "metadata": metadata,
-        "status": status,
-    });
-    let params = PatchParams::apply(MANAGER).force();
-    let written = api(node, ctx).patch_status(&node.name_any(), &params, &Patch::Apply(body)).await?;
-    crate::reconcile::report::tell(node, &written, ctx).await;
-    keep(written, ctx);
-    Ok(())
-}
-
-fn identity(node: &TestNode, more: &Value) -> Value {
-    let mut metadata = json!({ "uid": node.uid(), "resourceVersion": node.resource_version() });
-    if let (Some(all), Some(more)) = (metadata.as_object_mut(), more.as_object()) {
-        all.extend(more.clone());
-    }
-    metadata
-}
-
-/// The answer stands for the object until the watch is past it.
-fn keep(written: TestNode, ctx: &Context) {
-    let uid = written.uid().unwrap_or_default();
-    ctx.note(&uid, |notes| {
-        notes.written = Some(Arc::new(written));
-        notes.told = Some(Instant::now());
-    });
-}
-
-fn api(node: &TestNode, ctx: &Context) -> Api<TestNode> {
-    Api::namespaced(ctx.client.clone(), &node.namespace().unwrap_or_default())
 }

@@ -109,6 +109,10 @@ pub(super) async fn presence(
         }
         .unwrap_or(owner);
         state.gone(kind, id, &owner);
+        if kind == Kind::Server {
+            // Its volumes go now.
+            state.outdate_volumes(uid, now);
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What one cloud holds of one node, from its inventory.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -40,6 +41,7 @@ pub(super) fn view(
     memory: &Memory,
     handle: &Handle,
     now: Timestamp,
+    delete_timeout: Duration,
 ) -> CloudView {
     let (born, suspect) = past(ctx, uid, memory, &handle.name);
     let standing = match pinned(handle, memory) {
@@ -47,21 +49,17 @@ pub(super) fn view(
         None => handle.standing(born),
     };
     let from = handle.config().spec.as_ref().and_then(|spec| spec.address_from.clone());
-    let mut state = handle.inventory.lock();
+    let state = handle.inventory.lock();
     let attempt = memory.current().filter(|attempt| attempt.cloud == handle.name);
     ctx.note(uid, |notes| {
         let servers: Vec<Server> = state.servers.of(uid).map(|entry| server(entry, notes)).collect();
         for server in servers.iter().filter(|server| server.state == ServerState::Active) {
-            notes.active_since.entry(server.id.clone()).or_insert_with(|| {
-                // They were last seen free.
-                state.outdate_volumes(uid, Instant::now());
-                Instant::now()
-            });
+            notes.active_since.entry(server.id.clone()).or_insert_with(Instant::now);
         }
         let mut view = CloudView {
             standing,
             servers,
-            volumes: state.volumes.of(uid).map(|entry| volume(entry, notes)).collect(),
+            volumes: state.volumes.of(uid).map(|entry| volume(entry, &state, notes)).collect(),
             ports: state
                 .ports
                 .of(uid)
@@ -69,6 +67,7 @@ pub(super) fn view(
                 .collect(),
             fresh: PerKind::from_fn(|kind| state.ledger(kind).is_fresh(uid, born)),
             settled: PerKind::from_fn(|kind| state.ledger(kind).is_settled(uid, suspect)),
+            overdue: overdue(&state, uid, delete_timeout),
             servers_gone: state.servers.graves(uid).map(|(_, attempt)| *attempt).collect(),
             ..CloudView::empty(Standing::Seen)
         };
@@ -85,12 +84,21 @@ pub(super) fn view(
     })
 }
 
+/// Whether something goes for longer than it may; the clock stands while we cannot look.
+fn overdue(state: &State, uid: &str, delete_timeout: Duration) -> bool {
+    let servers = state.servers.of(uid).filter_map(|entry| entry.first_deleted);
+    let volumes = state.volumes.of(uid).filter_map(|entry| entry.first_deleted);
+    let ports = state.ports.of(uid).filter_map(|entry| entry.first_deleted);
+    let oldest = servers.chain(volumes).chain(ports).min();
+    oldest.is_some_and(|oldest| state.watched_for(oldest, Instant::now()) > delete_timeout)
+}
+
 /// Each clock stands while we could not look; for this process that is all the time before it began.
 fn clocks(view: &mut CloudView, state: &State, attempt: &Attempt, started: Instant, now: Timestamp) {
     let instant = Instant::now();
     let watched = |since: &Option<Time>| {
         let ago = since.as_ref().map(|since| now.duration_since(since.0));
-        let ago = ago.and_then(|ago| std::time::Duration::try_from(ago).ok()).unwrap_or_default();
+        let ago = ago.and_then(|ago| Duration::try_from(ago).ok()).unwrap_or_default();
         let since = instant.checked_sub(ago).unwrap_or(started).max(started);
         state.watched_for(since, instant)
     };
@@ -219,8 +227,12 @@ fn fault(text: &str) -> Fault {
     Fault { verdict, message: text.to_owned() }
 }
 
-fn volume(entry: &Entry<block_storage::Volume>, notes: &Notes) -> Volume {
+/// A volume, as the last list of volumes showed it, and as its ACTIVE server shows it: that list may be newer.
+fn volume(entry: &Entry<block_storage::Volume>, all: &State, notes: &Notes) -> Volume {
     let found = &entry.object;
+    let on = all.servers.of(&entry.owner.uid).find(|server| {
+        server.object.status == ServerStatus::Active && server.object.attached_volumes.contains(&found.id)
+    });
     let state = match &found.status {
         VolumeStatus::Creating => VolumeState::Creating,
         VolumeStatus::Available => VolumeState::Available,
@@ -231,6 +243,23 @@ fn volume(entry: &Entry<block_storage::Volume>, notes: &Notes) -> Volume {
         VolumeStatus::ErrorDeleting => VolumeState::ErrorDeleting,
         VolumeStatus::Other(_) => VolumeState::Other,
     };
+    let free = matches!(state, VolumeState::Available | VolumeState::Reserved);
+    let on = on.filter(|server| {
+        free && server.sightings.last().map(|(began, _)| began) > entry.last_told().as_ref()
+    });
+    if let Some(server) = on {
+        return Volume {
+            state: VolumeState::Attached,
+            servers: vec![server.object.id.0.clone()],
+            status: VolumeStatus::InUse.to_string(),
+            ..listed(entry, state, notes)
+        };
+    }
+    listed(entry, state, notes)
+}
+
+fn listed(entry: &Entry<block_storage::Volume>, state: VolumeState, notes: &Notes) -> Volume {
+    let found = &entry.object;
     Volume {
         id: found.id.0.clone(),
         attempt: entry.owner.attempt,

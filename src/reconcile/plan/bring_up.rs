@@ -309,9 +309,10 @@ pub(super) fn await_active(_: &Desired, seen: &Observed) -> Option<Step> {
     Some(open.look("Launching", message, Kind::Server))
 }
 
-/// A server has its volumes from its birth; one look at them after it became ACTIVE tells that this is so.
+/// A server has its volumes from its birth. Where it does not show them, one look at them tells.
 pub(super) fn confirm_volumes(_: &Desired, seen: &Observed) -> Option<Step> {
-    let open = Open::of(seen).filter(|open| !open.volumes.is_empty() && !open.view.fresh.volume)?;
+    let open = Open::of(seen).filter(|open| !open.view.fresh.volume)?;
+    open.volumes.iter().find(|volume| volume.state != VolumeState::Attached)?;
     Some(open.look("AttachingVolumes", "waiting for a look at the volumes of the server", Kind::Volume))
 }
 

@@ -80,9 +80,22 @@ pub(super) fn await_servers(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
     if let Some(server) = view.servers.first() {
         let message = format!("waiting for server {} in cloud {cloud} to be gone", server.id);
-        return Some(Step::Wait(Waiting::look("DeletingServer", message, cloud, Kind::Server)));
+        return Some(going("DeletingServer", message, view, cloud, Kind::Server));
     }
     fresh(view, cloud, Kind::Server)
+}
+
+/// Waits for something to be gone; after `timeouts.delete` somebody else must help.
+fn going(reason: &'static str, message: String, view: &CloudView, cloud: &str, kind: Kind) -> Step {
+    if !view.overdue {
+        return Step::Wait(Waiting::look(reason, message, cloud, kind));
+    }
+    let message = format!(
+        "{message}, for longer than timeouts.delete; it is asked for again and again: ask an administrator of the cloud what \
+         keeps it"
+    );
+    let looks = vec![(cloud.to_owned(), kind)];
+    Step::Wait(Waiting { looks, ..Waiting::stalled("DeleteStuck", message) })
 }
 
 /// Before anything is deleted that a server may still get, the look at servers must show every change.
@@ -138,7 +151,7 @@ pub(super) fn await_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
     if let Some(volume) = view.volumes.first() {
         let message =
             format!("waiting for volume {} ({}) in cloud {cloud} to be gone", volume.key, volume.id);
-        return Some(Step::Wait(Waiting::look("DeletingVolumes", message, cloud, Kind::Volume)));
+        return Some(going("DeletingVolumes", message, view, cloud, Kind::Volume));
     }
     fresh(view, cloud, Kind::Volume)
 }
@@ -152,7 +165,7 @@ pub(super) fn await_ports(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
     if let Some(port) = view.ports.first() {
         let message = format!("waiting for port {} in cloud {cloud} to be gone", port.id);
-        return Some(Step::Wait(Waiting::look("DeletingPorts", message, cloud, Kind::Port)));
+        return Some(going("DeletingPorts", message, view, cloud, Kind::Port));
     }
     fresh(view, cloud, Kind::Port)
 }

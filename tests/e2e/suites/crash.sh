@@ -1,36 +1,33 @@
 # shellcheck shell=bash
 # Killed at any instant and started again, the operator goes on where the world is: no twin, no leak.
 
-test_killed_after_the_first_volume_it_leaves_one_server() { survives 'volumes_of mortal'; }
-
-test_killed_after_the_port_it_leaves_one_server() { survives 'ports_of mortal'; }
-
-test_killed_after_the_server_it_leaves_one_server() { survives 'servers_of mortal'; }
-
-test_killed_while_the_server_is_made_and_not_yet_answered_it_leaves_one_server() {
+# One test, so that what each killed operator left unknown settles for all nodes at once.
+test_killed_at_any_step_of_a_bring_up_it_leaves_one_server() {
+  survives volume 'volumes_of volume'
+  survives port 'ports_of port'
+  survives server 'servers_of server'
+  # Killed while the server is made and not yet answered.
   at_devcloud POST faults '{"service": "nova", "path": "^POST /servers$", "times": 1,
     "effect": {"kind": "slow", "by": "20s", "when": "after"}}' >/dev/null
-  survives 'servers_of mortal'
-}
-
-test_the_reply_to_the_server_is_lost_and_there_is_one_server() {
+  survives unanswered 'servers_of unanswered'
+  # The reply is lost, and nobody killed.
   at_devcloud POST faults '{"service": "nova", "path": "^POST /servers$", "times": 1,
     "effect": {"kind": "drop", "when": "after"}}' >/dev/null
   node unheard 'volumes: [{name: osd, sizeGiB: 1}]' | apply
   wait_ready unheard
-  equal 1 "$(servers_of unheard | jq length)" servers
+  equal 1 "$(servers_of unheard | jq length)" 'servers of unheard'
 }
 
-# survives COMMAND: the operator is killed as soon as the command lists something.
+# survives NODE COMMAND: the operator is killed as soon as the command lists something.
 survives() {
-  node mortal 'volumes: [{name: osd, count: 2, sizeGiB: 1}]' | apply
-  eventually 20 lists_something "$1"
+  node "$1" 'volumes: [{name: osd, count: 2, sizeGiB: 1}]' | apply
+  eventually 20 lists_something "$2"
   kill_operator
   start_operator
-  wait_ready mortal 90
-  equal 1 "$(servers_of mortal | jq length)" servers
-  equal 2 "$(volumes_of mortal | jq length)" volumes
-  equal 1 "$(ports_of mortal | jq length)" ports
+  wait_ready "$1" 90
+  equal 1 "$(servers_of "$1" | jq length)" "servers of $1"
+  equal 2 "$(volumes_of "$1" | jq length)" "volumes of $1"
+  equal 1 "$(ports_of "$1" | jq length)" "ports of $1"
 }
 
 lists_something() { (($($1 | jq length) > 0)); }
