@@ -170,7 +170,7 @@ lab_objects() {
 
 # cloud_name: the first entry of devcloud's clouds.yaml.
 cloud_name() {
-  at_devcloud GET clouds.yaml | sed -n 's/^ \{2,4\}\([A-Za-z0-9_-]*\): *$/\1/p' | head -n 1
+  at_devcloud GET clouds.yaml | sed -n 's/^ \{2,4\}\([A-Za-z0-9_-]*\): *$/\1/p' | sed -n 1p
 }
 
 # credentials NAME [SED...]: a Secret with devcloud's clouds.yaml, edited.
