@@ -6,14 +6,14 @@ use crate::reconcile::state::{
     CloudView, Desired, Observed, Port, Presence, Server, ServerState, Volume, VolumeState,
 };
 
-/// The server of an attempt: the one that the status shows, if it lives, else the oldest that is not in ERROR.
+/// The server of an attempt: the one that the status shows, if it lives, else the oldest that stays and is not in ERROR.
 #[must_use]
 pub fn kept_server<'a>(seen: &Observed, view: &'a CloudView, attempt: &Attempt) -> Option<&'a Server> {
     let hint = seen.memory.hints.server.as_deref();
-    view.servers
-        .iter()
-        .filter(|server| server.attempt == attempt.number)
-        .min_by_key(|s| (Some(s.id.as_str()) != hint, s.state == ServerState::Error, s.created, s.id.clone()))
+    view.servers.iter().filter(|server| server.attempt == attempt.number).min_by_key(|s| {
+        let goes = s.presence == Presence::Going;
+        (Some(s.id.as_str()) != hint, goes, s.state == ServerState::Error, s.created, s.id.clone())
+    })
 }
 
 /// The volumes of an attempt, one per key: what the kept server has, else the oldest.

@@ -108,6 +108,10 @@ fn fresh(view: &CloudView, cloud: &str, kind: Kind) -> Option<Step> {
 /// appear any more may they be freed: freed under a POST in flight they would let a twin be made.
 pub(super) fn free_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
+    // They went along with their server; only what a fresh look still shows is ours to free and to delete.
+    if let (false, Some(step)) = (view.volumes.is_empty(), fresh(view, cloud, Kind::Volume)) {
+        return Some(step);
+    }
     let volume = view
         .volumes
         .iter()
@@ -124,12 +128,8 @@ pub(super) fn free_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
     })
 }
 
-/// They went along with their server; what a fresh look still shows is deleted.
 pub(super) fn delete_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
-    if let (false, Some(step)) = (view.volumes.is_empty(), fresh(view, cloud, Kind::Volume)) {
-        return Some(step);
-    }
     let volume = view.volumes.iter().find(|volume| {
         matches!(volume.state, VolumeState::Available | VolumeState::Error | VolumeState::Creating)
             && volume.presence == Presence::There

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::Outcome;
 use crate::reconcile::plan::{is_published, kept_server, kept_volumes, target_address};
-use crate::reconcile::state::{Desired, Observed, Problem, Resolution, ServerState};
+use crate::reconcile::state::{Desired, Observed, Problem, Resolution, ServerState, Standing};
 
 /// A process that has just begun has not looked yet: that says nothing of the node.
 const BEFORE_RESTART: &str = "LookingAround";
@@ -49,12 +49,24 @@ pub(super) fn conditions(
 ) -> Vec<Condition> {
     let mut list = List { old, generation: desired.generation, now: seen.now, new: Vec::new() };
     overall(&mut list, desired, seen, outcome);
-    resolved(&mut list, seen);
-    server(&mut list, seen);
-    volumes(&mut list, seen);
-    name(&mut list, seen);
-    booted(&mut list, seen);
+    if can_look(seen) {
+        resolved(&mut list, seen);
+        server(&mut list, seen);
+        volumes(&mut list, seen);
+        name(&mut list, seen);
+        booted(&mut list, seen);
+    } else {
+        for kind in ["Resolved", "ServerReady", "VolumesAttached", "DNSReady", "Booted"] {
+            list.keep(kind);
+        }
+    }
     list.new
+}
+
+/// Whether the cloud of the current attempt was looked at. If not, what was said of it stands.
+fn can_look(seen: &Observed) -> bool {
+    let view = seen.memory.current().and_then(|attempt| seen.clouds.get(&attempt.cloud));
+    view.is_none_or(|view| view.standing == Standing::Seen)
 }
 
 struct List<'a> {

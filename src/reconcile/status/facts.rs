@@ -8,7 +8,7 @@ use crate::api::testnode_status::{
     AddressFacts, Attempt, PortFacts, SshFacts, TestNodeStatus, Times, VolumeFacts,
 };
 use crate::reconcile::plan::{is_published, kept_ports, kept_server, kept_volumes, target_address};
-use crate::reconcile::state::{CloudView, Desired, Observed, Server, ServerState};
+use crate::reconcile::state::{CloudView, Desired, Observed, Server, ServerState, Standing};
 
 const SSH_PORT: i32 = 22;
 
@@ -33,8 +33,12 @@ pub(super) fn facts(before: Option<&TestNodeStatus>, desired: &Desired, seen: &O
         dns.verified_at = verified_at(&before, seen);
     }
     let view = last.and_then(|attempt| seen.clouds.get(&attempt.cloud));
-    if let (Some(attempt), Some(view)) = (last, view) {
-        things(&mut status, seen, attempt, view);
+    match (last, view) {
+        (Some(attempt), Some(view)) if view.standing == Standing::Seen => {
+            things(&mut status, seen, attempt, view);
+        }
+        (Some(_), _) => as_it_was(&mut status, before),
+        (None, _) => {}
     }
     instants(&mut status, seen);
     status
@@ -44,6 +48,16 @@ pub(super) fn facts(before: Option<&TestNodeStatus>, desired: &Desired, seen: &O
 fn verified_at(before: &TestNodeStatus, seen: &Observed) -> Option<Time> {
     let before = before.dns.as_ref().and_then(|dns| dns.verified_at.clone());
     if seen.name.verifiable && is_published(seen) { before.or(Some(Time(seen.now))) } else { before }
+}
+
+/// "Could not look" is not "is not there".
+fn as_it_was(status: &mut TestNodeStatus, before: TestNodeStatus) {
+    status.server = before.server;
+    status.volumes = before.volumes;
+    status.ports = before.ports;
+    status.addresses = before.addresses;
+    status.access_ip = before.access_ip;
+    status.ssh = before.ssh;
 }
 
 fn things(status: &mut TestNodeStatus, seen: &Observed, attempt: &Attempt, view: &CloudView) {
