@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::Outcome;
 use crate::reconcile::plan::{is_published, kept_server, kept_volumes, target_address};
-use crate::reconcile::state::{Desired, Observed, Problem, Resolution, ServerState};
+use crate::reconcile::state::{Desired, Observed, Problem, Resolution, ServerState, Standing};
 
 /// A process that has just begun has not looked yet: that says nothing of the node.
 const BEFORE_RESTART: &str = "LookingAround";
@@ -50,11 +50,23 @@ pub(super) fn conditions(
     let mut list = List { old, generation: desired.generation, now: seen.now, new: Vec::new() };
     overall(&mut list, desired, seen, outcome);
     resolved(&mut list, seen);
+    if is_blind(seen) {
+        for kind in ["ServerReady", "VolumesAttached", "DNSReady", "Booted"] {
+            list.keep(kind);
+        }
+        return list.new;
+    }
     server(&mut list, seen);
     volumes(&mut list, seen);
     name(&mut list, seen);
     booted(&mut list, seen);
     list.new
+}
+
+/// The cloud of the machine cannot be looked at, or was not yet: what was said last stands.
+fn is_blind(seen: &Observed) -> bool {
+    let view = seen.memory.current().and_then(|attempt| seen.clouds.get(&attempt.cloud));
+    view.is_some_and(|view| view.standing != Standing::Seen && view.is_empty())
 }
 
 struct List<'a> {

@@ -8,7 +8,7 @@ use crate::api::testnode_status::{
     AddressFacts, Attempt, PortFacts, SshFacts, TestNodeStatus, Times, VolumeFacts,
 };
 use crate::reconcile::plan::{is_published, kept_ports, kept_server, kept_volumes, target_address};
-use crate::reconcile::state::{CloudView, Desired, Observed, Server, ServerState};
+use crate::reconcile::state::{CloudView, Desired, Observed, Server, ServerState, Standing};
 
 const SSH_PORT: i32 = 22;
 
@@ -33,8 +33,18 @@ pub(super) fn facts(before: Option<&TestNodeStatus>, desired: &Desired, seen: &O
         dns.verified_at = verified_at(&before, seen);
     }
     let view = last.and_then(|attempt| seen.clouds.get(&attempt.cloud));
-    if let (Some(attempt), Some(view)) = (last, view) {
-        things(&mut status, seen, attempt, view);
+    match (last, view) {
+        (Some(attempt), Some(view)) if view.standing == Standing::Seen || !view.is_empty() => {
+            things(&mut status, seen, attempt, view);
+        }
+        (Some(_), Some(_)) => {
+            status.server = before.server;
+            status.volumes = before.volumes;
+            status.ports = before.ports;
+            status.addresses = before.addresses;
+            status.access_ip = before.access_ip;
+        }
+        (None, _) | (_, None) => {}
     }
     instants(&mut status, seen);
     status
