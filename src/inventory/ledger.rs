@@ -13,6 +13,9 @@ pub const SETTLING: Duration = Duration::from_secs(90);
 /// The first look after a change of ours.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
+/// A listing must begin after what it is to show, not with it, however coarse the clock.
+const TICK: Duration = Duration::from_millis(1);
+
 /// So long after a change a node is looked at each second.
 const YOUNG: Duration = Duration::from_secs(3);
 
@@ -176,9 +179,10 @@ impl Ledger {
         }
         let Some(last) = self.last() else { return now };
         let wanted = self.wants.iter().map(|(uid, not_before)| {
-            let changed = self.touches.get(uid).and_then(|touch| touch.changed);
-            let young = changed.is_some_and(|changed| now < changed + YOUNG);
-            (*not_before).max(last + if young { FIRST_LOOK.min(active) } else { active })
+            let touch = self.touches.get(uid).copied().unwrap_or_default();
+            let young = touch.changed.is_some_and(|changed| now < changed + YOUNG);
+            let due = (*not_before).max(last + if young { FIRST_LOOK.min(active) } else { active });
+            touch.dirty.map_or(due, |dirty| due.max(dirty + TICK))
         });
         wanted.chain([last + idle]).min().unwrap_or(last + idle)
     }

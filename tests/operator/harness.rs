@@ -1,19 +1,25 @@
 //! A lab: one API server, some clouds, and at most one operator that can be killed at any request.
 
 mod operator;
+mod stranger;
+mod tell;
 mod wires;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use devcloud::{DevCloud, Service, Settings};
+use devcloud::{DevCloud, Settings};
 use devcluster::DevCluster;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-use testnode_operator::api::crd;
+use testnode_operator::api::{TestNode, crd};
 use tokio::time::{Instant, sleep};
 
-pub use operator::Operator;
-pub use wires::Wires;
+use operator::Operator;
+pub use stranger::Stranger;
+pub use wires::{Closing, Reached, Wires};
 
 /// Where the operator is at home.
 pub const SYSTEM: &str = "testnode-system";
@@ -27,13 +33,26 @@ pub struct Lab {
     pub cluster: DevCluster,
     /// The cloud `lab`, which has the names too.
     pub cloud: DevCloud,
-    wires: Wires,
+    pub wires: Wires,
     operator: Option<Operator>,
+    /// Nodes with two servers, neither being deleted, and since when.
+    twins: Mutex<BTreeMap<String, Instant>>,
+}
+
+/// Two volumes, as a storage test wants them.
+pub fn two_volumes() -> Value {
+    json!({"volumes": [{"name": "osd", "count": 2, "sizeGiB": 1}]})
 }
 
 /// Settings of a cloud whose guests are up at once, so that what is measured is us.
 pub fn quick() -> Settings {
-    Settings { guest_boot: Duration::ZERO, epoch: Some(epoch()), ..Settings::default() }
+    Settings {
+        guest_boot: Duration::ZERO,
+        // Two things never happen at quite the same instant.
+        api_latency: Duration::from_millis(10),
+        epoch: Some(epoch()),
+        ..Settings::default()
+    }
 }
 
 fn epoch() -> jiff::Timestamp {
@@ -63,7 +82,7 @@ impl Lab {
         cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})).unwrap();
         let cloud = DevCloud::new(settings);
         let wires = Wires::new(cloud.clone());
-        let lab = Self { cluster, cloud: cloud.clone(), wires, operator: None };
+        let lab = Self { cluster, cloud: cloud.clone(), wires, operator: None, twins: Mutex::default() };
         lab.add_cloud("lab", cloud);
         lab
     }
@@ -93,10 +112,14 @@ impl Lab {
         }));
     }
 
-    /// Starts an operator.
-    pub fn start(&mut self) -> &Operator {
+    pub fn namespace(&self, name: &str) {
+        self.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+    }
+
+    /// Starts an operator, after killing the one there was.
+    pub fn start(&mut self) {
         self.operator = None;
-        self.operator.insert(Operator::start(&self.cluster, &self.wires))
+        self.operator = Some(Operator::start(&self.cluster, &self.wires));
     }
 
     /// Ends the operator as a power cut does.
@@ -113,13 +136,17 @@ impl Lab {
     }
 
     /// Applies a node of the lab's machine type.
-    pub fn node(&self, name: &str, mut spec: Value) -> Value {
+    pub fn node(&self, name: &str, spec: Value) -> Value {
+        self.node_in("default", name, spec)
+    }
+
+    pub fn node_in(&self, namespace: &str, name: &str, mut spec: Value) -> Value {
         if spec.get("machineType").is_none() {
             spec["machineType"] = "lab".into();
         }
         self.apply(json!({
             "apiVersion": "testnode.dev/v1alpha1", "kind": "TestNode",
-            "metadata": {"name": name, "namespace": "default"}, "spec": spec,
+            "metadata": {"name": name, "namespace": namespace}, "spec": spec,
         }))
     }
 
@@ -163,14 +190,51 @@ impl Lab {
         self.says(name, "Ready").0 == "True"
     }
 
+    /// Loses a node's status, as a careless restore does.
+    pub async fn wipe_status(&self, name: &str) {
+        let nodes: kube::Api<TestNode> = kube::Api::default_namespaced(operator::client(&self.cluster, None));
+        let nothing = Patch::Merge(json!({"status": null}));
+        nodes.patch_status(name, &PatchParams::default(), &nothing).await.unwrap();
+    }
+
     /// Waits until something is true, `within` so many seconds, and says how long it took.
     pub async fn until(&self, what: &str, within: u64, is_so: impl Fn(&Self) -> bool) -> Duration {
         let (began, limit) = (Instant::now(), Duration::from_secs(within));
         while !is_so(self) {
             assert!(began.elapsed() < limit, "not within {within} s: {what}\n{}", self.story());
+            self.watch_for_twins();
             sleep(BEAT).await;
         }
         began.elapsed()
+    }
+
+    /// The same, and whenever the operator has ended or was killed, another is started.
+    pub async fn in_the_end(&mut self, what: &str, within: u64, is_so: impl Fn(&Self) -> bool) {
+        let (began, limit) = (Instant::now(), Duration::from_secs(within));
+        while !is_so(self) {
+            assert!(began.elapsed() < limit, "not within {within} s: {what}\n{}", self.story());
+            if self.operator().has_ended() {
+                self.start();
+            }
+            self.watch_for_twins();
+            sleep(BEAT).await;
+        }
+    }
+
+    /// No node has two servers, neither being deleted, for longer than one poll.
+    fn watch_for_twins(&self) {
+        let mut servers: BTreeMap<String, usize> = BTreeMap::new();
+        for server in self.wires.clouds().into_values().flat_map(|cloud| cloud.servers()) {
+            if let Some(uid) = server.metadata.get("testnode-uid").filter(|_| !server.deleting) {
+                *servers.entry(uid.clone()).or_default() += 1;
+            }
+        }
+        let mut twins = self.twins.lock().unwrap();
+        twins.retain(|uid, _| servers.get(uid).is_some_and(|count| *count > 1));
+        for (uid, _) in servers.into_iter().filter(|(_, count)| *count > 1) {
+            let since = *twins.entry(uid).or_insert_with(Instant::now);
+            assert!(since.elapsed() < Duration::from_millis(2500), "a twin\n{}", self.story());
+        }
     }
 
     pub async fn ready(&self, name: &str, within: u64) -> Duration {
@@ -197,53 +261,6 @@ impl Lab {
         for (name, addresses) in self.cloud.records() {
             assert!(addresses.iter().eq([&park]), "{name} still says {addresses:?}\n{}", self.story());
         }
-    }
-
-    /// How many cloud calls were made since they were forgotten, DNS not counted.
-    pub fn cloud_calls(&self) -> usize {
-        let all = self.wires.clouds().into_iter().flat_map(|(_, cloud)| cloud.calls());
-        all.filter(|call| !matches!(call.service, Service::NsupdateWeb | Service::Dns)).count()
-    }
-
-    pub fn forget_calls(&self) {
-        self.wires.clouds().into_iter().for_each(|(_, cloud)| cloud.forget_calls());
-    }
-
-    /// How many writes the operator made to a node, refused ones included.
-    pub fn kubernetes_writes(&self, name: &str) -> usize {
-        let log = self.cluster.faults().log();
-        log.iter().filter(|written| written.call.resource == "testnodes" && written.call.name == name).count()
-    }
-
-    /// What there is and what was asked, for a reader of a test that failed.
-    pub fn story(&self) -> String {
-        let mut lines = Vec::new();
-        for node in self.cluster.list("testnodes", "") {
-            let status = serde_json::to_string_pretty(&node["status"]).unwrap();
-            lines.push(format!("{} {} {status}", node["metadata"]["name"], node["metadata"]["finalizers"]));
-        }
-        for (host, cloud) in self.wires.clouds() {
-            let calls = cloud.calls();
-            for call in calls.iter().skip(calls.len().saturating_sub(60)) {
-                let since = call.at.duration_since(self.wires.began).as_secs_f32();
-                lines.push(format!(
-                    "{since:8.2} {host} {:?} {} {:?}",
-                    call.service, call.template, call.status
-                ));
-            }
-            let left = cloud
-                .servers()
-                .iter()
-                .map(|server| format!("server {} {:?}", server.name, server.status))
-                .collect::<Vec<_>>();
-            lines.push(format!(
-                "{host}: {left:?}, {} volumes, {} ports",
-                cloud.volumes().len(),
-                cloud.ports().len()
-            ));
-        }
-        lines.push(format!("{:?}", self.cloud.records()));
-        lines.join("\n")
     }
 }
 

@@ -9,5 +9,14 @@
     reason = "a test says by panicking that it failed"
 )]
 
+mod cost;
+mod crash;
+mod crowd;
+mod faults;
 mod harness;
+mod input;
+mod kubernetes;
+mod launch;
 mod life;
+mod loss;
+mod names;

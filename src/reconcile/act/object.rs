@@ -151,7 +151,7 @@ async fn remember(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Cont
         | Change::ForceDeleteServer { .. }
         | Change::FreeVolume { .. }
         | Change::DeleteVolume { .. }
-        | Change::DeletePort { .. } => Outcome::of(&settled_step(change), &seen),
+        | Change::DeletePort { .. } => Outcome::of(&settled_step(change, &seen), &seen),
     };
     let mut status = status::project(node.status.as_ref(), &look.desired, &seen, &outcome);
     if let Change::CloseAttempt(closing) = change
@@ -162,9 +162,10 @@ async fn remember(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Cont
     write_status(node, status, ctx).await
 }
 
-/// A node at rest whose attempt is only marked as settled stays at rest.
-fn settled_step(change: &Change) -> Step {
-    if matches!(change, Change::SettleAttempt { .. } | Change::RecordFound(_)) {
+/// A node at rest whose attempt is only marked as settled stays at rest. One whose attempt failed never was.
+fn settled_step(change: &Change, seen: &Observed) -> Step {
+    let rests = seen.memory.current().is_some_and(|attempt| attempt.closed_at.is_some());
+    if rests && matches!(change, Change::SettleAttempt { .. } | Change::RecordFound(_)) {
         Step::Rest
     } else {
         Step::Do(change.clone())

@@ -205,17 +205,19 @@ fn failure(desired: &Desired, seen: &Observed, open: &Open<'_>) -> Option<(Outco
     if open.ports.iter().any(|port| port.binding == crate::reconcile::state::Binding::Lost) {
         return failed("PortLost", "a port of the server is bound to it no more".into());
     }
-    too_long(desired, open)
+    too_long(desired, seen, open)
 }
 
-fn too_long(desired: &Desired, open: &Open<'_>) -> Option<(Outcome, &'static str, String)> {
+fn too_long(desired: &Desired, seen: &Observed, open: &Open<'_>) -> Option<(Outcome, &'static str, String)> {
     let active = open.server.is_some_and(|server| server.state == ServerState::Active);
     if !active && open.view.launching_for > desired.launch_timeout {
         let message =
             format!("no ACTIVE server within timeouts.launch ({} s)", desired.launch_timeout.as_secs());
         return Some((Outcome::Failed, "LaunchTimeout", message));
     }
-    if active && open.view.booting_for > desired.boot_timeout {
+    // A name that cannot be set is no reason to end a machine whose guest is up.
+    let awaited = || await_guest(desired, seen).is_some() || confirm_volumes(desired, seen).is_some();
+    if active && open.view.booting_for > desired.boot_timeout && awaited() {
         let message =
             format!("ACTIVE, but not usable within timeouts.boot ({} s)", desired.boot_timeout.as_secs());
         return Some((Outcome::Failed, "BootTimeout", message));

@@ -133,7 +133,12 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
     if own.is_empty() || name.holder.is_some() {
         return Some(Step::Do(Change::ForgetName));
     }
-    let parked = |found: &BTreeSet<IpAddr>| found.iter().all(|address| Some(*address) == name.park);
+    // Nothing there is no proof: a request of ours whose answer never came may still be applied. One that parks the
+    // name and is answered comes after it.
+    let sent = name.sent.as_ref().is_some_and(|sent| Some(sent.address) == name.park);
+    let parked = |found: &BTreeSet<IpAddr>| {
+        found.iter().all(|address| Some(*address) == name.park) && (sent || !found.is_empty())
+    };
     let step = match (&name.found, name.verifiable, name.park) {
         (None, true, _) => Step::Ask(Question::Name { fqdn: dns.name.clone() }),
         (Some(found), true, _) if parked(found) || !is_ours(found, dns, name) => Step::Do(Change::ForgetName),

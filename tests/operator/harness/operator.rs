@@ -18,14 +18,12 @@ use super::wires::{Gate, Wires};
 /// An operator at work. Dropping it is a power cut: what it still does in this process reaches nobody.
 pub struct Operator {
     pub gate: Arc<Gate>,
-    pub metrics: Metrics,
     task: JoinHandle<()>,
 }
 
 impl Operator {
     pub fn start(cluster: &DevCluster, wires: &Wires) -> Self {
         let gate = Arc::new(Gate::default());
-        let metrics = Metrics::new();
         let clock = cluster.clone();
         let seams = Seams {
             http: wires.http(&gate),
@@ -34,12 +32,19 @@ impl Operator {
             clock: Arc::new(move || clock.now()),
         };
         let client = client(cluster, Some(gate.clone()));
-        let told = metrics.clone();
         let task = tokio::spawn(async move {
-            let health = Health::new();
-            run::operate(options(), client, seams, &health, told, std::future::pending()).await.unwrap();
+            let (health, metrics) = (Health::new(), Metrics::new());
+            // It may not go on: a Deployment would start another.
+            drop(run::operate(options(), client, seams, &health, metrics, std::future::pending()).await);
         });
-        Self { gate, metrics, task }
+        Self { gate, task }
+    }
+}
+
+impl Operator {
+    /// Whether it gave up, or was killed at a request.
+    pub fn has_ended(&self) -> bool {
+        self.gate.is_closed() || self.task.is_finished()
     }
 }
 
@@ -64,11 +69,9 @@ pub fn client(cluster: &DevCluster, gate: Option<Arc<Gate>>) -> kube::Client {
     let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
         let (router, gate) = (cluster.router(), gate.clone());
         async move {
-            let request = request.map(Body::new);
-            let what = format!("{} {}", request.method(), request.uri());
-            let answer = router.oneshot(request);
+            let answer = router.oneshot(request.map(Body::new));
             match gate {
-                Some(gate) => gate.pass(&what, answer).await,
+                Some(gate) => gate.pass(answer).await,
                 None => answer.await,
             }
         }

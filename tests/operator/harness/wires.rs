@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use devcloud::{DevCloud, Dropped, Status};
@@ -13,8 +14,11 @@ use testnode_operator::guest::tcp::Dial;
 use testnode_operator::openstack::Transport;
 use testnode_operator::openstack::transport::{Failure, TlsOptions};
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tower::ServiceExt as _;
+
+/// nsupdate gives up after this: a request of nsupdate-web's does not come later.
+const NSUPDATE: Duration = Duration::from_secs(3);
 
 /// The clouds by host, and the one that has the names.
 #[derive(Clone)]
@@ -49,6 +53,8 @@ pub enum Reached {
     Nothing,
     /// It took effect; the answer found nobody.
     World,
+    /// It takes effect only after a while.
+    WorldLater(Duration),
 }
 
 impl Gate {
@@ -72,15 +78,29 @@ impl Gate {
     }
 
     /// Lets a request by, or swallows it.
-    pub async fn pass<T>(&self, _what: &str, request: impl Future<Output = T>) -> T {
+    pub async fn pass<T: Send + 'static>(&self, request: impl Future<Output = T> + Send + 'static) -> T {
+        self.pass_within(Duration::MAX, request).await
+    }
+
+    /// The same for a request that takes effect within a time, or never.
+    async fn pass_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        request: impl Future<Output = T> + Send + 'static,
+    ) -> T {
         if self.is_closed() {
             return std::future::pending().await;
         }
         let number = self.passed.fetch_add(1, Ordering::SeqCst);
         let closing = *self.closing.lock().unwrap();
         if let Some(closing) = closing.filter(|closing| closing.at == number) {
-            if closing.reached == Reached::World {
-                request.await;
+            match closing.reached {
+                Reached::Nothing => {}
+                Reached::World => drop(request.await),
+                Reached::WorldLater(by) => drop(tokio::spawn(async move {
+                    sleep(by.min(limit)).await;
+                    request.await;
+                })),
             }
             self.close();
             return std::future::pending().await;
@@ -115,10 +135,9 @@ impl Wires {
             let (wires, gate) = (wires.clone(), gate.clone());
             Ok(Transport::service(move |request| {
                 let (wires, gate) = (wires.clone(), gate.clone());
-                async move {
-                    let what = format!("{} {}", request.method(), request.uri());
-                    gate.pass(&what, wires.carry(request)).await
-                }
+                let nsupdate = request.uri().path().starts_with("/nsupdate");
+                let limit = if nsupdate { NSUPDATE } else { Duration::MAX };
+                async move { gate.pass_within(limit, async move { wires.carry(request).await }).await }
             }))
         })
     }
@@ -143,7 +162,7 @@ impl Wires {
         let (names, gate) = (self.names.clone(), gate.clone());
         Exchange::new(move |_, question, _| {
             let (names, gate) = (names.clone(), gate.clone());
-            async move { gate.pass("DNS", async { Ok(names.dns(&question)) }).await }
+            async move { gate.pass(async move { Ok(names.dns(&question)) }).await }
         })
     }
 
@@ -152,7 +171,7 @@ impl Wires {
         let (wires, gate) = (self.clone(), gate.clone());
         Dial::new(move |address| {
             let (wires, gate) = (wires.clone(), gate.clone());
-            async move { gate.pass("TCP", async { wires.knock(address.ip()) }).await }
+            async move { gate.pass(async move { wires.knock(address.ip()) }).await }
         })
     }
 

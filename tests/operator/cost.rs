@@ -1,0 +1,95 @@
+//! What a node's life costs: cloud calls and writes to Kubernetes.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::harness::{Lab, machine_type, quick, two_volumes};
+
+/// From apply to gone: cloud calls and Kubernetes writes.
+async fn life(lab: &Lab, name: &str) -> (usize, usize) {
+    lab.node(name, two_volumes());
+    lab.ready(name, 30).await;
+    lab.delete(name);
+    lab.gone(name, 30).await;
+    lab.assert_clean();
+    (lab.cloud_calls(), lab.kubernetes_writes(name))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_life_costs_at_most_24_calls_and_a_later_one_16() {
+    let mut lab = Lab::idle(quick());
+    lab.apply(json!({
+        "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": "lab"},
+        "spec": machine_type(&["lab"]),
+    }));
+    lab.start();
+
+    for (name, limit) in [("first", 24), ("later", 16)] {
+        let (calls, writes) = life(&lab, name).await;
+        println!("{name}: {calls} cloud calls, {writes} Kubernetes writes");
+        assert!(calls <= limit, "{calls}\n{}", lab.story());
+        assert!(writes <= 12, "{writes}: {:#?}", lab.writes(name));
+        lab.forget_calls();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_forty_at_once_costs_at_most_10_calls() {
+    let lab = Lab::new(quick()).await;
+    lab.edit("clouds", "", "lab", |spec| spec["rate"] = generous());
+    lab.node("before", two_volumes());
+    lab.ready("before", 30).await;
+    lab.forget_calls();
+    let names: Vec<String> = (0..40).map(|n| format!("smithi{n:03}")).collect();
+
+    names.iter().for_each(|name| drop(lab.node(name, two_volumes())));
+    let all_ready = |lab: &Lab| names.iter().all(|name| lab.is_ready(name));
+    let up = lab.until("all are Ready", 120, all_ready).await;
+    let coming = lab.cloud_calls();
+    names.iter().for_each(|name| lab.delete(name));
+    let all_gone = |lab: &Lab| names.iter().all(|name| lab.the(name).is_null());
+    let down = lab.until("all are gone", 120, all_gone).await;
+
+    let (calls, writes) = (lab.cloud_calls(), lab.kubernetes_writes(&names[7]));
+    println!(
+        "forty up in {up:?} ({coming} calls) and down in {down:?}: {calls} calls, {writes} writes for one"
+    );
+    println!("{:?}", lab.tally());
+    assert!(calls <= 40 * 10, "{calls}");
+    assert!(names.iter().all(|name| lab.kubernetes_writes(name) <= 12), "{:#?}", lab.writes(&names[7]));
+}
+
+fn generous() -> Value {
+    json!({"requestsPerSecond": 1000, "burst": 1000, "concurrentCreates": 40})
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_rest_a_cloud_is_asked_4_times_a_minute() {
+    let lab = Lab::new(quick()).await;
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 30).await;
+    sleep(Duration::from_mins(2)).await;
+    lab.forget_calls();
+    let written = lab.kubernetes_writes("smithi001");
+
+    sleep(Duration::from_mins(30)).await;
+
+    let calls = lab.cloud_calls();
+    println!("{calls} calls in 30 minutes at rest: {:?}", lab.tally());
+    assert!(calls <= 4 * 30, "{calls}: {:?}", lab.tally());
+    assert_eq!(lab.kubernetes_writes("smithi001"), written);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_without_nodes_is_hardly_asked() {
+    let lab = Lab::new(quick()).await;
+    sleep(Duration::from_mins(2)).await;
+    lab.forget_calls();
+
+    sleep(Duration::from_mins(30)).await;
+
+    println!("{:?}", lab.tally());
+    assert!(lab.cloud_calls() <= 4 * 30, "{:?}", lab.tally());
+}

@@ -1,0 +1,59 @@
+//! Somebody else with an account in the cloud.
+
+use std::sync::Arc;
+
+use testnode_operator::openstack::block_storage::NewVolume;
+use testnode_operator::openstack::clouds_yaml::{self, Choice};
+use testnode_operator::openstack::compute::NewServer;
+use testnode_operator::openstack::transport::TlsOptions;
+use testnode_operator::openstack::{Call, RateOptions, Session, SessionOptions};
+
+use super::Lab;
+
+/// Makes things of whatever name, and does not mark them.
+pub struct Stranger(Session);
+
+impl Stranger {
+    pub fn new(lab: &Lab) -> Self {
+        let text = lab.cloud.clouds_yaml("http://lab.test");
+        Self(Session::new(SessionOptions {
+            cloud: "lab".into(),
+            credentials: clouds_yaml::parse(&text, &Choice { cloud: "lab", ..Choice::default() }).unwrap(),
+            transport: (lab.wires.http(&Arc::default()))(&TlsOptions::default()).unwrap(),
+            rate: RateOptions { requests_per_second: 1000, burst: 1000 },
+            observe: Arc::new(|_: &Call| {}),
+        }))
+    }
+
+    /// A server without ports, and its id.
+    pub async fn server(&self, name: &str) -> String {
+        let flavor = self.0.compute().flavors().await.unwrap().swap_remove(0);
+        let image = self.0.image().images().await.unwrap().swap_remove(0);
+        let new = NewServer {
+            name: name.into(),
+            flavor: flavor.id,
+            image: Some(image.id),
+            ports: Vec::new(),
+            volumes: Vec::new(),
+            key_name: None,
+            user_data: None,
+            availability_zone: None,
+            metadata: [("owner".to_owned(), "somebody".to_owned())].into(),
+            tags: Vec::new(),
+        };
+        self.0.compute().create_server(&new).await.unwrap().to_string()
+    }
+
+    /// A volume, and its id.
+    pub async fn volume(&self, name: &str) -> String {
+        let new = NewVolume {
+            name: name.into(),
+            size_gib: 1,
+            volume_type: None,
+            availability_zone: None,
+            metadata: [("owner".to_owned(), "somebody".to_owned())].into(),
+            image: None,
+        };
+        self.0.block_storage().create_volume(&new).await.unwrap().id.to_string()
+    }
+}

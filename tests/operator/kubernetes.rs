@@ -1,0 +1,141 @@
+//! An API server that is away, contradicts, or forgets; and namespaces that go.
+
+use std::time::Duration;
+
+use devcluster::{Fault, Outage, Verb};
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::harness::{Lab, quick, two_volumes};
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_at_any_moment_of_a_life_leaves_one_server_and_then_nothing() {
+    for kind in [Outage::Unavailable, Outage::Silent] {
+        for (after, lasting) in [(0, 5), (300, 5), (600, 5), (1500, 40), (2600, 5), (300, 40)] {
+            let mut lab = Lab::new(quick()).await;
+            let what = format!("{kind:?} after {after} ms for {lasting} s");
+            lab.node("smithi001", two_volumes());
+            sleep(Duration::from_millis(after)).await;
+
+            lab.cluster.faults().outage(Duration::from_secs(lasting), kind);
+            lab.in_the_end(&what, 400, |lab| lab.is_ready("smithi001")).await;
+            assert_eq!(lab.cloud.servers().len(), 1, "{what}");
+            lab.delete("smithi001");
+            sleep(Duration::from_millis(after)).await;
+            lab.cluster.faults().outage(Duration::from_secs(lasting), kind);
+            lab.in_the_end(&what, 400, |lab| lab.the("smithi001").is_null()).await;
+
+            lab.assert_clean();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn conflicts_cost_time_and_nothing_else() {
+    for times in [1, 3, 6] {
+        let lab = Lab::new(quick()).await;
+        lab.cluster.faults().conflict(times, "testnodes");
+
+        lab.node("smithi001", two_volumes());
+        lab.ready("smithi001", 60).await;
+        lab.cluster.faults().conflict(times, "testnodes");
+        lab.delete("smithi001");
+        lab.gone("smithi001", 60).await;
+
+        assert_eq!(lab.cloud.all_servers().len(), 1);
+        lab.assert_clean();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_write_may_get_lost_or_lose_its_reply() {
+    for fault in [Fault::LoseReply, Fault::FailReply, Fault::Refuse(500), Fault::Hang] {
+        for skipped in 0..8 {
+            let lab = Lab::new(quick()).await;
+            let mut seen = 0;
+            let when = move |call: &devcluster::Call| {
+                let write = call.verb.writes() && call.resource == "testnodes";
+                seen += usize::from(write);
+                write && seen == skipped + 1
+            };
+            let when = std::sync::Mutex::new(when);
+            lab.cluster.faults().inject(1, move |call| (when.lock().unwrap())(call), fault);
+
+            lab.node("smithi001", two_volumes());
+            lab.ready("smithi001", 600).await;
+            lab.delete("smithi001");
+            lab.gone("smithi001", 600).await;
+
+            assert_eq!(lab.cloud.all_servers().len(), 1, "{fault:?} at write {skipped}");
+            lab.assert_clean();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_that_break_or_are_too_old_cost_little() {
+    let lab = Lab::new(quick()).await;
+    for round in 0..6 {
+        let name = format!("smithi{round:03}");
+        lab.cluster.faults().expire_watches(round % 3);
+        lab.cluster.faults().drop_watches();
+        lab.node(&name, two_volumes());
+        sleep(Duration::from_millis(700)).await;
+        lab.cluster.compact();
+        lab.cluster.faults().drop_watches();
+        lab.ready(&name, 60).await;
+        lab.cluster.faults().drop_watches();
+        lab.delete(&name);
+        lab.gone(&name, 60).await;
+        lab.assert_clean();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_goes_with_the_nodes_in_it() {
+    for after in [200, 700, 1500, 5000] {
+        let lab = Lab::new(quick()).await;
+        lab.namespace("suite");
+        lab.node_in("suite", "smithi001", two_volumes());
+        lab.node_in("suite", "smithi002", json!({}));
+        sleep(Duration::from_millis(after)).await;
+
+        lab.cluster.delete(&lab.cluster.get("namespaces", "", "suite").unwrap()).unwrap();
+
+        lab.until("the namespace is gone", 60, |lab| lab.cluster.get("namespaces", "", "suite").is_none())
+            .await;
+        lab.assert_clean();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_are_read_only_where_the_operator_is_at_home() {
+    let lab = Lab::new(quick()).await;
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 30).await;
+
+    let calls = lab.cluster.faults().calls();
+    assert!(calls.keys().all(|(verb, resource)| resource != "secrets" || *verb != Verb::Delete), "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_and_its_secret_stay_while_a_node_needs_them() {
+    let lab = Lab::new(quick()).await;
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 30).await;
+    let get = |lab: &Lab, resource: &str, namespace: &str| lab.cluster.get(resource, namespace, "lab");
+
+    lab.cluster.delete(&get(&lab, "secrets", "testnode-system").unwrap()).unwrap();
+    lab.cluster.delete(&get(&lab, "clouds", "").unwrap()).unwrap();
+    lab.cluster.delete(&get(&lab, "machinetypes", "").unwrap()).unwrap();
+    sleep(Duration::from_mins(5)).await;
+    assert!(get(&lab, "secrets", "testnode-system").is_some() && get(&lab, "clouds", "").is_some());
+    lab.delete("smithi001");
+    lab.gone("smithi001", 60).await;
+
+    lab.assert_clean();
+    lab.until("cloud and secret are gone", 120, |lab| {
+        get(lab, "secrets", "testnode-system").is_none() && get(lab, "clouds", "").is_none()
+    })
+    .await;
+}
