@@ -26,12 +26,24 @@ pub struct Claim {
     pub cloud: String,
     /// What it takes.
     pub need: Usage,
-    /// Its machine is under construction.
-    pub building: bool,
+    /// How far its machine is.
+    pub stage: Stage,
     /// The full name it holds.
     pub fqdn: Option<String>,
     /// Orders claims on one name: recorded addresses, then age, then UID.
     pub rank: Rank,
+}
+
+/// How far a machine is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Stage {
+    /// Under construction.
+    #[default]
+    Building,
+    /// It runs, or ran.
+    Made,
+    /// Its attempt failed, and is being ended.
+    Ending,
 }
 
 /// Which of two claims on a name stays: the lower.
@@ -75,9 +87,13 @@ struct State {
 
 #[derive(Debug)]
 struct Refusal {
+    /// What the cloud said.
+    said: String,
     figures: Vec<Figure>,
     read: Option<Instant>,
     tried: Instant,
+    /// It refused although its figures showed room: they do not tell of what is short.
+    misleading: bool,
 }
 
 /// The claims of all nodes.
@@ -106,10 +122,14 @@ impl Gate {
             None => state.claims.remove(uid),
         };
         let now = claim.unwrap_or_default();
+        if now.stage == Stage::Made && before.as_ref().is_some_and(|before| before.stage == Stage::Building) {
+            // A machine was made: there was room.
+            state.refusals.remove(&now.cloud);
+        }
         before.is_some_and(|before| {
             (before.fqdn.is_some() && before.fqdn != now.fqdn)
                 || before.cloud != now.cloud
-                || (before.building && !now.building)
+                || (before.stage == Stage::Building && now.stage != Stage::Building)
         })
     }
 
@@ -141,10 +161,13 @@ impl Gate {
         self.lock().holder(uid, fqdn, own)
     }
 
-    /// The cloud refused a create for quota.
-    pub fn refused(&self, cloud: &str) {
-        let refusal = Refusal { figures: Vec::new(), read: None, tried: Instant::now() };
-        self.lock().refusals.insert(cloud.to_owned(), refusal);
+    /// The cloud refused a create for quota, in these words.
+    pub fn refused(&self, cloud: &str, said: String) {
+        let mut state = self.lock();
+        let misleading =
+            state.refusals.get(cloud).is_some_and(|refusal| refusal.misleading || refusal.read.is_some());
+        let refusal = Refusal { said, figures: Vec::new(), read: None, tried: Instant::now(), misleading };
+        state.refusals.insert(cloud.to_owned(), refusal);
     }
 
     /// The cloud's figures were read.
@@ -166,7 +189,7 @@ impl Gate {
             .iter()
             .filter_map(|figure| Some(format!("{} of {} {}", figure.used, figure.limit?, figure.name)));
         let figures: Vec<String> = limited.collect();
-        Some(if figures.is_empty() { "a request was refused for quota".into() } else { figures.join(", ") })
+        Some(if figures.is_empty() { refusal.said.clone() } else { figures.join(", ") })
     }
 
     /// What all nodes use of a cloud, and how many they are.
@@ -218,7 +241,7 @@ impl State {
                 return room;
             }
         }
-        let building = self.of(cloud, uid).filter(|claim| claim.building).count();
+        let building = self.of(cloud, uid).filter(|claim| claim.stage == Stage::Building).count();
         if i64::try_from(building).unwrap_or(i64::MAX) >= bounds.concurrent_creates {
             Room::Busy
         } else {
@@ -248,6 +271,9 @@ impl Refusal {
         if now >= self.tried + TRY_ANYWAY {
             return Room::Free;
         }
+        if self.misleading {
+            return Room::Full(self.said.clone());
+        }
         if self.read.is_none_or(|read| now >= read + FIGURES_LAST) {
             return Room::Unread;
         }
@@ -273,7 +299,7 @@ mod tests {
             node: node.into(),
             cloud: "c".into(),
             need: Usage { vcpus, ..Usage::default() },
-            building: true,
+            stage: Stage::Building,
             fqdn: Some("n.z".into()),
             rank: Rank { unset: true, created: None, uid: node.into() },
         }
@@ -315,7 +341,7 @@ mod tests {
         let gate = Gate::default();
         let two = Usage { vcpus: 2, ..Usage::default() };
         let room = || gate.room("b", "c", &two, &bounds(100));
-        gate.refused("c");
+        gate.refused("c", "no".into());
         assert_eq!(room(), Room::Unread);
 
         gate.read("c", vec![Figure { name: "cores", used: 31, limit: Some(32) }]);
@@ -329,6 +355,27 @@ mod tests {
         assert_eq!(room(), Room::Free);
         assert!(gate.take("b", claim("ns/b", 2), &bounds(100)));
         assert_ne!(gate.room("d", "c", &two, &bounds(100)), Room::Free, "one a minute");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn figures_that_show_room_where_the_cloud_refuses_again_are_not_believed() {
+        let gate = Gate::default();
+        let two = Usage { vcpus: 2, ..Usage::default() };
+        let room = || gate.room("b", "c", &two, &bounds(100));
+        gate.refused("c", "no ports".into());
+        gate.read("c", vec![Figure { name: "cores", used: 0, limit: Some(32) }]);
+        assert_eq!(room(), Room::Free);
+
+        gate.refused("c", "no ports".into());
+        assert_eq!(room(), Room::Full("no ports".into()));
+        tokio::time::advance(TRY_ANYWAY).await;
+        assert_eq!(room(), Room::Free, "one a minute");
+        gate.refused("c", "no ports".into());
+        assert_eq!(room(), Room::Full("no ports".into()));
+
+        gate.set("a", Some(claim("ns/a", 1)));
+        gate.set("a", Some(Claim { stage: Stage::Made, ..claim("ns/a", 1) }));
+        assert_eq!(room(), Room::Free, "a machine was made");
     }
 
     #[test]

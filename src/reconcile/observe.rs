@@ -25,7 +25,7 @@ use crate::api::common::ReadinessCheck;
 use crate::api::testnode_status::{Attempt, DnsFacts};
 use crate::api::{FINALIZER_PREFIX, MachineType, TestNode};
 use crate::clouds::Handle;
-use crate::gate::{self, Claim, Rank};
+use crate::gate::{self, Claim, Rank, Stage};
 use crate::inventory::ledger::Born;
 
 /// What an authority said is believed so long while it is right, and so long while it is not.
@@ -212,10 +212,18 @@ pub fn claim(node: &TestNode, memory: &Memory) -> Option<Claim> {
         node: path(node),
         cloud: attempt.cloud.clone(),
         need: attempt.resolved.as_ref().map(gate::need).unwrap_or_default(),
-        building: attempt.closed_at.is_none() && attempt.server_active_at.is_none(),
+        stage: stage(attempt),
         fqdn: memory.dns.as_ref().map(|dns| dns.name.clone()),
         rank: rank(node, memory),
     })
+}
+
+fn stage(attempt: &Attempt) -> Stage {
+    match (is_failed(attempt), &attempt.closed_at, &attempt.server_active_at) {
+        (true, _, _) => Stage::Ending,
+        (false, None, None) => Stage::Building,
+        (false, _, _) => Stage::Made,
+    }
 }
 
 /// Tells the gate what this node uses.

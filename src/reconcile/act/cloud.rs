@@ -236,7 +236,7 @@ impl Maker<'_> {
 
     fn learn(&self, error: &openstack::Error, creating: bool, ctx: &Context) {
         match error.class() {
-            Class::Quota => ctx.gate.refused(&self.handle.name),
+            Class::Quota => ctx.gate.refused(&self.handle.name, error.to_string()),
             // Something we named is not there: what was read of the catalogue is old.
             Class::Invalid | Class::NotFound if creating => self.handle.catalogue.forget(),
             Class::Capacity

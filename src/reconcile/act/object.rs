@@ -58,7 +58,7 @@ pub(super) async fn write(
                 node: path(node),
                 cloud: attempt.cloud.clone(),
                 need: attempt.resolved.as_ref().map(gate::need).unwrap_or_default(),
-                building: true,
+                stage: gate::Stage::Building,
                 fqdn: fqdn.clone(),
                 rank: gate::Rank {
                     unset: true,
