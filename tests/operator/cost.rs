@@ -44,11 +44,15 @@ async fn each_of_forty_at_once_costs_at_most_10_calls() {
     lab.forget_calls();
     let names: Vec<String> = (0..40).map(|n| format!("smithi{n:03}")).collect();
 
-    names.iter().for_each(|name| drop(lab.node(name, two_volumes())));
+    for name in &names {
+        lab.node(name, two_volumes());
+    }
     let all_ready = |lab: &Lab| names.iter().all(|name| lab.is_ready(name));
     let up = lab.until("all are Ready", 120, all_ready).await;
     let coming = lab.cloud_calls();
-    names.iter().for_each(|name| lab.delete(name));
+    for name in &names {
+        lab.delete(name);
+    }
     let all_gone = |lab: &Lab| names.iter().all(|name| lab.the(name).is_null());
     let down = lab.until("all are gone", 120, all_gone).await;
 

@@ -14,7 +14,9 @@ async fn no_more_nodes_than_the_limit_are_made_and_each_gets_its_turn() {
     lab.edit("clouds", "", "lab", |spec| spec["limits"] = json!({"maxNodes": 3}));
     sleep(Duration::from_secs(1)).await;
     let names: Vec<String> = (0..9).map(|n| format!("smithi{n:03}")).collect();
-    names.iter().for_each(|name| drop(lab.node(name, json!({}))));
+    for name in &names {
+        lab.node(name, json!({}));
+    }
 
     let mut left = names.clone();
     while !left.is_empty() {
@@ -33,7 +35,9 @@ async fn a_quota_for_three_serves_nine_without_a_leak() {
     let quotas = Quotas { instances: 3, volumes: 6, ..Quotas::default() };
     let lab = Lab::new(Settings { quotas, ..quick() }).await;
     let names: Vec<String> = (0..9).map(|n| format!("smithi{n:03}")).collect();
-    names.iter().for_each(|name| drop(lab.node(name, two_volumes())));
+    for name in &names {
+        lab.node(name, two_volumes());
+    }
 
     let mut left = names.clone();
     while !left.is_empty() {

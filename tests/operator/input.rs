@@ -60,7 +60,7 @@ async fn an_image_that_is_not_there_is_told_and_another_os_heals() {
     refused(&lab, json!({"os": {"type": "plan9", "version": "4"}}), "ImageNotFound", &["plan9"]).await;
 
     lab.edit("testnodes", "default", "smithi001", |spec| {
-        spec["os"] = json!({"type": "debian", "version": "12"})
+        spec["os"] = json!({"type": "debian", "version": "12"});
     });
 
     lab.ready("smithi001", 30).await;

@@ -201,7 +201,8 @@ async fn a_volume_left_reserved_by_a_failed_create_is_freed_and_goes() {
 
 #[tokio::test(start_paused = true)]
 async fn without_quota_a_node_waits_holding_nothing_and_comes_when_there_is_room() {
-    let quotas: [(&str, fn(&mut Settings, bool)); 4] = [
+    type Set = fn(&mut Settings, bool);
+    let quotas: [(&str, Set); 4] = [
         ("instances", |s, room| s.quotas.instances = if room { 9 } else { 0 }),
         ("cores", |s, room| s.quotas.cores = if room { 99 } else { 0 }),
         ("gigabytes", |s, room| s.quotas.gigabytes = if room { 99 } else { 1 }),

@@ -35,7 +35,8 @@ impl Operator {
         let task = tokio::spawn(async move {
             let (health, metrics) = (Health::new(), Metrics::new());
             // It may not go on: a Deployment would start another.
-            drop(run::operate(options(), client, seams, &health, metrics, std::future::pending()).await);
+            let operator = run::operate(options(), client, seams, &health, metrics, std::future::pending());
+            drop(Box::pin(operator).await);
         });
         Self { gate, task }
     }

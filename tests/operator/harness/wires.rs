@@ -28,6 +28,8 @@ pub struct Wires {
     names: DevCloud,
 }
 
+type MakeTransport = dyn Fn(&TlsOptions) -> Result<Transport, Failure> + Send + Sync;
+
 /// What one operator's requests pass. Closed, it lets nothing out and nothing in, for ever.
 #[derive(Default)]
 pub struct Gate {
@@ -126,10 +128,7 @@ impl Wires {
         self.clouds.lock().unwrap().clone()
     }
 
-    pub fn http(
-        &self,
-        gate: &Arc<Gate>,
-    ) -> Arc<dyn Fn(&TlsOptions) -> Result<Transport, Failure> + Send + Sync> {
+    pub fn http(&self, gate: &Arc<Gate>) -> Arc<MakeTransport> {
         let (wires, gate) = (self.clone(), gate.clone());
         Arc::new(move |_| {
             let (wires, gate) = (wires.clone(), gate.clone());
