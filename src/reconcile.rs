@@ -8,6 +8,8 @@ pub mod backoff;
 pub mod context;
 pub mod error;
 pub mod memory;
+#[cfg(test)]
+mod model;
 mod object;
 pub mod observe;
 pub mod plan;

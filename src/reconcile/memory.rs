@@ -33,7 +33,14 @@ pub fn after(seen: &Observed, change: &Change) -> Option<Memory> {
             memory.attempts = remembered(&memory.attempts, attempt);
             memory.dns = claimed(fqdn.as_ref());
         }
-        Change::RecordFound(attempt) => memory.attempts.push((**attempt).clone()),
+        Change::RecordFound(attempt) => {
+            // A machine that stays has a name, whatever became of the claim.
+            let offer = seen.offers.iter().find(|offer| offer.cloud == attempt.cloud);
+            if attempt.outcome == Some(Outcome::Ready) && memory.dns.is_none() {
+                memory.dns = claimed(offer.and_then(|offer| offer.fqdn.as_ref()));
+            }
+            memory.attempts.push((**attempt).clone());
+        }
         Change::CloseAttempt(closing) => {
             let attempt = memory.attempts.iter_mut().find(|attempt| attempt.number == closing.number)?;
             attempt.closed_at = Some(Time(seen.now));

@@ -250,9 +250,11 @@ fn lost_name(
     let park = config.dns.as_ref().map(|dns| dns.park);
     let name = crate::clouds::fqdn(&config, node)?;
     let own = own_addresses([view]);
-    let withdrawn = ctx.note(uid, |notes| match &notes.found {
-        Some((_, found)) => found.is_disjoint(&own),
-        None => notes.sent.is_some_and(|(_, address, _)| Some(address) == park),
+    // An authority that says nothing may only be behind: what counts is that it was parked, or is somebody else's.
+    let withdrawn = ctx.note(uid, |notes| {
+        let parked = notes.sent.is_some_and(|(_, address, unchanged)| Some(address) == park && !unchanged);
+        let foreign = |address: &IpAddr| !own.contains(address) && Some(*address) != park;
+        parked || notes.found.as_ref().is_some_and(|(_, found)| found.iter().any(foreign))
     });
     if withdrawn || own.is_empty() || ctx.gate.holder(uid, &name, Some(&rank(node, memory))).is_some() {
         return None;

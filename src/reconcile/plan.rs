@@ -43,7 +43,6 @@ pub const BRING_UP: &[Rule] = &[
     bring_up::await_volumes,
     bring_up::create_server,
     bring_up::await_active,
-    bring_up::confirm_volumes,
     bring_up::await_guest,
     name::await_name,
     bring_up::close_ready,

@@ -7,7 +7,8 @@ use crate::api::common::CheckKind;
 use crate::api::testnode::OnFailure;
 use crate::api::testnode_status::{Attempt, Outcome};
 use crate::reconcile::state::{
-    CloudView, Desired, Kind, Observed, Port, Server, ServerState, Standing, Verdict, Volume, VolumeState,
+    CloudView, Desired, Kind, Observed, Port, Presence, Resolution, Server, ServerState, Standing, Verdict,
+    Volume, VolumeState,
 };
 
 /// Everything about the attempt that is under way.
@@ -59,10 +60,14 @@ pub(super) fn confirm_missing(_: &Desired, seen: &Observed) -> Option<Step> {
     seen.clouds.iter().find_map(|(cloud, view)| missing(cloud, view)).map(Step::Ask)
 }
 
-/// Something of this node in a cloud that does not hold it: the object must not go before that is gone.
+/// Something of this node, or an attempt, in a cloud that does not hold it: the object must not go before that is gone.
 pub(super) fn hold_what_was_found(_: &Desired, seen: &Observed) -> Option<Step> {
-    let (cloud, _) =
-        seen.clouds.iter().find(|(cloud, view)| !view.is_empty() && !seen.held.contains(*cloud))?;
+    let attempt = seen.memory.current().or_else(|| seen.memory.to_end());
+    let used = |cloud: &String| attempt.is_some_and(|attempt| attempt.cloud == *cloud);
+    let unheld = |(cloud, view): &(&String, &CloudView)| {
+        !seen.held.contains(*cloud) && (!view.is_empty() || used(cloud))
+    };
+    let (cloud, _) = seen.clouds.iter().find(unheld)?;
     Some(Step::Do(Change::AddFinalizer { cloud: cloud.clone() }))
 }
 
@@ -73,10 +78,16 @@ pub(super) fn record_what_was_found(desired: &Desired, seen: &Observed) -> Optio
         return None;
     }
     let (cloud, view) = seen.clouds.iter().find(|(_, view)| !view.is_empty())?;
-    let alive = view.servers.iter().find(|server| server.state == ServerState::Active);
+    // One that is on its way out was not to be kept.
+    let alive = |server: &&Server| server.state == ServerState::Active && server.presence == Presence::There;
+    let alive = view.servers.iter().find(alive);
     let numbers = view.servers.iter().map(|s| s.attempt).chain(view.volumes.iter().map(|v| v.attempt));
     let highest = numbers.chain(view.ports.iter().map(|p| p.attempt)).max().unwrap_or(0);
     let offer = seen.offers.iter().find(|offer| offer.cloud == *cloud);
+    if offer.is_some_and(|offer| offer.standing == Standing::Seen && offer.resolution == Resolution::Unread) {
+        // What belongs to a machine is known by what it was made from.
+        return Some(Step::Ask(Question::Catalogue { cloud: cloud.clone() }));
+    }
     let pins = offer.map(|offer| offer.pins.clone()).unwrap_or_default();
     let found = Attempt {
         number: alive.map_or(highest + 1, |server| server.attempt),
@@ -88,10 +99,8 @@ pub(super) fn record_what_was_found(desired: &Desired, seen: &Observed) -> Optio
         generation: Some(desired.generation),
         machine_type_generation: Some(desired.machine_type_generation),
         resolved: offer.and_then(|offer| match &offer.resolution {
-            crate::reconcile::state::Resolution::Can(resolved) => Some((**resolved).clone()),
-            crate::reconcile::state::Resolution::Unread | crate::reconcile::state::Resolution::Cannot(_) => {
-                None
-            }
+            Resolution::Can(resolved) => Some((**resolved).clone()),
+            Resolution::Unread | Resolution::Cannot(_) => None,
         }),
         opened_at: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(seen.now)),
         closed_at: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(seen.now)),
@@ -216,7 +225,7 @@ fn too_long(desired: &Desired, seen: &Observed, open: &Open<'_>) -> Option<(Outc
         return Some((Outcome::Failed, "LaunchTimeout", message));
     }
     // A name that cannot be set is no reason to end a machine whose guest is up.
-    let awaited = || await_guest(desired, seen).is_some() || confirm_volumes(desired, seen).is_some();
+    let awaited = || await_guest(desired, seen).is_some();
     if active && open.view.booting_for > desired.boot_timeout && awaited() {
         let message =
             format!("ACTIVE, but not usable within timeouts.boot ({} s)", desired.boot_timeout.as_secs());
@@ -309,13 +318,6 @@ pub(super) fn await_active(_: &Desired, seen: &Observed) -> Option<Step> {
     let server = open.server.filter(|server| server.state != ServerState::Active)?;
     let message = format!("waiting for server {} to be ACTIVE", server.id);
     Some(open.look("Launching", message, Kind::Server))
-}
-
-/// A server has its volumes from its birth. Where it does not show them, one look at them tells.
-pub(super) fn confirm_volumes(_: &Desired, seen: &Observed) -> Option<Step> {
-    let open = Open::of(seen).filter(|open| !open.view.fresh.volume)?;
-    open.volumes.iter().find(|volume| volume.state != VolumeState::Attached)?;
-    Some(open.look("AttachingVolumes", "waiting for a look at the volumes of the server", Kind::Volume))
 }
 
 /// Ready is what the tester means by it.

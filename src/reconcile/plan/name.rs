@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::surplus::{kept_ports, kept_server};
 use super::{Change, Question, Step, Waiting};
 use crate::api::testnode_status::DnsFacts;
-use crate::reconcile::state::{Desired, Kind, NameView, Observed};
+use crate::reconcile::state::{Desired, Kind, NameView, Observed, Port};
 
 /// An authority may be this far behind a request that was answered.
 const LAG: Duration = Duration::from_secs(5);
@@ -38,6 +38,12 @@ pub fn is_published(seen: &Observed) -> bool {
     // After a restart: a node was closed as Ready only with its name set.
     let known = recorded(dns).contains(&target) && seen.memory.open().is_none();
     sent == Some(target) || (sent.is_none() && known)
+}
+
+/// The name may point at this port, which is not the one it should point at.
+pub(super) fn may_point_at(seen: &Observed, port: &Port) -> bool {
+    let was_set = |dns: &DnsFacts| port.address.is_some_and(|address| recorded(dns).contains(&address));
+    seen.memory.dns.as_ref().is_some_and(was_set) && !is_published(seen)
 }
 
 fn recorded(dns: &DnsFacts) -> BTreeSet<IpAddr> {
@@ -113,7 +119,10 @@ pub(super) fn await_name(_: &Desired, seen: &Observed) -> Option<Step> {
                 until: Some(trouble.retry_at),
                 ..Waiting::new("DNSUpdateFailed", format!("{}: {}", dns.name, trouble.message))
             },
-            None => Waiting::new("SettingName", format!("waiting for {} to have its address", dns.name)),
+            None => Waiting {
+                until: seen.now.checked_add(LAG).ok(),
+                ..Waiting::new("SettingName", format!("waiting for {} to have its address", dns.name))
+            },
         },
     };
     Some(Step::Wait(waiting))
@@ -133,30 +142,35 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
     if own.is_empty() || name.holder.is_some() {
         return Some(Step::Do(Change::ForgetName));
     }
-    // Nothing there is no proof: a request of ours whose answer never came may still be applied. One that parks the
-    // name and is answered comes after it.
-    let sent = name.sent.as_ref().is_some_and(|sent| Some(sent.address) == name.park);
-    let parked = |found: &BTreeSet<IpAddr>| {
-        found.iter().all(|address| Some(*address) == name.park) && (sent || !found.is_empty())
-    };
+    let parked = |found: &BTreeSet<IpAddr>| found.iter().all(|address| Some(*address) == name.park);
+    // A request whose reply was lost may be applied after a look that did not show it, but not after a later request
+    // that was answered. `no-change` answers nothing.
+    let sent = name.sent.as_ref().filter(|sent| Some(sent.address) == name.park && !sent.unchanged);
     let step = match (&name.found, name.verifiable, name.park) {
         (None, true, _) => Step::Ask(Question::Name { fqdn: dns.name.clone() }),
-        (Some(found), true, _) if parked(found) || !is_ours(found, dns, name) => Step::Do(Change::ForgetName),
-        (_, false, Some(park)) if name.sent.as_ref().is_some_and(|sent| sent.address == park) => {
+        (Some(found), true, _) if !is_ours(found, dns, name) => Step::Do(Change::ForgetName),
+        (found, _, Some(_)) if sent.is_some() && found.as_ref().is_none_or(parked) => {
             Step::Do(Change::ForgetName)
         }
-        (_, _, Some(park)) => match set(name, park, own.first().copied()) {
+        (_, _, Some(park)) => match set(name, park, held(seen, &own)) {
             Some(Change::SetName { address }) if address == park => Step::Do(Change::ParkName { address }),
             Some(change) => Step::Do(change),
-            None => {
-                Step::Wait(Waiting::new("WithdrawingName", format!("waiting for {} to be parked", dns.name)))
-            }
+            None => Step::Wait(Waiting {
+                until: seen.now.checked_add(LAG).ok(),
+                ..Waiting::new("WithdrawingName", format!("waiting for {} to be parked", dns.name))
+            }),
         },
         (_, _, None) => return None,
     };
     // If DNS is away, server and volumes go without it; ports stay, holding the address (see `await_withdrawal`).
     let given_up = dns_trouble(seen).is_some_and(|trouble| trouble.failures >= 2);
     if given_up { ready_to_send(step, seen) } else { Some(step) }
+}
+
+/// An address of ours that is still held by a port.
+fn held(seen: &Observed, own: &BTreeSet<IpAddr>) -> Option<IpAddr> {
+    let ports = seen.clouds.values().flat_map(|view| &view.ports);
+    ports.filter_map(|port| port.address).find(|address| own.contains(address))
 }
 
 /// No port goes, and no address with it, while the name may still point there.

@@ -66,9 +66,13 @@ pub(super) fn drop_surplus(_: &Desired, seen: &Observed) -> Option<Step> {
     seen.clouds.iter().find_map(|(cloud, view)| {
         let own = (*cloud == current.cloud).then_some(current);
         let server = own.and_then(|attempt| kept_server(seen, view, attempt));
+        // Who does not know what belongs to a machine takes nothing from it.
+        if own.is_some_and(|attempt| attempt.resolved.is_none()) {
+            return surplus_server(cloud, view, server).map(Step::Do);
+        }
         surplus_server(cloud, view, server)
             .or_else(|| surplus_volume(cloud, view, own, server))
-            .or_else(|| surplus_port(cloud, view, own, server))
+            .or_else(|| surplus_port(seen, cloud, view, own, server))
             .map(Step::Do)
     })
 }
@@ -76,7 +80,7 @@ pub(super) fn drop_surplus(_: &Desired, seen: &Observed) -> Option<Step> {
 fn surplus_server(cloud: &str, view: &CloudView, kept: Option<&Server>) -> Option<Change> {
     let surplus = |server: &&Server| kept != Some(*server) && server.presence == Presence::There;
     let server = view.servers.iter().find(surplus)?;
-    Some(super::tear_down::deletion(cloud, server))
+    super::tear_down::deletion(cloud, view, server)
 }
 
 /// While no server stands, every volume of the open attempt is a fence and stays.
@@ -100,21 +104,24 @@ fn surplus_volume(
 }
 
 fn surplus_port(
+    seen: &Observed,
     cloud: &str,
     view: &CloudView,
     own: Option<&Attempt>,
     server: Option<&Server>,
 ) -> Option<Change> {
     let kept = own.map(|attempt| kept_ports(view, attempt, server)).unwrap_or_default();
-    // Before the server stands a port may be promised to one that is on its way.
-    let promised =
-        |port: &Port| server.is_none() && own.is_some_and(|attempt| attempt.number == port.attempt);
+    // Before the server stands a port may be promised to one that is on its way; and until the one that is kept is seen
+    // bound to it, the server may have any other.
+    let settled = |port: &Port| kept.iter().any(|kept| kept.index == port.index && is_bound(kept, server));
+    let promised = |port: &Port| own.is_some_and(|own| own.number == port.attempt) && !settled(port);
     let port = view.ports.iter().find(|port| {
         !kept.contains(port)
             && !promised(port)
             && !is_bound(port, server)
             && port.device.is_none()
             && port.presence == Presence::There
+            && !super::name::may_point_at(seen, port)
     })?;
     Some(Change::DeletePort { cloud: cloud.to_owned(), id: port.id.clone() })
 }

@@ -60,20 +60,22 @@ pub(super) fn missing(cloud: &str, view: &CloudView) -> Option<Question> {
 pub(super) fn delete_servers(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
     let server = view.servers.iter().find(|server| server.presence == Presence::There)?;
-    Some(Step::Do(deletion(cloud, server)))
+    deletion(cloud, view, server).map(Step::Do).or_else(|| fresh(view, cloud, Kind::Server))
 }
 
-/// How a server is deleted. A cloud that keeps what is deleted for a while would keep its volumes and quota too.
-pub(super) fn deletion(cloud: &str, server: &Server) -> Change {
+/// How a server is deleted. A cloud that keeps what is deleted for a while would keep its volumes and quota too. That
+/// it is gone at last only a look can tell.
+pub(super) fn deletion(cloud: &str, view: &CloudView, server: &Server) -> Option<Change> {
     let (cloud, id) = (cloud.to_owned(), server.id.clone());
-    match server.state {
+    Some(match server.state {
+        ServerState::SoftDeleted if !view.fresh.server => return None,
         ServerState::SoftDeleted => Change::ForceDeleteServer { cloud, id },
         ServerState::Building
         | ServerState::Active
         | ServerState::Error
         | ServerState::Stopped
         | ServerState::Other => Change::DeleteServer { cloud, id },
-    }
+    })
 }
 
 pub(super) fn await_servers(seen: &Observed, cloud: &str) -> Option<Step> {

@@ -1,0 +1,120 @@
+//! What strangers do.
+
+use std::collections::BTreeSet;
+
+use super::cloud::{Effect, Order};
+use super::scenario::{Event, MINUTE, SECOND};
+use super::world::{Due, UID, World};
+use super::zone::STRANGER;
+use crate::inventory::shelf::Owner;
+use crate::reconcile::state::{ServerState, VolumeState};
+
+impl World {
+    /// Lets one thing happen.
+    pub fn befall(&mut self, event: Event) {
+        let now = self.now;
+        let length = 5 * SECOND + u64::from(self.luck()) * SECOND;
+        self.tell(|| format!("      {event:?}"));
+        match event {
+            Event::Crash => self.crash(),
+            Event::Delete => self.delete(),
+            Event::DeleteWiped => {
+                self.befall(Event::WipeStatus);
+                self.delete();
+            }
+            Event::Unheld => {
+                self.laws.unheld = true;
+                self.object.held.clear();
+                self.object.gone = self.object.deleting;
+                self.woken = true;
+            }
+            Event::WipeStatus => {
+                self.object.status = None;
+                self.laws.wiped = true;
+                self.woken = true;
+            }
+            Event::Edit => self.object.generation += 1,
+            Event::Pause => self.object.paused_until = now + MINUTE,
+            Event::CloudAway(place) => self.clouds.get_mut(place.name()).unwrap().away_until = now + length,
+            Event::CellDown(place) => {
+                let known = self.process.known_servers(place.name());
+                let hint = self.object.status.as_ref().and_then(|status| status.server.as_ref());
+                let known = known.into_iter().chain(hint.map(|server| server.id.clone())).collect();
+                self.clouds.get_mut(place.name()).unwrap().cell_down = (now + length, known);
+            }
+            Event::CloudFull(place) => self.clouds.get_mut(place.name()).unwrap().full_until = now + length,
+            Event::DnsAway => {
+                self.laws.dns_failed = true;
+                self.zone.away_until = now + length;
+            }
+            Event::WebRestarts => self.zone.restart(),
+            Event::RecordRemoved => self.zone.strange(BTreeSet::new(), now),
+            Event::RecordTaken => {
+                self.laws.harmed = true;
+                self.zone.strange(BTreeSet::from([STRANGER]), now);
+            }
+            Event::NameHeld => self.held_until = now + MINUTE,
+            Event::ServerDeleted
+            | Event::ServerStopped
+            | Event::VolumeDeleted
+            | Event::PortDeleted
+            | Event::SecondServer => self.harm(event),
+        }
+    }
+
+    fn delete(&mut self) {
+        self.object.deleting = true;
+        self.object.gone = self.object.held.is_empty();
+        self.woken = true;
+    }
+
+    fn harm(&mut self, event: Event) {
+        self.laws.harmed = true;
+        let mut gone = None;
+        for (name, cloud) in &mut self.clouds {
+            let server =
+                cloud.servers.values_mut().find(|machine| machine.shown.state == ServerState::Active);
+            match (event, server) {
+                (Event::ServerDeleted, Some(machine)) => {
+                    gone = Some(Due::In(name.clone(), Effect::Gone(machine.shown.id.clone())));
+                }
+                (Event::ServerStopped, Some(machine)) => machine.shown.state = ServerState::Stopped,
+                (Event::VolumeDeleted, _) => {
+                    let first = |(volume, _): &&(_, _)| is_free(volume);
+                    let id = cloud.volumes.values().find(first).map(|(volume, _)| volume.id.clone());
+                    drop(id.and_then(|id| cloud.volumes.remove(&id)));
+                }
+                (Event::PortDeleted, _) => {
+                    if let Some((_, port)) = cloud.ports.pop_first() {
+                        cloud.robbed.insert(port.address);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(gone) = gone {
+            self.schedule(self.now + SECOND, gone);
+        }
+        if event == Event::SecondServer {
+            self.second_server();
+        }
+    }
+
+    /// Another operator, not quite dead yet, sends the create that this one sent too.
+    fn second_server(&mut self) {
+        let memory = crate::reconcile::memory::read(self.object.status.as_ref());
+        let Some(attempt) = memory.open() else { return };
+        let Some(cloud) = self.clouds.get_mut(&attempt.cloud) else { return };
+        let owner = Owner { uid: UID.into(), attempt: attempt.number };
+        if cloud.servers.values().any(|machine| machine.shown.owner == owner) {
+            let order = Order { owner, volumes: Vec::new(), ports: Vec::new() };
+            self.laws.second_operator = true;
+            let name = attempt.cloud.clone();
+            self.appears(&name, order);
+        }
+    }
+}
+
+fn is_free(volume: &super::things::Volume) -> bool {
+    matches!(volume.state, VolumeState::Available | VolumeState::Error)
+}

@@ -1,0 +1,271 @@
+//! What must be true at every moment, whatever befalls.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::cloud::Cloud;
+use super::world::{Object, UID};
+use super::zone::{PARK, Zone};
+use crate::api::testnode_status::{Outcome, TestNodeStatus};
+use crate::reconcile::memory;
+use crate::reconcile::plan::{Change, Step, kept_server, target_address};
+use crate::reconcile::state::{Desired, Observed, Presence, ServerState, Standing, VolumeState};
+
+/// Keeps the laws.
+#[derive(Debug, Default)]
+pub struct Laws {
+    /// The first law that was broken.
+    pub broken: Option<String>,
+    /// The status was wiped once.
+    pub wiped: bool,
+    /// A stranger did something to what is ours.
+    pub harmed: bool,
+    /// Somebody took our finalizers.
+    pub unheld: bool,
+    /// There was another operator.
+    pub second_operator: bool,
+    /// DNS had trouble once.
+    pub dns_failed: bool,
+    /// When something was last changed.
+    pub last_change: u64,
+    highest: i64,
+    /// The server that the node was Ready with.
+    protected: Option<String>,
+}
+
+impl Laws {
+    /// A law.
+    pub fn check(&mut self, holds: bool, law: &str) {
+        if !holds && self.broken.is_none() {
+            self.broken = Some(law.to_owned());
+        }
+    }
+
+    /// Never a twin. A build that failed is no machine: its husk is surplus.
+    pub fn twins(&mut self, now: u64, clouds: &BTreeMap<String, Cloud>) {
+        let all = clouds.values().flat_map(|cloud| cloud.servers.values()).map(|machine| &machine.shown);
+        let alive = all.filter(|server| {
+            let husk = matches!(server.state, ServerState::SoftDeleted | ServerState::Error);
+            server.owner.uid == UID && !server.deleting && !husk
+        });
+        let count = alive.count();
+        self.check(count <= 1 || self.second_operator, &format!("never twins: {count} servers at {now} ms"));
+    }
+
+    /// What a plan may say.
+    pub fn plans(&mut self, world: &Truth<'_>, step: &Step, desired: &Desired, seen: &Observed) {
+        if matches!(step, Step::Do(_) | Step::Ask(_)) {
+            self.check(seen.deleting || !desired.paused, "paused is paused");
+        }
+        let Step::Do(change) = step else { return };
+        self.last_change = world.now;
+        if let Some(view) = change_of(change).and_then(|cloud| seen.clouds.get(cloud)) {
+            self.check(view.standing == Standing::Seen, "nothing is changed where nothing could be seen");
+        }
+        match change {
+            Change::CreateServer { cloud, volumes, .. } => {
+                let view = seen.clouds.get(cloud);
+                let free = |id: &String| {
+                    let volume = view.and_then(|view| view.volumes.iter().find(|volume| volume.id == *id));
+                    volume.is_some_and(|volume| volume.state == VolumeState::Available)
+                };
+                self.check(volumes.iter().all(free), "a server is made of volumes that are available");
+            }
+            Change::CloseAttempt(closing) if closing.outcome == Outcome::Ready => {
+                self.ready(world, desired, seen);
+            }
+            Change::CloseAttempt(closing) if closing.reason == "BootTimeout" => {
+                self.check(!seen.guest.finished, "DNS is never a reason to end an attempt");
+            }
+            _ => {}
+        }
+    }
+
+    /// Ready is what the tester means by it.
+    fn ready(&mut self, world: &Truth<'_>, desired: &Desired, seen: &Observed) {
+        let Some(attempt) = seen.memory.current() else { return };
+        let Some(cloud) = world.clouds.get(&attempt.cloud) else { return };
+        let owned =
+            |owner: &crate::inventory::shelf::Owner| owner.uid == UID && owner.attempt == attempt.number;
+        let mut servers = cloud.servers.values().filter(|machine| owned(&machine.shown.owner));
+        let machine = servers.find(|machine| machine.booted_at.is_some());
+        self.check(machine.is_some() || self.harmed, "Ready follows ACTIVE");
+        let booted = machine.and_then(|machine| machine.booted_at).is_some_and(|at| at <= world.now);
+        self.check(booted || desired.readiness.is_empty() || self.harmed, "Ready follows cloud-init's end");
+        let target = target_address(seen).into_iter().collect();
+        let found = seen.name.found.as_ref() == Some(&target);
+        let sent = seen.name.sent.as_ref().is_some_and(|sent| target.contains(&sent.address));
+        let named = if seen.name.verifiable { found } else { sent };
+        self.check(seen.memory.dns.is_none() || named, "Ready has its name");
+    }
+
+    /// What may be sent to a cloud.
+    pub fn sends(&mut self, change: &Change, world: &Sent<'_>) {
+        let Sent { object, cloud, zone, known } = world;
+        if change.creates().is_some() {
+            self.creates(change, object);
+        }
+        match change {
+            Change::DeleteServer { id, .. } | Change::ForceDeleteServer { id, .. } => {
+                let Some(machine) = cloud.servers.get(id) else { return };
+                self.check(machine.shown.owner.uid == UID, "never somebody else's server");
+                let protected = self.protected.as_deref() == Some(id) && !object.deleting;
+                let active = machine.shown.state == ServerState::Active;
+                self.check(!(protected && active), "the server of a Ready node stays");
+                let pointed = machine.ports.iter().filter_map(|port| cloud.ports.get(port));
+                let pointed = pointed.into_iter().any(|port| named(zone) == Some(port.address));
+                self.check(!(pointed && object.deleting && !self.dns_failed), "the name goes first of all");
+            }
+            Change::DeleteVolume { id, .. } => {
+                let owner = cloud.volumes.get(id).map(|(volume, _)| volume.owner.uid.as_str());
+                self.check(owner.is_none_or(|uid| uid == UID), "never somebody else's volume");
+            }
+            Change::DeletePort { id, .. } => {
+                let Some(port) = cloud.ports.get(id) else { return };
+                self.check(port.owner.uid == UID, "never somebody else's port");
+                self.check(named(zone) != Some(port.address), "the name goes before its address is free");
+                let machine = port.device.as_ref().and_then(|device| cloud.servers.get(device));
+                let stays = machine.is_some_and(|machine| {
+                    // One that nobody has seen yet is dropped when it is.
+                    let known = known.contains(&machine.shown.id);
+                    known && machine.shown.state == ServerState::Active && !machine.shown.deleting
+                });
+                self.check(!stays, "no port is taken from a server that stays");
+            }
+            _ => {}
+        }
+    }
+
+    fn creates(&mut self, change: &Change, object: &Object) {
+        let (Change::CreateVolume { cloud, attempt, .. }
+        | Change::CreatePort { cloud, attempt, .. }
+        | Change::CreateServer { cloud, attempt, .. }) = change
+        else {
+            return;
+        };
+        let memory = memory::read(object.status.as_ref());
+        let open = memory.open().is_some_and(|open| open.number == *attempt && open.cloud == *cloud);
+        self.check(object.held.contains(cloud), "never creates unheld: no finalizer");
+        self.check(open, "never creates unheld: no open attempt");
+        self.check(!object.deleting || open, "never creates for a node that goes");
+    }
+
+    /// What may be set under the name.
+    pub fn sets_name(&mut self, address: IpAddr, held: bool, object: &Object) {
+        let dns = object.status.as_ref().and_then(|status| status.dns.as_ref());
+        let lost = object.status.as_ref().is_none_or(|status| status.attempts.is_empty());
+        let recorded = dns.is_some_and(|dns| dns.addresses.contains(&address.to_string()));
+        self.check(recorded || (lost && held) || address == PARK, "an address is recorded before it is set");
+    }
+
+    /// What the zone may hold, and over what it was written.
+    pub fn zone(&mut self, zone: &Zone, verifiable: bool) {
+        self.check(!(zone.overwrote && verifiable), "never a stranger's record");
+    }
+
+    /// What the object may hold after a write.
+    pub fn wrote(&mut self, change: &Change, object: &Object, clouds: &BTreeMap<String, Cloud>) {
+        let memory = memory::read(object.status.as_ref());
+        let open = memory.attempts.iter().filter(|attempt| attempt.closed_at.is_none()).count();
+        let numbers: BTreeSet<i64> = memory.attempts.iter().map(|attempt| attempt.number).collect();
+        self.check(open <= 1, "one attempt is open at a time");
+        self.check(numbers.len() == memory.attempts.len(), "attempts' numbers never repeat");
+        self.check(memory.attempts.len() <= 32, "no more than 32 attempts are remembered");
+        match change {
+            Change::OpenAttempt { attempt, .. } => {
+                let new = self.wiped || attempt.number > self.highest;
+                self.check(new, "attempts' numbers never repeat");
+                self.check(!object.deleting, "a node that goes opens no attempt");
+                self.highest = self.highest.max(attempt.number);
+            }
+            Change::CloseAttempt(closing) if closing.outcome == Outcome::Ready => {
+                let server = object.status.as_ref().and_then(|status| status.server.as_ref());
+                self.check(server.is_some(), "Ready has a server");
+                self.protected = server.map(|server| server.id.clone());
+            }
+            Change::RemoveFinalizer { cloud } => {
+                self.check(!clouds[cloud].has_any(UID), "never let go while something is left");
+            }
+            _ => {}
+        }
+    }
+
+    /// What a status may say: what kstatus and its kin rely on.
+    pub fn status(&mut self, status: &TestNodeStatus, object: &Object, seen: &Observed) {
+        let all = &status.conditions;
+        let is = |kind: &str, word: &str| all.iter().any(|c| c.type_ == kind && c.status == word);
+        let has = |kind: &str| all.iter().any(|condition| condition.type_ == kind);
+        let kinds: BTreeSet<&str> = all.iter().map(|condition| condition.type_.as_str()).collect();
+        self.check(kinds.len() == all.len(), "each condition is there once");
+        self.check(has("Ready"), "Ready is always there");
+        self.check(!(has("Reconciling") && has("Stalled")), "Reconciling or Stalled, never both");
+        self.check(!has("Reconciling") || is("Reconciling", "True"), "Reconciling is there only while true");
+        self.check(!has("Stalled") || is("Stalled", "True"), "Stalled is there only while true");
+        self.check(!is("Ready", "True") || !(has("Stalled") || has("Reconciling")), "Ready is neither");
+        let told = is("Ready", "True") || has("Reconciling") || has("Stalled") || has("Paused");
+        let waiting = has("Ready") && seen.memory.current().is_some_and(|a| a.closed_at.is_some());
+        self.check(told || waiting, "what is not Ready is Reconciling, Stalled or Paused");
+        self.check(status.observed_generation == Some(object.generation), "the generation is observed");
+        self.check(status.phase.as_ref().is_some_and(|phase| !phase.is_empty()), "there is a phase");
+        for condition in all {
+            self.check(!condition.reason.is_empty(), "no reason is empty");
+            self.check(condition.reason.chars().all(char::is_alphanumeric), "a reason is one word");
+            self.check(!condition.message.contains('\n'), "a message is one line");
+            self.check(condition.message.chars().count() <= 1024, "a message has at most 1024 characters");
+        }
+        self.check(!(object.deleting && is("Ready", "True")), "what goes is not Ready");
+        if is("Ready", "True") && !has("Paused") {
+            let attempt = seen.memory.current();
+            self.check(attempt.is_some_and(|a| a.closed_at.is_some()), "Ready follows an attempt");
+            let looked_at = attempt.and_then(|a| Some((a, seen.clouds.get(&a.cloud)?)));
+            let server = looked_at.and_then(|(attempt, view)| kept_server(seen, view, attempt));
+            let known = looked_at.is_some_and(|(_, view)| view.standing == Standing::Seen);
+            let lives = server.is_some_and(|server| {
+                server.presence != Presence::Going && server.state != ServerState::SoftDeleted
+            });
+            self.check(lives || !known, "never Ready without its server");
+        }
+    }
+}
+
+/// What there is in truth when a request is sent.
+pub struct Sent<'a> {
+    /// The object.
+    pub object: &'a Object,
+    /// The cloud it is sent to.
+    pub cloud: &'a Cloud,
+    /// DNS.
+    pub zone: &'a Zone,
+    /// The servers that the operator has seen there.
+    pub known: BTreeSet<String>,
+}
+
+/// What there is in truth when a plan is made.
+pub struct Truth<'a> {
+    /// The time.
+    pub now: u64,
+    /// The clouds.
+    pub clouds: &'a BTreeMap<String, Cloud>,
+}
+
+/// The cloud whose things are judged or changed.
+fn change_of(change: &Change) -> Option<&String> {
+    match change {
+        Change::RemoveFinalizer { cloud }
+        | Change::CreateVolume { cloud, .. }
+        | Change::CreatePort { cloud, .. }
+        | Change::CreateServer { cloud, .. }
+        | Change::DeleteServer { cloud, .. }
+        | Change::ForceDeleteServer { cloud, .. }
+        | Change::FreeVolume { cloud, .. }
+        | Change::DeleteVolume { cloud, .. }
+        | Change::DeletePort { cloud, .. } => Some(cloud),
+        _ => None,
+    }
+}
+
+/// The address of ours that the name points at.
+fn named(zone: &Zone) -> Option<IpAddr> {
+    let first = zone.truth().first().copied();
+    first.filter(|address| *address != PARK && *address != super::zone::STRANGER)
+}

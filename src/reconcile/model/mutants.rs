@@ -1,0 +1,109 @@
+//! Mutate the table: with any one rule left out some life breaks a law. Every survivor would be a missing law, or a free
+//! choice.
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, TestRunner};
+
+use super::live;
+use super::scenario::{HARM, MEDDLING, Scenario, TROUBLES, deleted, scenarios};
+use super::world::Rules;
+use crate::reconcile::plan::{BRING_UP, Rule, TEAR_DOWN, TearDownRule};
+
+const BRING_UP_NAMES: &[&str] = &[
+    "wait_while_paused",
+    "wait_for_clouds",
+    "confirm_missing",
+    "hold_what_was_found",
+    "record_what_was_found",
+    "end_failed_attempt",
+    "drop_surplus",
+    "open_attempt",
+    "close_failed",
+    "create_volumes",
+    "create_ports",
+    "publish_name",
+    "await_volumes",
+    "create_server",
+    "await_active",
+    "await_guest",
+    "await_name",
+    "close_ready",
+    "settle_ready",
+    "release_other_clouds",
+];
+
+const TEAR_DOWN_NAMES: &[&str] = &[
+    "await_cloud",
+    "confirm_missing",
+    "withdraw_name",
+    "delete_servers",
+    "await_servers",
+    "free_volumes",
+    "delete_volumes",
+    "await_volumes",
+    "await_withdrawal",
+    "delete_ports",
+    "await_ports",
+    "await_settled",
+    "release",
+];
+
+/// Lives that are tried with a mutant.
+const LIVES: usize = 3000;
+
+/// Lives of every sort, the same each time.
+fn lives() -> impl Iterator<Item = Scenario> {
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    let any = proptest::prop_oneof![
+        scenarios(TROUBLES, 3),
+        deleted(scenarios(TROUBLES, 3)),
+        scenarios(HARM, 2),
+        deleted(scenarios(HARM, 2)),
+        scenarios(MEDDLING, 2),
+        deleted(scenarios(MEDDLING, 2)),
+    ];
+    (0..LIVES).map(move |_| any.new_tree(&mut runner).unwrap().current())
+}
+
+/// The life that breaks a law with these rules, counted, and the law.
+fn fails(rules: Rules<'_>) -> Option<(usize, String)> {
+    lives().enumerate().find_map(|(count, life)| live(&life, rules).err().map(|law| (count, law)))
+}
+
+fn without<T: Copy>(rules: &[T], index: usize) -> Vec<T> {
+    rules.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, rule)| *rule).collect()
+}
+
+#[test]
+fn no_rule_can_be_left_out() {
+    assert_eq!((BRING_UP_NAMES.len(), TEAR_DOWN_NAMES.len()), (BRING_UP.len(), TEAR_DOWN.len()));
+    let mut survivors = Vec::new();
+    for (index, name) in BRING_UP_NAMES.iter().enumerate() {
+        let bring_up: Vec<Rule> = without(BRING_UP, index);
+        let dead = fails(Rules { bring_up: &bring_up, tear_down: TEAR_DOWN });
+        println!("{name}: {dead:?}");
+        survivors.extend(dead.is_none().then_some(*name));
+    }
+    for (index, name) in TEAR_DOWN_NAMES.iter().enumerate() {
+        let tear_down: Vec<TearDownRule> = without(TEAR_DOWN, index);
+        let dead = fails(Rules { bring_up: BRING_UP, tear_down: &tear_down });
+        println!("tear down {name}: {dead:?}");
+        survivors.extend(dead.is_none().then_some(*name));
+    }
+    assert_eq!(survivors, Vec::<&str>::new());
+}
+
+#[test]
+fn the_name_cannot_go_after_the_servers() {
+    let at = |name: &str| TEAR_DOWN_NAMES.iter().position(|other| *other == name).unwrap();
+    let mut swapped: Vec<TearDownRule> = TEAR_DOWN.to_vec();
+    swapped.swap(at("withdraw_name"), at("delete_servers"));
+
+    let dead = fails(Rules { bring_up: BRING_UP, tear_down: &swapped });
+
+    println!("swapped: {dead:?}");
+    assert!(dead.is_some());
+}

@@ -1,0 +1,155 @@
+//! What befalls a node: what it asks for, what strangers do to it and when, and a tape that decides the rest.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// A second, in the model's time.
+pub const SECOND: u64 = 1000;
+/// A minute.
+pub const MINUTE: u64 = 60 * SECOND;
+
+/// One life of a node, reproducible to the last reply.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Data volumes that the node asks for.
+    pub volumes: usize,
+    /// Networks, and so ports.
+    pub ports: usize,
+    /// Its cloud gives it a name.
+    pub named: bool,
+    /// There is an authority to ask.
+    pub verifiable: bool,
+    /// A stranger's record stands under the name until then.
+    pub stranger_until: u64,
+    /// The cloud keeps for a while what is deleted.
+    pub soft_delete: bool,
+    /// Readiness is the console.
+    pub console: bool,
+    /// What strangers do, and when.
+    pub events: Vec<(u64, Event)>,
+    /// Decides every matter of luck: zero is calm, and all is calm after its end.
+    pub tape: Vec<u8>,
+}
+
+/// What happens from outside.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// The operator dies, with all its notes.
+    Crash,
+    /// `kubectl delete`.
+    Delete,
+    /// Somebody replaces the status by nothing.
+    WipeStatus,
+    /// Both at once.
+    DeleteWiped,
+    /// Somebody takes our finalizers from the object.
+    Unheld,
+    /// Somebody edits the spec.
+    Edit,
+    /// `spec.paused` for a minute.
+    Pause,
+    /// A cloud does not answer for a while.
+    CloudAway(Place),
+    /// A cell of Nova is down: lists leave its servers out.
+    CellDown(Place),
+    /// A cloud has no room for a while.
+    CloudFull(Place),
+    /// DNS answers nothing for a while.
+    DnsAway,
+    /// nsupdate-web forgets what it sent.
+    WebRestarts,
+    /// Somebody removes the record.
+    RecordRemoved,
+    /// Somebody sets the record to an address of theirs.
+    RecordTaken,
+    /// Another node holds the name for a minute.
+    NameHeld,
+    /// Somebody deletes the server.
+    ServerDeleted,
+    /// Somebody stops the server.
+    ServerStopped,
+    /// Somebody deletes a volume.
+    VolumeDeleted,
+    /// Somebody deletes a port.
+    PortDeleted,
+    /// A second operator makes another server of the open attempt.
+    SecondServer,
+}
+
+/// Which of the two clouds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// The one that is tried first.
+    East,
+    /// The other.
+    West,
+}
+
+impl Place {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::East => "east",
+            Self::West => "west",
+        }
+    }
+}
+
+/// Troubles of the cloud, of DNS and of the operator, whose node should come out of them Ready.
+pub const TROUBLES: &[Event] = &[
+    Event::Crash,
+    Event::Crash,
+    Event::Edit,
+    Event::Pause,
+    Event::CloudAway(Place::East),
+    Event::CloudAway(Place::West),
+    Event::CellDown(Place::East),
+    Event::CloudFull(Place::East),
+    Event::DnsAway,
+    Event::WebRestarts,
+    Event::RecordRemoved,
+    Event::NameHeld,
+];
+
+/// What strangers do behind our back.
+pub const HARM: &[Event] = &[
+    Event::ServerDeleted,
+    Event::ServerStopped,
+    Event::VolumeDeleted,
+    Event::PortDeleted,
+    Event::RecordTaken,
+    Event::SecondServer,
+    Event::Crash,
+];
+
+/// Any life with such events among its own.
+pub fn scenarios(events: &'static [Event], most: usize) -> impl Strategy<Value = Scenario> {
+    let when = prop_oneof![3 => 0..90 * SECOND, 1 => 0..10 * MINUTE];
+    let asked = (0_usize..4, 0_usize..3, prop::bool::weighted(0.8), any::<bool>());
+    let stranger = prop_oneof![4 => Just(0), 1 => 0..5 * MINUTE];
+    let around = (stranger, prop::bool::weighted(0.2), prop::bool::weighted(0.8));
+    let byte = prop_oneof![2 => Just(0_u8), 3 => any::<u8>()];
+    (asked, around, vec((when, select(events)), 0..=most), vec(byte, 0..160)).prop_map(
+        |((volumes, ports, named, verifiable), (stranger_until, soft_delete, console), mut events, tape)| {
+            events.sort_by_key(|(when, _)| *when);
+            // Without a network there is no address to give a name to.
+            let named = named && ports > 0;
+            Scenario { volumes, ports, named, verifiable, stranger_until, soft_delete, console, events, tape }
+        },
+    )
+}
+
+/// What is done to the object by hand.
+pub const MEDDLING: &[Event] =
+    &[Event::WipeStatus, Event::WipeStatus, Event::DeleteWiped, Event::Unheld, Event::Crash];
+
+/// The same life, but the node is deleted at some moment.
+pub fn deleted(lives: impl Strategy<Value = Scenario>) -> impl Strategy<Value = Scenario> {
+    let when = prop_oneof![4 => 0..6 * SECOND, 2 => 0..60 * SECOND, 1 => 0..8 * MINUTE];
+    (lives, when).prop_map(|(mut life, when)| {
+        life.events.push((when, Event::Delete));
+        life.events.sort_by_key(|(when, _)| *when);
+        life
+    })
+}

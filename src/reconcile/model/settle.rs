@@ -1,0 +1,128 @@
+//! What the inventory and the notes are told of a request.
+
+use jiff::SignedDuration;
+
+use super::act::Reply;
+use super::cloud::No;
+use super::world::{UID, World};
+use crate::reconcile::backoff::backoff;
+use crate::reconcile::plan::Change;
+use crate::reconcile::state::{Kind, Trouble, Verdict};
+
+impl World {
+    /// Answered, refused (one fresh look decides) or lost (it may still take effect).
+    pub fn settle(&mut self, cloud: &str, change: &Change, reply: &Reply) {
+        let now = self.instant(self.now);
+        let kind = kind(change);
+        let creating = change.creates().is_some();
+        let books = self.process.books.get_mut(cloud).unwrap();
+        if let Change::FreeVolume { id, .. } = change {
+            self.process.reservations.remove(id);
+            books.volumes.ledger.refused(UID, now);
+        } else {
+            match reply {
+                Reply::Done(made) => {
+                    if let Some(id) = deleted(change) {
+                        books.deleted(kind, id, now);
+                    }
+                    if let Some(id) = made {
+                        books.fold(kind, id, &self.clouds[cloud], now);
+                    }
+                    if let Change::ForceDeleteServer { id, .. } = change {
+                        self.process.forced.insert(id.clone());
+                    }
+                    let books = self.process.books.get_mut(cloud).unwrap();
+                    books.ledger_mut(kind).answered(UID, now);
+                    if creating && kind == Kind::Server {
+                        books.outdate_volumes(now);
+                    }
+                }
+                Reply::No(No::NotFound) if !creating => {
+                    if let Some(id) = deleted(change) {
+                        books.deleted(kind, id, now);
+                    }
+                    books.ledger_mut(kind).refused(UID, now);
+                }
+                Reply::No(_) => {
+                    books.ledger_mut(kind).refused(UID, now);
+                    if kind == Kind::Server {
+                        books.volumes.ledger.refused(UID, now);
+                        books.ports.ledger.refused(UID, now);
+                    }
+                }
+                Reply::Lost if creating => books.ledger_mut(kind).lost(UID, now),
+                Reply::Lost => books.ledger_mut(kind).refused(UID, now),
+                Reply::NotSent => {}
+            }
+        }
+        let verdict = match reply {
+            Reply::Done(_) => return self.well(&change.key()),
+            Reply::No(No::NotFound) if !creating && deleted(change).is_some() => {
+                return self.well(&change.key());
+            }
+            Reply::No(No::Because(verdict)) => *verdict,
+            Reply::No(_) | Reply::NotSent | Reply::Lost => Verdict::Passing,
+        };
+        if verdict == Verdict::Quota {
+            self.process.books.get_mut(cloud).unwrap().refused = true;
+        }
+        if verdict == Verdict::Invalid {
+            self.process.books.get_mut(cloud).unwrap().catalogue = false;
+        }
+        self.trouble(change.key(), creating, verdict, 0);
+    }
+
+    /// A request failed.
+    pub fn trouble(&mut self, key: String, creating: bool, verdict: Verdict, least: i64) {
+        let now = self.timestamp();
+        let before = self.process.troubles.iter().position(|trouble| trouble.key == key);
+        let before = before.map(|index| self.process.troubles.swap_remove(index));
+        let since = before.as_ref().map_or(now, |before| before.since);
+        let pause = backoff(
+            (now - since)
+                .total(jiff::Unit::Second)
+                .map_or_else(|_| std::time::Duration::ZERO, std::time::Duration::from_secs_f64),
+        );
+        let pause = SignedDuration::try_from(pause).unwrap().max(SignedDuration::from_secs(least));
+        let reason = match verdict {
+            Verdict::Quota => "QuotaExceeded",
+            Verdict::Capacity => "NoValidHost",
+            Verdict::Invalid => "RequestRefused",
+            Verdict::Passing if least > 0 => "DNSUpdateFailed",
+            Verdict::Passing => "CloudUnreachable",
+        };
+        self.process.troubles.push(Trouble {
+            key,
+            creating,
+            verdict,
+            reason,
+            message: "the cloud's own words".into(),
+            since,
+            failures: before.map_or(0, |before| before.failures) + 1,
+            retry_at: now.checked_add(pause).unwrap(),
+        });
+    }
+
+    /// A streak of failures is over.
+    pub fn well(&mut self, key: &str) {
+        self.process.troubles.retain(|trouble| trouble.key != key);
+    }
+}
+
+fn kind(change: &Change) -> Kind {
+    match change {
+        Change::DeleteVolume { .. } | Change::FreeVolume { .. } => Kind::Volume,
+        Change::DeletePort { .. } => Kind::Port,
+        _ => change.creates().unwrap_or(Kind::Server),
+    }
+}
+
+fn deleted(change: &Change) -> Option<&str> {
+    match change {
+        Change::DeleteServer { id, .. }
+        | Change::ForceDeleteServer { id, .. }
+        | Change::DeleteVolume { id, .. }
+        | Change::DeletePort { id, .. } => Some(id),
+        _ => None,
+    }
+}
