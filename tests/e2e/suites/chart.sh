@@ -24,7 +24,7 @@ test_what_is_rendered_is_taken_by_the_api_server() {
   while read -r file; do
     # By another name: what is there has fields that the release wants otherwise.
     rendered ${file:+--values "$file"} --set "namespace=$namespace,fullnameOverride=other" >"$work/rendered.yaml"
-    as_json <"$work/rendered.yaml" | jq '.[] | select(.kind != "ServiceMonitor")' |
+    as_json <"$work/rendered.yaml" | jq '.[] | select(.kind | IN("ServiceMonitor", "PrometheusRule") | not)' |
       kubectl apply --server-side --force-conflicts --dry-run=server -f - >/dev/null
   done < <(values_files)
 }
@@ -105,6 +105,10 @@ metrics.service.annotations|{"a":"b"}
 metrics.serviceMonitor.enabled|true
 metrics.serviceMonitor.interval|"5s"|metrics.serviceMonitor.enabled=true
 metrics.serviceMonitor.labels|{"a":"b"}|metrics.serviceMonitor.enabled=true
+metrics.prometheusRule.enabled|true
+metrics.prometheusRule.labels|{"a":"b"}|metrics.prometheusRule.enabled=true
+metrics.dashboard.enabled|true
+metrics.dashboard.labels.grafana_dashboard|"2"|metrics.dashboard.enabled=true
 networkPolicy.enabled|true
 networkPolicy.from|[{"podSelector":{}}]|networkPolicy.enabled=true
 resources.requests.cpu|"1"
