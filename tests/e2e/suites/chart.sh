@@ -197,24 +197,6 @@ test_the_notes_lead_to_a_first_node() {
   wait_ready first
 }
 
-test_the_gitops_folder_becomes_ready_and_settles() {
-  local before
-  kubectl kustomize "$root/examples/gitops" | as_json | jq --arg namespace "$namespace" --arg cloud "$(cloud_name)" \
-    --arg zone "$ZONE" --arg dns "$devcloud_dns" --arg nsupdate "$devcloud_http/nsupdate" '
-    .[] | select(.kind != "Namespace")
-    | if .kind == "TestNode" then .metadata.namespace = $namespace else . end
-    | if .kind == "Cloud" then .spec.openstack = {secretRef: {name: "lab"}, cloudName: $cloud}
-        | .spec.dns.nsupdateWeb |= {url: $nsupdate, zone: $zone, verify: {server: $dns}} else . end' >"$work/gitops.json"
-  kubectl apply --server-side -f "$work/gitops.json" >/dev/null
-  kubectl wait --for=condition=Ready testnodes --all -n "$namespace" --timeout=60s >/dev/null
-  before=$(versions)
-  kubectl apply --server-side -f "$work/gitops.json" >/dev/null
-  equal "$before" "$(versions)" 'what a second apply changes'
-  kubectl diff --server-side -f "$work/gitops.json" >"$work/diff" || fail "the cluster is not as in Git: $(<"$work/diff")"
-}
-
-versions() { kubectl get testnodes -n "$namespace" -o json | jq -c '[.items[] | {(.metadata.name): .metadata.resourceVersion}]'; }
-
 test_an_upgrade_and_its_rollback_leave_nodes_alone() {
   local before
   node steady | apply
