@@ -1,10 +1,9 @@
 //! The whole operator in this process, in virtual time, between a simulated API server and a simulated cloud.
 //!
-//! Begin with `harness.rs`; each other module is one kind of story.
+//! Each module is one kind of story. The lab they happen in is `storm::lab`.
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test says by panicking that it failed"
 )]
@@ -13,10 +12,11 @@ mod cost;
 mod crash;
 mod crowd;
 mod faults;
-mod harness;
 mod input;
 mod kubernetes;
 mod launch;
 mod life;
 mod loss;
 mod names;
+
+use storm::lab as harness;
