@@ -188,7 +188,7 @@ test_the_notes_lead_to_a_first_node() {
     sed -e "s/name: lab}/name: $namespace}/; s,cloud/lab,cloud/$namespace," -e "s/cloudName: openstack/cloudName: $(cloud_name)/" \
       -e "s/namespace: default/namespace: $namespace/" -e 's/ --watch//')
   mkdir "$work/notebook"
-  at_devcloud GET clouds.yaml >"$work/notebook/clouds.yaml"
+  at_cloud GET clouds.yaml >"$work/notebook/clouds.yaml"
   (cd "$work/notebook" && bash -euo pipefail -c "$notes") >"$work/log/notes.log" 2>&1 || fail "$(<"$work/log/notes.log")"
   wait_ready first
 }
@@ -196,7 +196,7 @@ test_the_notes_lead_to_a_first_node() {
 test_the_gitops_folder_becomes_ready_and_settles() {
   local before
   kubectl kustomize "$root/examples/gitops" | as_json | jq --arg namespace "$namespace" --arg cloud "$(cloud_name)" \
-    --arg zone "$ZONE" --arg dns "$devcloud_dns" --arg nsupdate "$devcloud_http/nsupdate" '
+    --arg zone "$ZONE" --arg dns "$dns_server" --arg nsupdate "$nsupdate_url" '
     .[] | select(.kind != "Namespace")
     | if .kind == "TestNode" then .metadata.namespace = $namespace else . end
     | if .kind == "Cloud" then .spec.openstack = {secretRef: {name: "lab"}, cloudName: $cloud}
