@@ -4,7 +4,7 @@
 # folder: examples/gitops, but for names and addresses, which are this run's. Its Secret is the lab's.
 folder() {
   kubectl kustomize "$root/examples/gitops" | as_json | jq --arg namespace "$namespace" --arg cloud "$(cloud_name)" \
-    --arg zone "$ZONE" --arg dns "$devcloud_dns" --arg nsupdate "$devcloud_http/nsupdate" '
+    --arg zone "$ZONE" --arg dns "$dns_server" --arg nsupdate "$nsupdate_url" '
     .[] | select(.kind != "Namespace")
     | if .kind == "TestNode" then .metadata.namespace = $namespace else . end
     | if .kind == "Cloud" then .spec.openstack = {secretRef: {name: "lab"}, cloudName: $cloud}
