@@ -124,12 +124,12 @@ impl State {
         }
     }
 
-    /// It was proved gone, by a GET.
-    pub fn gone(&mut self, kind: Kind, id: &str, owner: &Owner) {
+    /// It was proved gone by then, by a GET.
+    pub fn gone(&mut self, kind: Kind, id: &str, owner: &Owner, now: Instant) {
         match kind {
-            Kind::Server => self.servers.gone_by_hint(id, owner),
-            Kind::Volume => self.volumes.gone_by_hint(id, owner),
-            Kind::Port => self.ports.gone_by_hint(id, owner),
+            Kind::Server => self.servers.gone(id, owner, now),
+            Kind::Volume => self.volumes.gone(id, owner, now),
+            Kind::Port => self.ports.gone(id, owner, now),
         }
     }
 

@@ -19,6 +19,12 @@ const TICK: Duration = Duration::from_millis(1);
 /// So long after a change a node is looked at each second.
 const YOUNG: Duration = Duration::from_secs(3);
 
+/// A listing takes at most one part in so many of the time: a cloud that is slow to answer is asked less often.
+const SHARE: u32 = 5;
+
+/// The quick look after a change is for a few nodes. While many change all the time, it would be the only pace.
+const FEW: usize = 5;
+
 /// Listings that are remembered.
 const HISTORY: usize = 256;
 
@@ -30,6 +36,8 @@ pub struct Ledger {
     touches: HashMap<String, Touch>,
     wants: HashMap<String, Instant>,
     failing: Option<Failing>,
+    /// How long the last listing took.
+    took: Duration,
 }
 
 /// A listing that fails.
@@ -65,6 +73,11 @@ impl Ledger {
         if self.listings.len() > HISTORY {
             self.listings.pop_front();
         }
+    }
+
+    /// So long the last listing took.
+    pub fn took(&mut self, took: Duration) {
+        self.took = took;
     }
 
     /// A listing failed.
@@ -178,10 +191,12 @@ impl Ledger {
             return failing.retry_at;
         }
         let Some(last) = self.last() else { return now };
+        let few = self.wants.len() <= FEW;
         let wanted = self.wants.iter().map(|(uid, not_before)| {
             let touch = self.touches.get(uid).copied().unwrap_or_default();
-            let young = touch.changed.is_some_and(|changed| now < changed + YOUNG);
-            let due = (*not_before).max(last + if young { FIRST_LOOK.min(active) } else { active });
+            let young = few && touch.changed.is_some_and(|changed| now < changed + YOUNG);
+            let pace = if young { FIRST_LOOK.min(active) } else { active }.max(self.took * SHARE);
+            let due = (*not_before).max(last + pace);
             touch.dirty.map_or(due, |dirty| due.max(dirty + TICK))
         });
         wanted.chain([last + idle]).min().unwrap_or(last + idle)
@@ -275,6 +290,24 @@ mod tests {
 
         assert_eq!(ledger.satisfied(start + 6 * SECOND), ["u"]);
         assert_eq!(ledger.due(start + 6 * SECOND, active, idle), start + 34 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_young_changes_and_a_slow_cloud_are_looked_at_less_often() {
+        let start = Instant::now();
+        let (active, idle) = (2 * SECOND, 30 * SECOND);
+        let mut ledger = Ledger::default();
+        ledger.listed(start);
+        for node in 0..=FEW {
+            ledger.answered(&node.to_string(), start);
+            ledger.want_news(&node.to_string(), start);
+        }
+        assert_eq!(ledger.due(start, active, idle), start + active);
+
+        ledger.took(SECOND);
+        assert_eq!(ledger.due(start, active, idle), start + 5 * SECOND);
+        ledger.took(SECOND / 10);
+        assert_eq!(ledger.due(start, active, idle), start + active);
     }
 
     #[tokio::test(start_paused = true)]

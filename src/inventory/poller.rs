@@ -119,6 +119,10 @@ async fn list(
             inventory.lock().ports.listed(began, ports)
         }
     };
-    woken.extend(inventory.lock().ledger_mut(kind).satisfied(began));
+    let mut state = inventory.lock();
+    let ledger = state.ledger_mut(kind);
+    ledger.took(began.elapsed());
+    woken.extend(ledger.satisfied(began));
+    drop(state);
     Ok(woken.into_iter().collect())
 }

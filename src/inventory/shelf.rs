@@ -58,8 +58,8 @@ pub struct Shelf<T> {
     /// Looks and changes.
     pub ledger: Ledger,
     entries: BTreeMap<String, Entry<T>>,
-    /// By UID: what was proved gone.
-    gone: HashMap<String, BTreeSet<(String, i64)>>,
+    /// By UID: what was proved gone, and when.
+    gone: HashMap<String, BTreeMap<(String, i64), Instant>>,
 }
 
 impl<T> Default for Shelf<T> {
@@ -89,7 +89,7 @@ impl<T: Owned> Shelf<T> {
                 let asked = entry.deleted.max(entry.goes_along);
                 if T::GONE_BY_LIST && asked.is_some_and(|asked| asked < began) {
                     changed.insert(entry.owner.uid.clone());
-                    self.bury(id, &entry.owner);
+                    self.bury(id, &entry.owner, began);
                     continue;
                 }
                 if !entry.missing {
@@ -104,6 +104,9 @@ impl<T: Owned> Shelf<T> {
 
     fn sighted(&mut self, began: Instant, object: T, owner: &Owner) -> bool {
         let Some(entry) = self.entries.get_mut(object.id()) else {
+            if self.buried(&object, owner).is_some_and(|buried| buried >= began) {
+                return false;
+            }
             self.unbury(&object, owner);
             self.entries.insert(object.id().to_owned(), Entry::new(object, owner.clone(), Some(began), None));
             return true;
@@ -156,17 +159,10 @@ impl<T: Owned> Shelf<T> {
         }
     }
 
-    /// It was proved gone.
-    pub fn gone(&mut self, id: &str) {
-        if let Some(entry) = self.entries.remove(id) {
-            self.bury(id.to_owned(), &entry.owner);
-        }
-    }
-
-    /// It was proved gone, and was known only by a hint.
-    pub fn gone_by_hint(&mut self, id: &str, owner: &Owner) {
+    /// It was proved gone by then, and may have been known only by a hint.
+    pub fn gone(&mut self, id: &str, owner: &Owner, now: Instant) {
         self.entries.remove(id);
-        self.bury(id.to_owned(), owner);
+        self.bury(id.to_owned(), owner, now);
     }
 
     /// What there is of a node.
@@ -190,7 +186,7 @@ impl<T: Owned> Shelf<T> {
 
     /// What was proved gone of a node: ids and attempts.
     pub fn graves(&self, uid: &str) -> impl Iterator<Item = &(String, i64)> {
-        self.gone.get(uid).into_iter().flatten()
+        self.gone.get(uid).into_iter().flat_map(BTreeMap::keys)
     }
 
     /// The node is gone.
@@ -199,13 +195,18 @@ impl<T: Owned> Shelf<T> {
         self.gone.remove(uid);
     }
 
-    fn bury(&mut self, id: String, owner: &Owner) {
-        self.gone.entry(owner.uid.clone()).or_default().insert((id, owner.attempt));
+    fn bury(&mut self, id: String, owner: &Owner, now: Instant) {
+        self.gone.entry(owner.uid.clone()).or_default().insert((id, owner.attempt), now);
+    }
+
+    fn buried(&self, object: &T, owner: &Owner) -> Option<Instant> {
+        let graves = self.gone.get(&owner.uid)?;
+        graves.iter().filter(|((id, _), _)| id == object.id()).map(|(_, buried)| *buried).max()
     }
 
     fn unbury(&mut self, object: &T, owner: &Owner) {
         if let Some(graves) = self.gone.get_mut(&owner.uid) {
-            graves.retain(|(id, _)| id != object.id());
+            graves.retain(|(id, _), _| id != object.id());
         }
     }
 }
@@ -287,6 +288,20 @@ mod tests {
         shelf.listed(start + 2 * SECOND, Vec::new());
         assert_eq!(state(&shelf), [("a", "x", true)]);
         assert_eq!(shelf.graves("u").count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listing_that_began_before_a_thing_was_proved_gone_does_not_bring_it_back() {
+        let start = Instant::now();
+        let mut shelf = Shelf::default();
+        let thing = Thing("a", "x");
+        shelf.listed(start, vec![thing.clone()]);
+        shelf.gone("a", &Owner { uid: "u".into(), attempt: 1 }, start + 2 * SECOND);
+
+        assert!(shelf.listed(start + SECOND, vec![thing.clone()]).is_empty());
+        assert_eq!((state(&shelf).len(), shelf.graves("u").count()), (0, 1));
+        assert!(!shelf.listed(start + 3 * SECOND, vec![thing]).is_empty());
+        assert_eq!((state(&shelf).len(), shelf.graves("u").count()), (1, 0), "it is there after all");
     }
 
     #[tokio::test(start_paused = true)]

@@ -108,7 +108,7 @@ pub(super) async fn presence(
             Kind::Port => state.ports.entry(id).map(|entry| entry.owner.clone()),
         }
         .unwrap_or(owner);
-        state.gone(kind, id, &owner);
+        state.gone(kind, id, &owner, Instant::now());
         if kind == Kind::Server {
             // Its volumes go now.
             state.outdate_volumes(uid, now);

@@ -75,16 +75,16 @@ impl World {
                     books.servers.fold(machine.shown.clone(), now);
                 } else {
                     let owner = books.servers.entry(id).map_or(owner, |entry| entry.owner.clone());
-                    books.servers.gone_by_hint(id, &owner);
+                    books.servers.gone(id, &owner, now);
                 }
             }
             Kind::Volume => match there.volumes.get(id) {
                 Some((shown, _)) => books.volumes.fold(shown.clone(), now),
-                None => books.volumes.gone_by_hint(id, &owner),
+                None => books.volumes.gone(id, &owner, now),
             },
             Kind::Port => match there.ports.get(id) {
                 Some(port) => books.ports.fold(port.clone(), now),
-                None => books.ports.gone_by_hint(id, &owner),
+                None => books.ports.gone(id, &owner, now),
             },
         }
         true
