@@ -1,15 +1,20 @@
 //! The clouds that are known: for each its session, its inventory and its pollers, its catalogue and its DNS. The Cloud
 //! controller configures them; a node's turn finds them here by name.
 
+pub mod abandoned;
+pub mod ask;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use arc_swap::ArcSwap;
+use abandoned::Records;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::api::cloud::CloudSpec;
+use crate::api::orphans::Orphans;
 use crate::api::{Kind, TestNode};
 use crate::catalogue::Catalogue;
 use crate::dns::lookup::Server;
@@ -49,6 +54,8 @@ pub struct Dns {
 
 /// A cloud as it is configured now.
 pub struct Config {
+    /// The object's UID.
+    pub uid: Option<String>,
     /// Its spec.
     pub spec: Option<CloudSpec>,
     /// What it was made from.
@@ -75,6 +82,10 @@ pub struct Handle {
     pub inventory: Arc<Inventory>,
     /// What it offers.
     pub catalogue: Catalogue,
+    /// Nodes that were let go while it could not be asked.
+    pub abandoned: Records,
+    /// What the last sweep found that belongs to no node; empty until there was one.
+    pub orphans: ArcSwapOption<Orphans>,
     config: ArcSwap<Config>,
     pollers: RwLock<Vec<AbortHandle>>,
 }
@@ -200,6 +211,7 @@ impl Clouds {
 
     fn start(&self, name: &str) -> Arc<Handle> {
         let config = Config {
+            uid: None,
             spec: None,
             fingerprint: String::new(),
             tried: None,
@@ -213,6 +225,8 @@ impl Clouds {
             name: name.to_owned(),
             inventory: Inventory::new(self.cluster_id.clone(), self.wake.clone()),
             catalogue: Catalogue::new(),
+            abandoned: Records::default(),
+            orphans: ArcSwapOption::empty(),
             config: ArcSwap::from_pointee(config),
             pollers: RwLock::default(),
         });

@@ -4,6 +4,7 @@ pub mod cloud;
 pub mod conditions;
 pub mod credentials;
 pub mod machine_type;
+mod orphans;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +24,10 @@ use crate::reconcile::context::Context;
 use crate::reconcile::error::{Error, said};
 use crate::reconcile::reconcile;
 use crate::reconcile::status::PHASES;
+use crate::sweep;
 
 /// How often the notes of nodes that went without our doing are thrown away.
-const SWEEP: Duration = Duration::from_mins(1);
+const FORGET: Duration = Duration::from_mins(1);
 
 /// Looks after nodes until told to stop; turns under way end first.
 pub async fn nodes(
@@ -41,9 +43,10 @@ pub async fn nodes(
     let counted = nodes.clone();
     ctx.metrics.before_scrape(move |metrics| metrics.count_nodes(by_phase(&counted.state())));
     let (known, shared) = (nodes.clone(), ctx.clone());
-    let sweep = async move {
+    let orphans = sweep::run(ctx.clone(), nodes.clone());
+    let forgetting = async move {
         loop {
-            tokio::time::sleep(SWEEP).await;
+            tokio::time::sleep(FORGET).await;
             shared.forget_all_but(&known.state().iter().filter_map(|node| node.uid()).collect());
         }
     };
@@ -63,7 +66,8 @@ pub async fn nodes(
         .for_each(|turn| async move { ended(turn) });
     tokio::select! {
         () = turns => {}
-        () = sweep => {}
+        () = forgetting => {}
+        () = orphans => {}
     }
 }
 

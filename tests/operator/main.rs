@@ -20,3 +20,4 @@ mod launch;
 mod life;
 mod loss;
 mod names;
+mod sweep;
