@@ -10,12 +10,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use abandoned::Records;
 use arc_swap::{ArcSwap, ArcSwapOption};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::api::cloud::CloudSpec;
 use crate::api::orphans::Orphans;
-use crate::api::{Kind, TestNode};
+use crate::api::{Cloud, Kind, TestNode};
 use crate::catalogue::Catalogue;
 use crate::dns::lookup::Server;
 use crate::dns::nsupdate_web::NsupdateWeb;
@@ -123,6 +125,15 @@ impl Handle {
         }
         let unseen = Kind::ALL.into_iter().any(|kind| state.ledger(kind).last().is_none());
         if unseen && born == Born::Before { Standing::Unseen } else { Standing::Seen }
+    }
+
+    /// Nothing of it answers: neither servers nor volumes nor ports can be listed.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        let state = self.inventory.lock();
+        Kind::ALL.into_iter().all(|kind| {
+            state.ledger(kind).failing().is_some_and(|failing| failing.failures >= FAILURES_UNTIL_AWAY)
+        })
     }
 
     /// What new attempts are pinned to.
@@ -244,6 +255,18 @@ impl Clouds {
     pub fn remove(&self, name: &str) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         self.metrics.forget_cloud(name);
+    }
+}
+
+/// The Cloud object, for an event on it, whether or not it is there.
+#[must_use]
+pub fn object_ref(name: &str, handle: Option<&Handle>) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(Cloud::api_version(&()).into_owned()),
+        kind: Some(Cloud::kind(&()).into_owned()),
+        name: Some(name.to_owned()),
+        uid: handle.and_then(|handle| handle.config().uid.clone()),
+        ..ObjectReference::default()
     }
 }
 

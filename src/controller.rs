@@ -14,7 +14,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, watcher};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{debug, warn};
@@ -26,7 +26,7 @@ use crate::reconcile::reconcile;
 use crate::reconcile::status::PHASES;
 use crate::sweep;
 
-/// How often the notes of nodes that went without our doing are thrown away.
+/// How often what went without our doing is forgotten.
 const FORGET: Duration = Duration::from_mins(1);
 
 /// Looks after nodes until told to stop; turns under way end first.
@@ -95,7 +95,8 @@ pub async fn clouds(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + S
     let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), &ctx.namespace);
     let controller = Controller::new(Api::<Cloud>::all(client), watcher::Config::default());
     let clouds = controller.store();
-    controller
+    let forgetting = forget_clouds(ctx.clone(), clouds.clone());
+    let turns = controller
         .watches(secrets, watcher::Config::default(), move |secret| {
             let name = secret.name_any();
             clouds
@@ -106,8 +107,29 @@ pub async fn clouds(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + S
         })
         .graceful_shutdown_on(stop)
         .run(cloud::reconcile, cloud_failed, ctx)
-        .for_each(|turn| async move { ended(turn) })
-        .await;
+        .for_each(|turn| async move { ended(turn) });
+    tokio::select! {
+        () = turns => {}
+        () = forgetting => {}
+    }
+}
+
+/// Forgets clouds whose object went without a turn: somebody took its finalizer. Their credentials are not ours any
+/// more, as they would not be after a restart.
+async fn forget_clouds(ctx: Arc<Context>, known: Store<Cloud>) {
+    if known.wait_until_ready().await.is_err() {
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(FORGET).await;
+        for cloud in ctx.clouds.all() {
+            if known.get(&ObjectRef::new(&cloud.name)).is_none() {
+                warn!(cloud = cloud.name, "the Cloud is gone without its finalizer's leave");
+                ctx.clouds.remove(&cloud.name);
+                ctx.waker.wake_all();
+            }
+        }
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]

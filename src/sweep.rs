@@ -23,7 +23,7 @@ use crate::api::orphans::OrphanMode;
 use crate::clouds::Handle;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::said;
-use decide::{Memory, Nodes, Scene};
+use decide::{Memory, Nodes, Scene, Step};
 
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);
@@ -128,8 +128,15 @@ async fn sweep(cloud: &Handle, first: Scene, nodes: &Listing, book: &mut Book, c
             return tell::tell(&scene, cloud, book, ctx).await;
         };
         done.push(step.clone());
-        if act::take(&step, &scene, cloud, &mut book.memory, ctx).await == act::Pace::Stop {
-            return tell::tell(&scene, cloud, book, ctx).await;
+        match act::take(&step, &scene, cloud, &mut book.memory, ctx).await {
+            act::Pace::On => {}
+            act::Pace::Stop => return tell::tell(&scene, cloud, book, ctx).await,
+            act::Pace::WithoutNames => done.extend(
+                scene
+                    .names
+                    .iter()
+                    .flat_map(|name| [Step::AskName(name.uid.clone()), Step::WithdrawName(name.uid.clone())]),
+            ),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::clouds::{Dns, Handle};
 use crate::dns::lookup;
 use crate::dns::name::{Fqdn, Hostname};
 use crate::dns::nsupdate_web::Answer;
+use crate::error::Class;
 use crate::gate::Claim;
 use crate::inventory::shelf::Owner;
 use crate::openstack::ids::{PortId, ServerId, VolumeId};
@@ -28,6 +29,8 @@ pub(super) enum Pace {
     On,
     /// The cloud asked us to slow down, or cannot be asked: the next sweep goes on.
     Stop,
+    /// DNS does not answer: names wait for the next sweep.
+    WithoutNames,
 }
 
 /// Takes one step.
@@ -60,7 +63,8 @@ pub(super) async fn take(
         Err(error) if error.throttled().is_some() => Pace::Stop,
         Err(error) => {
             warn!(?step, %error, "failed");
-            Pace::On
+            let silent = matches!(error, Error::Dns(_)) && error.class() == Class::Unreachable;
+            if silent { Pace::WithoutNames } else { Pace::On }
         }
     }
 }

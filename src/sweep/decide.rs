@@ -31,6 +31,8 @@ pub struct Scene {
     pub policy: Policy,
     /// It is logged in to, with its own region, project and cluster id, and every kind was listed and still can be.
     pub believed: bool,
+    /// There is a name server to ask what names say.
+    pub authority: bool,
     /// The nodes, if the API server told.
     pub nodes: Option<Nodes>,
     /// What the cloud's services last said of the time.
@@ -210,7 +212,7 @@ pub fn remember(scene: &Scene, memory: &mut Memory) {
 #[must_use]
 pub fn next(guards: &[Guard], scene: &Scene, memory: &Memory) -> Option<Step> {
     let steps = scene.things.iter().filter_map(|thing| step(guards, scene, memory, thing));
-    let names = scene.names.iter().filter_map(|name| loose_name(scene, memory, name));
+    let names = scene.names.iter().filter_map(|name| name_step(scene, memory, name));
     steps.chain(names).find(|step| !scene.done.contains(step))
 }
 
@@ -236,18 +238,23 @@ fn step(guards: &[Guard], scene: &Scene, memory: &Memory, thing: &Thing) -> Opti
     }
 }
 
-/// The name of an abandoned node that left nothing else.
-fn loose_name(scene: &Scene, memory: &Memory, name: &Name) -> Option<Step> {
+/// A name of orphans is asked for, so that what is told of it is so; that of an abandoned node that left nothing else is
+/// withdrawn for its own sake.
+fn name_step(scene: &Scene, memory: &Memory, name: &Name) -> Option<Step> {
     let nodes = scene.nodes.as_ref().filter(|_| scene.believed)?;
-    let alone = name.recorded && !scene.has_any(&name.uid);
-    if !alone || nodes.keep(&name.uid, &scene.cloud) {
+    let tried = scene.done.contains(&Step::WithdrawName(name.uid.clone()));
+    if tried || nodes.keep(&name.uid, &scene.cloud) {
         return None;
     }
     standing_name(scene, memory, &name.uid)?;
-    Some(match scene.policy.mode {
-        OrphanMode::Delete => withdraw(scene, name),
-        OrphanMode::Report | OrphanMode::Off => Step::AskName(name.uid.clone()),
-    })
+    let known = || orphans(scene, memory).iter().any(|(thing, _, _)| thing.uid == name.uid);
+    let alone = name.recorded && !scene.has_any(&name.uid);
+    match scene.policy.mode {
+        OrphanMode::Delete if alone => Some(withdraw(scene, name)),
+        OrphanMode::Delete | OrphanMode::Report | OrphanMode::Off => {
+            (alone || (scene.authority && known())).then(|| Step::AskName(name.uid.clone()))
+        }
+    }
 }
 
 /// A name that another living node claims is that node's: it is only asked for.

@@ -44,6 +44,7 @@ pub(super) fn look(cloud: &Handle, ctx: &Context, nodes: Option<&Nodes>, done: &
         believed: matches!(config.login, Login::In(_))
             && config.session.as_ref().is_some_and(|session| !session.has_strayed())
             && cloud.standing(Born::Before) == Standing::Seen,
+        authority: config.dns.as_ref().is_some_and(|dns| dns.verify.is_some()),
         nodes: nodes.cloned(),
         dates: PerKind::from_fn(|kind| match kind {
             Kind::Server => date(Service::Compute),

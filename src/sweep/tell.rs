@@ -12,8 +12,8 @@ use tracing::{debug, info, warn};
 use super::Book;
 use super::decide::{Name, Scene, Thing, orphans, standing_name};
 use crate::api::orphans::{Orphan, Orphans};
-use crate::api::{Cloud, Kind, TestNode};
-use crate::clouds::Handle;
+use crate::api::{Kind, TestNode};
+use crate::clouds::{Handle, object_ref};
 use crate::openstack;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
@@ -189,13 +189,7 @@ fn related(uid: &str, node: Option<&str>, what: Option<String>) -> ObjectReferen
 
 /// An event that cannot be written fails nothing.
 async fn publish(event: Event, related: ObjectReference, cloud: &Handle, ctx: &Context) {
-    let regarding = ObjectReference {
-        api_version: Some(Cloud::api_version(&()).into_owned()),
-        kind: Some(Cloud::kind(&()).into_owned()),
-        name: Some(cloud.name.clone()),
-        uid: cloud.config().uid.clone(),
-        ..ObjectReference::default()
-    };
+    let regarding = object_ref(&cloud.name, Some(cloud));
     let event = Event { secondary: Some(related), ..event };
     if let Err(error) = ctx.recorder.publish(&event, &regarding).await {
         debug!(%error, "an event could not be written");

@@ -89,7 +89,7 @@ pub const TABLE: &[Row] = &[
     // What no node's turn looks at: things without a node. It asks and deletes as a turn does, and shares what turns share.
     row(
         "sweep",
-        "api clouds dns gate inventory openstack reconcile::context reconcile::error reconcile::state sweep::decide",
+        "api clouds dns error gate inventory openstack reconcile::context reconcile::error reconcile::state sweep::decide",
     ),
     // The process. A Cloud's and a MachineType's turn are short enough to stand whole in `controller`.
     row(

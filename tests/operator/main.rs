@@ -9,6 +9,7 @@
     reason = "a test says by panicking that it failed"
 )]
 
+mod abandon;
 mod cost;
 mod crash;
 mod crowd;

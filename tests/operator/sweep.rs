@@ -247,6 +247,21 @@ async fn the_name_that_a_living_node_claims_is_left_to_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_that_cannot_be_checked_is_parked_before_its_server_goes() {
+    let lab = orphaned(&["smithi001"]).await;
+    lab.edit("clouds", "", "lab", |spec| {
+        drop(spec["dns"]["nsupdateWeb"].as_object_mut().unwrap().remove("verify"));
+    });
+    sleep(Duration::from_mins(10)).await;
+    assert_eq!(counts(&lab), [5, 1, 2, 1, 1]);
+
+    policy(&lab, json!({"mode": "Delete", "minAge": "12m"}));
+    lab.until("all is gone", 1200, |lab| lab.cloud.is_empty()).await;
+
+    lab.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
 async fn under_another_project_nothing_is_swept() {
     let lab = orphaned(&["smithi001"]).await;
     policy(&lab, json!({"mode": "Delete", "minAge": "1s"}));

@@ -45,6 +45,7 @@ fn scene() -> (Scene, Memory) {
         now: at(3600),
         policy: Policy { mode: OrphanMode::Delete, min_age: MIN_AGE, max: 5 },
         believed: true,
+        authority: true,
         nodes: Some(Nodes { asked: at(3590), ..Nodes::default() }),
         dates: PerKind { server: Some(at(3600)), volume: Some(at(3600)), port: Some(at(3600)) },
         things: vec![server],
@@ -162,7 +163,7 @@ fn the_name_of_an_abandoned_node_goes_after_all_else_and_is_only_asked_for_in_a_
     let (mut scene, memory) = scene();
     scene.things.clear();
     scene.names.push(name(false));
-    assert_eq!(plan(&scene, &memory), None, "nobody speaks of it");
+    assert_eq!(plan(&scene, &memory), None, "it is not on record");
     scene.names = vec![name(true)];
 
     assert_eq!(plan(&scene, &memory), Some(Step::WithdrawName("u1".into())));
@@ -242,6 +243,7 @@ fn scenes() -> impl Strategy<Value = (Scene, Memory)> {
             now,
             policy: Policy { mode, min_age: MIN_AGE, max },
             believed,
+            authority: true,
             nodes,
             dates: PerKind { server: Some(now), volume: Some(now), port: Some(now) },
             things,
@@ -323,4 +325,19 @@ fn no_guard_can_be_left_out() {
         survivors.extend(law.is_none().then_some(*name));
     }
     assert_eq!(survivors, Vec::<&str>::new());
+}
+
+#[test]
+fn the_name_of_an_orphan_is_asked_for_in_a_report() {
+    let (mut scene, mut memory) = scene();
+    scene.policy.mode = OrphanMode::Report;
+    scene.names.push(name(false));
+    assert_eq!(plan(&scene, &memory), Some(Step::AskName("u1".into())));
+
+    scene.authority = false;
+    assert_eq!(plan(&scene, &memory), None, "there is nobody to ask");
+    scene.authority = true;
+    memory.sightings.clear();
+
+    assert_eq!(plan(&scene, &memory), None, "it is no orphan yet");
 }
