@@ -54,11 +54,11 @@ pub async fn run(ctx: Arc<Context>, known: Store<TestNode>) {
         let scenes: BTreeMap<&String, Scene> =
             clouds.iter().map(|(name, cloud)| (name, look::look(cloud, &ctx, None, &[]))).collect();
         let cached = known.state().iter().fold(Nodes::default(), |nodes, node| look::add(nodes, node));
-        let nodes = if scenes.values().any(|scene| is_suspicious(scene, &cached)) {
-            list(&ctx).await
-        } else {
-            Listing::Unneeded
+        let suspicious = |cloud: &Arc<Handle>| {
+            let scene = scenes.get(&cloud.name);
+            scene.is_some_and(|scene| is_suspicious(cloud, scene, &cached))
         };
+        let nodes = if clouds.values().any(suspicious) { list(&ctx).await } else { Listing::Unneeded };
         let sweeps = books.iter_mut().filter_map(|(name, book)| {
             let (cloud, scene) = (clouds.get(name)?, scenes.get(name)?.clone());
             Some(timeout(EVERY, sweep(cloud, scene, &nodes, book, &ctx)))
@@ -77,9 +77,10 @@ enum Listing {
     Failed,
 }
 
-fn is_suspicious(scene: &Scene, cached: &Nodes) -> bool {
-    let orphan = scene.things.iter().any(|thing| !thing.kept && !cached.keep(&thing.uid, &scene.cloud));
-    scene.policy.mode != OrphanMode::Off && (orphan || scene.names.iter().any(|name| name.recorded))
+/// A record is looked after until nothing is left.
+fn is_suspicious(cloud: &Handle, scene: &Scene, cached: &Nodes) -> bool {
+    let orphan = || scene.things.iter().any(|thing| !thing.kept && !cached.keep(&thing.uid, &scene.cloud));
+    scene.policy.mode != OrphanMode::Off && (!cloud.abandoned.open().is_empty() || orphan())
 }
 
 /// All nodes, from the API server itself.

@@ -206,6 +206,25 @@ async fn a_node_made_in_another_project_is_let_go_and_stays_on_record() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_namespace_goes_whose_cloud_is_lost() {
+    let lab = Lab::new(quick()).await;
+    lab.namespace("suite");
+    lab.node_in("suite", "smithi001", two_volumes());
+    let there = |lab: &Lab| lab.condition("testnodes", "suite", "smithi001", "Ready").0 == "True";
+    lab.until("it is Ready", 30, there).await;
+    lock_out(&lab);
+    lab.cluster.delete(&lab.cluster.get("namespaces", "", "suite").unwrap()).unwrap();
+    sleep(Duration::from_mins(5)).await;
+
+    let mut node = lab.cluster.get("testnodes", "suite", "smithi001").unwrap();
+    node["metadata"]["annotations"] = json!({"testnode.dev/abandon": "the lab moved"});
+    lab.apply(node);
+    lab.until("the namespace is gone", 120, |lab| lab.cluster.get("namespaces", "", "suite").is_none()).await;
+
+    assert_eq!((records(&lab).len(), events(&lab, "Abandoned").len()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cloud_that_can_be_asked_is_not_abandoned_but_torn_down() {
     let lab = ready().await;
     abandon(&lab);
