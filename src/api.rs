@@ -8,6 +8,7 @@ pub mod common;
 pub mod crd;
 pub mod kind;
 pub mod machine_type;
+pub mod orphans;
 pub mod testnode;
 pub mod testnode_status;
 
@@ -22,6 +23,9 @@ pub const MANAGER: &str = "testnode-operator";
 
 /// The finalizer of a Cloud: it stays while a `TestNode` needs it.
 pub const CLOUD_GUARD: &str = "testnode.dev/in-use";
+
+/// The annotation on a `TestNode` that is being deleted: why what it left in clouds that are lost is given up.
+pub const ABANDON: &str = "testnode.dev/abandon";
 
 /// Finalizers on a `TestNode` are this and the name of a Cloud that was touched for it.
 pub const FINALIZER_PREFIX: &str = "cloud.testnode.dev/";
@@ -47,6 +51,9 @@ pub mod mark {
     pub const FQDN: &str = "testnode-fqdn";
     /// Metadata key on a volume: which of the node's volumes it is, as `osd-0`.
     pub const VOLUME: &str = "testnode-volume";
+
+    /// Metadata key that somebody may set by hand, to any value but `false`: no sweep takes this server or volume.
+    pub const KEPT: &str = "testnode-kept";
 
     /// A server's tag, or the whole description of a port: `key=value`.
     #[must_use]

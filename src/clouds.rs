@@ -1,16 +1,23 @@
 //! The clouds that are known: for each its session, its inventory and its pollers, its catalogue and its DNS. The Cloud
 //! controller configures them; a node's turn finds them here by name.
 
+pub mod abandoned;
+pub mod ask;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use arc_swap::ArcSwap;
+use abandoned::Records;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::api::cloud::CloudSpec;
-use crate::api::{Kind, TestNode};
+use crate::api::orphans::Orphans;
+use crate::api::{Cloud, Kind, TestNode};
 use crate::catalogue::Catalogue;
 use crate::dns::lookup::Server;
 use crate::dns::nsupdate_web::NsupdateWeb;
@@ -49,6 +56,8 @@ pub struct Dns {
 
 /// A cloud as it is configured now.
 pub struct Config {
+    /// The object's UID.
+    pub uid: Option<String>,
     /// Its spec.
     pub spec: Option<CloudSpec>,
     /// What it was made from.
@@ -75,6 +84,10 @@ pub struct Handle {
     pub inventory: Arc<Inventory>,
     /// What it offers.
     pub catalogue: Catalogue,
+    /// Nodes that were let go while it could not be asked.
+    pub abandoned: Records,
+    /// What the last sweep found that belongs to no node; empty until there was one.
+    pub orphans: ArcSwapOption<Orphans>,
     config: ArcSwap<Config>,
     pollers: RwLock<Vec<AbortHandle>>,
 }
@@ -112,6 +125,15 @@ impl Handle {
         }
         let unseen = Kind::ALL.into_iter().any(|kind| state.ledger(kind).last().is_none());
         if unseen && born == Born::Before { Standing::Unseen } else { Standing::Seen }
+    }
+
+    /// Nothing of it answers: neither servers nor volumes nor ports can be listed.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        let state = self.inventory.lock();
+        Kind::ALL.into_iter().all(|kind| {
+            state.ledger(kind).failing().is_some_and(|failing| failing.failures >= FAILURES_UNTIL_AWAY)
+        })
     }
 
     /// What new attempts are pinned to.
@@ -200,6 +222,7 @@ impl Clouds {
 
     fn start(&self, name: &str) -> Arc<Handle> {
         let config = Config {
+            uid: None,
             spec: None,
             fingerprint: String::new(),
             tried: None,
@@ -213,6 +236,8 @@ impl Clouds {
             name: name.to_owned(),
             inventory: Inventory::new(self.cluster_id.clone(), self.wake.clone()),
             catalogue: Catalogue::new(),
+            abandoned: Records::default(),
+            orphans: ArcSwapOption::empty(),
             config: ArcSwap::from_pointee(config),
             pollers: RwLock::default(),
         });
@@ -230,6 +255,18 @@ impl Clouds {
     pub fn remove(&self, name: &str) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         self.metrics.forget_cloud(name);
+    }
+}
+
+/// The Cloud object, for an event on it, whether or not it is there.
+#[must_use]
+pub fn object_ref(name: &str, handle: Option<&Handle>) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(Cloud::api_version(&()).into_owned()),
+        kind: Some(Cloud::kind(&()).into_owned()),
+        name: Some(name.to_owned()),
+        uid: handle.and_then(|handle| handle.config().uid.clone()),
+        ..ObjectReference::default()
     }
 }
 

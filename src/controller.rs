@@ -4,6 +4,7 @@ pub mod cloud;
 pub mod conditions;
 pub mod credentials;
 pub mod machine_type;
+mod orphans;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, watcher};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{debug, warn};
@@ -23,9 +24,10 @@ use crate::reconcile::context::Context;
 use crate::reconcile::error::{Error, said};
 use crate::reconcile::reconcile;
 use crate::reconcile::status::PHASES;
+use crate::sweep;
 
-/// How often the notes of nodes that went without our doing are thrown away.
-const SWEEP: Duration = Duration::from_mins(1);
+/// How often what went without our doing is forgotten.
+const FORGET: Duration = Duration::from_mins(1);
 
 /// Looks after nodes until told to stop; turns under way end first.
 pub async fn nodes(
@@ -41,9 +43,10 @@ pub async fn nodes(
     let counted = nodes.clone();
     ctx.metrics.before_scrape(move |metrics| metrics.count_nodes(standings(&counted.state())));
     let (known, shared) = (nodes.clone(), ctx.clone());
-    let sweep = async move {
+    let orphans = sweep::run(ctx.clone(), nodes.clone());
+    let forgetting = async move {
         loop {
-            tokio::time::sleep(SWEEP).await;
+            tokio::time::sleep(FORGET).await;
             shared.forget_all_but(&known.state().iter().filter_map(|node| node.uid()).collect());
         }
     };
@@ -63,7 +66,8 @@ pub async fn nodes(
         .for_each(|turn| async move { ended(turn) });
     tokio::select! {
         () = turns => {}
-        () = sweep => {}
+        () = forgetting => {}
+        () = orphans => {}
     }
 }
 
@@ -95,7 +99,8 @@ pub async fn clouds(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + S
     let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), &ctx.namespace);
     let controller = Controller::new(Api::<Cloud>::all(client), watcher::Config::default());
     let clouds = controller.store();
-    controller
+    let forgetting = forget_clouds(ctx.clone(), clouds.clone());
+    let turns = controller
         .watches(secrets, watcher::Config::default(), move |secret| {
             let name = secret.name_any();
             clouds
@@ -106,8 +111,29 @@ pub async fn clouds(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + S
         })
         .graceful_shutdown_on(stop)
         .run(cloud::reconcile, cloud_failed, ctx)
-        .for_each(|turn| async move { ended(turn) })
-        .await;
+        .for_each(|turn| async move { ended(turn) });
+    tokio::select! {
+        () = turns => {}
+        () = forgetting => {}
+    }
+}
+
+/// Forgets clouds whose object went without a turn: somebody took its finalizer. Their credentials are not ours any
+/// more, as they would not be after a restart.
+async fn forget_clouds(ctx: Arc<Context>, known: Store<Cloud>) {
+    if known.wait_until_ready().await.is_err() {
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(FORGET).await;
+        for cloud in ctx.clouds.all() {
+            if known.get(&ObjectRef::new(&cloud.name)).is_none() {
+                warn!(cloud = cloud.name, "the Cloud is gone without its finalizer's leave");
+                ctx.clouds.remove(&cloud.name);
+                ctx.waker.wake_all();
+            }
+        }
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]

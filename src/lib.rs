@@ -43,11 +43,12 @@
 //! |---|---|
 //! | leaves | [`api`], [`error`], [`ssh_key`], [`metrics`], [`telemetry`] |
 //! | clients | [`openstack`], [`dns`], [`guest`] |
-//! | decisions, **pure** | [`select`], [`cloud_init`], [`reconcile::state`], [`reconcile::plan`], [`reconcile::backoff`], [`reconcile::memory`], [`reconcile::status`], [`reconcile::userdata`] |
+//! | decisions, **pure** | [`select`], [`cloud_init`], [`reconcile::state`], [`reconcile::plan`], [`reconcile::backoff`], [`reconcile::memory`], [`reconcile::status`], [`reconcile::userdata`], [`sweep::decide`] |
 //! | caches | [`inventory`], [`catalogue`] |
 //! | shared by all nodes | [`gate`]: who uses what; [`clouds`]: sessions, pollers, DNS |
 //! | the edges of a turn | [`reconcile::error`], [`reconcile::waker`], [`reconcile::context`], [`reconcile::observe`], [`reconcile::report`], [`reconcile::act`] |
 //! | a turn | [`mod@reconcile`] |
+//! | what no turn looks at | [`sweep`]: what belongs to no node |
 //! | the process | [`controller`], [`lease`], [`admin`], [`cli`], [`run`] |
 //!
 //! Pure means: no `async`, no clock, no client, no log, nothing random, nothing remembered. The time is an argument.
@@ -71,4 +72,5 @@ pub mod reconcile;
 pub mod run;
 pub mod select;
 pub mod ssh_key;
+pub mod sweep;
 pub mod telemetry;

@@ -30,6 +30,9 @@ pub use labels::{Phase, Poll, Turn};
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// The kinds of orphan.
+const ORPHANS: [&str; 4] = ["server", "volume", "port", "name"];
+
 type Refresh = Box<dyn Fn(&Metrics) + Send + Sync>;
 
 /// All metrics of the process. Clones share them.
@@ -136,9 +139,23 @@ impl Metrics {
         }
     }
 
-    /// A Cloud is gone: its listings must not seem to grow old.
+    /// So many orphans of a kind are in a cloud.
+    pub fn count_orphans(&self, cloud: &str, kind: &'static str, count: usize) {
+        let labels = ListLabels { cloud: cloud.to_owned(), kind };
+        self.0.series.orphans.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// An orphan was deleted, or a name withdrawn.
+    pub fn swept(&self, cloud: &str, kind: &'static str) {
+        self.0.series.swept.get_or_create(&ListLabels { cloud: cloud.to_owned(), kind }).inc();
+    }
+
+    /// A Cloud is gone: its listings must not seem to grow old, nor its orphans to stay.
     pub fn forget_cloud(&self, cloud: &str) {
         lock(&self.0.last_complete).retain(|list, _| list.cloud != cloud);
+        for kind in ORPHANS {
+            self.0.series.orphans.remove(&ListLabels { cloud: cloud.to_owned(), kind });
+        }
     }
 
     /// The nodes there are, each by its phase and the reason of its condition `Ready`.

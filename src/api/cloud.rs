@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::Period;
+use super::orphans::{Abandoned, OrphanPolicy, Orphans};
 
 /// An account in an OpenStack cloud, and how to use it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -22,6 +23,7 @@ use super::common::Period;
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name":"Nodes","type":"integer","jsonPath":".status.nodes"}"#,
     printcolumn = r#"{"name":"Limit","type":"integer","jsonPath":".spec.limits.maxNodes"}"#,
+    printcolumn = r#"{"name":"Orphans","type":"integer","jsonPath":".status.orphans.total"}"#,
     printcolumn = r#"{"name":"Region","type":"string","jsonPath":".status.region","priority":1}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
@@ -50,6 +52,10 @@ pub struct CloudSpec {
     /// Where the machines' names are set; no names if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,
+    /// What to do about servers, volumes, ports and names of ours whose TestNode is gone without them: somebody took
+    /// its finalizers, or abandoned it.
+    #[serde(default)]
+    pub orphans: OrphanPolicy,
 }
 
 /// One entry of a clouds.yaml.
@@ -269,6 +275,14 @@ pub struct CloudStatus {
     /// What these nodes use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What was found that belongs to no TestNode. Absent with mode `Off`, and until the first sweep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphans: Option<Orphans>,
+    /// Nodes that were let go with `testnode.dev/abandon` while this cloud could not be asked, and what they may have
+    /// left here. An entry goes once nothing of it is left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub abandoned: Vec<Abandoned>,
 }
 
 /// What the nodes in a cloud use.

@@ -14,6 +14,7 @@ use tracing::{info, instrument, warn};
 
 use super::conditions::condition;
 use super::credentials;
+use super::orphans::orphans;
 use crate::api::cloud::CloudStatus;
 use crate::api::{CLOUD_GUARD, Cloud, MANAGER, TestNode, finalizer};
 use crate::clouds::{Config, Handle, Login};
@@ -141,6 +142,7 @@ async fn configure(
 
 fn config(cloud: &Cloud, going: bool, fingerprint: String) -> Config {
     Config {
+        uid: cloud.uid(),
         spec: Some(cloud.spec.clone()),
         going,
         fingerprint,
@@ -157,7 +159,13 @@ fn fingerprint(cloud: &Cloud, secret: Option<&Secret>, dns_secret: Option<&Secre
     let version = |secret: Option<&Secret>| {
         secret.map(|secret| (secret.uid(), secret.data.clone().map(|data| blurred(&data))))
     };
-    format!("{:?} {:?} {:?}", cloud.metadata.generation, version(secret), version(dns_secret))
+    format!(
+        "{:?} {:?} {:?} {:?}",
+        cloud.metadata.uid,
+        cloud.metadata.generation,
+        version(secret),
+        version(dns_secret)
+    )
 }
 
 /// A Secret's data as a number: our own guard alters its `resourceVersion`, but not this.
@@ -242,8 +250,11 @@ async fn tell(cloud: &Cloud, handle: &Handle, clouds: &Api<Cloud>, ctx: &Context
         cluster_id: before.cluster_id.clone().or(pins.cluster_id),
         nodes: Some(nodes),
         usage: Some(usage),
+        orphans: orphans(&before, handle),
+        abandoned: handle.abandoned.after(&before.abandoned),
     };
     if status == before {
+        handle.abandoned.wrote(&status.abandoned);
         return Ok(());
     }
     let body = json!({
@@ -255,7 +266,7 @@ async fn tell(cloud: &Cloud, handle: &Handle, clouds: &Api<Cloud>, ctx: &Context
     let params = PatchParams::apply(MANAGER).force();
     match clouds.patch_status(&cloud.name_any(), &params, &Patch::Apply(body)).await {
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(()),
-        written => written.map(drop),
+        written => written.map(|_| handle.abandoned.wrote(&status.abandoned)),
     }
 }
 

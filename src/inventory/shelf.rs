@@ -170,6 +170,11 @@ impl<T: Owned> Shelf<T> {
         self.entries.values().filter(move |entry| entry.owner.uid == uid)
     }
 
+    /// All there is.
+    pub fn all(&self) -> impl Iterator<Item = &Entry<T>> {
+        self.entries.values()
+    }
+
     /// A thing by its id.
     #[must_use]
     pub fn entry(&self, id: &str) -> Option<&Entry<T>> {

@@ -39,6 +39,8 @@ pub(super) struct Series {
     pub nodes: Family<NodeLabels, Gauge>,
     pub polls: Family<PollLabels, Counter>,
     pub poll_age: Family<ListLabels, Gauge<f64, AtomicU64>>,
+    pub orphans: Family<ListLabels, Gauge>,
+    pub swept: Family<ListLabels, Counter>,
     pub leader: Gauge,
 }
 
@@ -107,6 +109,13 @@ impl Series {
                 "Time since a listing was last complete; grows while a cloud cannot be read",
                 Family::default(),
             ),
+            orphans: add(
+                r,
+                "orphans",
+                "Things of ours in a cloud that belong to no TestNode, by kind",
+                Family::default(),
+            ),
+            swept: add(r, "swept", "Orphans that were deleted, and names withdrawn", Family::default()),
             leader: add(r, "leader", "1 where this process leads, 0 where it follows", Gauge::default()),
         };
         // A rate over what starts at zero sees the first one too.

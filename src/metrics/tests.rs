@@ -154,3 +154,17 @@ fn what_is_read_at_a_scrape_is_as_of_then() {
     assert!(text.contains("testnode_leader 0"));
     assert!(!text.contains("Pending"));
 }
+
+#[test]
+fn orphans_are_counted_by_kind_until_their_cloud_is_gone() {
+    let metrics = Metrics::new();
+
+    metrics.count_orphans("ovh", "server", 2);
+    metrics.swept("ovh", "volume");
+
+    has(&metrics, "testnode_orphans{cloud=\"ovh\",kind=\"server\"} 2");
+    has(&metrics, "testnode_swept_total{cloud=\"ovh\",kind=\"volume\"} 1");
+    metrics.forget_cloud("ovh");
+    let text = metrics.encode().unwrap();
+    assert!(!text.contains("testnode_orphans{"), "{text}");
+}

@@ -1,5 +1,7 @@
 //! What an answer that is no success says, whichever service it comes from.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, Response, header};
@@ -14,6 +16,27 @@ mod tests;
 
 /// A message can repeat the whole user data.
 const LONGEST_MESSAGE: usize = 300;
+
+/// What a cloud's clocks last said: the `Date` of each service's last answer.
+#[derive(Debug, Default)]
+pub(super) struct Clocks(Mutex<BTreeMap<&'static str, Timestamp>>);
+
+impl Clocks {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer came.
+    pub fn heard(&self, service: Service, headers: &HeaderMap) {
+        if let Some(at) = said_at(headers) {
+            self.lock().insert(service.label(), at);
+        }
+    }
+
+    pub fn of(&self, service: Service) -> Option<Timestamp> {
+        self.lock().get(service.label()).copied()
+    }
+}
 
 /// The refusal that an answer is.
 pub(super) fn refusal(call: &'static str, service: Service, answer: &Response<Vec<u8>>) -> Error {
@@ -106,9 +129,13 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let until = date(text)?;
-    let now =
-        headers.get(header::DATE).and_then(|now| date(now.to_str().ok()?)).unwrap_or_else(Timestamp::now);
+    let now = said_at(headers).unwrap_or_else(Timestamp::now);
     Some(until.duration_since(now).try_into().unwrap_or(Duration::ZERO))
+}
+
+/// When it was answered, by the answerer's clock.
+fn said_at(headers: &HeaderMap) -> Option<Timestamp> {
+    headers.get(header::DATE).and_then(|now| date(now.to_str().ok()?))
 }
 
 fn date(text: &str) -> Option<Timestamp> {

@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+
 use super::request::Request;
 use super::{Error, NetworkId, PortId, SecurityGroupId, Service, Session};
 
@@ -82,6 +84,8 @@ pub struct Port {
     pub mac: String,
     /// Neutron's word: `ACTIVE`, `DOWN`, `BUILD`, `ERROR`.
     pub status: String,
+    /// When Neutron says it was made, where it says so.
+    pub created: Option<Timestamp>,
 }
 
 /// A port to make.

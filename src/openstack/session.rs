@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::{HeaderName, Response, StatusCode};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use super::answer::Clocks;
 use super::identity::{self, Token};
 use super::rate::Limiter;
 use super::request::Request;
@@ -73,6 +75,7 @@ struct Inner {
     options: SessionOptions,
     limiter: Arc<Limiter>,
     token: ArcSwapOption<Token>,
+    clocks: Clocks,
     /// The project of the first token.
     home: OnceLock<Project>,
     /// Held while logging in, so that one does it for all.
@@ -95,6 +98,7 @@ impl Session {
             options,
             limiter,
             token: ArcSwapOption::empty(),
+            clocks: Clocks::default(),
             home: OnceLock::new(),
             login: Mutex::default(),
         }))
@@ -128,6 +132,12 @@ impl Session {
     #[must_use]
     pub fn limiter(&self) -> &Arc<Limiter> {
         &self.0.limiter
+    }
+
+    /// What the service's clock said in its last answer. What it made is dated by that clock, not by ours.
+    #[must_use]
+    pub fn date(&self, service: Service) -> Option<Timestamp> {
+        self.0.clocks.of(service)
     }
 
     /// Logs in unless that was done, and says for which project.
@@ -203,6 +213,9 @@ impl Session {
             .await
             .unwrap_or_else(|_| Err(Failure::after(format!("nothing within {PATIENCE:?}"))));
         let status = answer.as_ref().ok().map(Response::status);
+        if let Ok(answer) = &answer {
+            inner.clocks.heard(service, answer.headers());
+        }
         (inner.options.observe)(&Call { service, call, status, took: sent.elapsed() });
         answer.map_err(|Failure { effect, text }| Error::NoAnswer { call, service, effect, text })
     }

@@ -1,6 +1,7 @@
 //! Sends exactly one request: to one cloud, to DNS, to a guest or to the API server. Its answer goes to the inventory or
 //! to this process' notes, and the next look decides.
 
+mod abandon;
 mod cloud;
 mod name;
 mod object;
@@ -32,6 +33,10 @@ pub async fn change(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Co
         | Change::SettleAttempt { .. }
         | Change::RecordAddress { .. }
         | Change::ForgetName => object::write(change, node, look, ctx).await,
+        Change::AnswerAbandon { cloud } => {
+            abandon::answer(cloud, node, look, ctx).await;
+            Ok(())
+        }
         Change::SetName { address } | Change::ParkName { address } => {
             name::set(*address, node, look, ctx).await
         }

@@ -98,6 +98,8 @@ pub struct Notes {
     pub reservations: BTreeMap<String, Vec<String>>,
     /// By server: since when it is known to be ACTIVE.
     pub active_since: BTreeMap<String, Instant>,
+    /// Clouds for which the wish to abandon them was answered: `true` if it was honoured.
+    pub abandon: BTreeMap<String, bool>,
     /// Servers that were deleted for good.
     pub forced: BTreeSet<String>,
     /// It waits for a place or a name.

@@ -60,6 +60,7 @@ pub fn after(seen: &Observed, change: &Change) -> Option<Memory> {
         Change::ForgetName => memory.dns = None,
         Change::AddFinalizer { .. }
         | Change::RemoveFinalizer { .. }
+        | Change::AnswerAbandon { .. }
         | Change::SetName { .. }
         | Change::ParkName { .. }
         | Change::CreateVolume { .. }

@@ -1,6 +1,7 @@
 //! One look at the world, as far as it concerns one node. Reads memory only: the inventory, the catalogue, the gate
 //! and this process' notes.
 
+mod abandon;
 mod offers;
 mod things;
 
@@ -148,7 +149,8 @@ fn clouds(
                             .into(),
                 })),
             };
-            (name, view)
+            let abandon = abandon::asked(ctx, node, uid, &name, &view.standing);
+            (name, CloudView { abandon, ..view })
         })
         .collect()
 }

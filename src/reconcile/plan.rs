@@ -2,6 +2,7 @@
 //!
 //! Begin with [`BRING_UP`] and [`TEAR_DOWN`].
 
+mod abandon;
 mod bring_up;
 mod choice;
 mod name;
@@ -129,6 +130,11 @@ pub enum Change {
     },
     /// This cloud is empty.
     RemoveFinalizer {
+        /// The cloud.
+        cloud: String,
+    },
+    /// Answer the wish to abandon what is in this cloud: with a record, or with the reason why not.
+    AnswerAbandon {
         /// The cloud.
         cloud: String,
     },
@@ -366,6 +372,7 @@ impl Change {
             Self::CreateServer { .. } => Some(Kind::Server),
             Self::AddFinalizer { .. }
             | Self::RemoveFinalizer { .. }
+            | Self::AnswerAbandon { .. }
             | Self::OpenAttempt { .. }
             | Self::RecordFound(_)
             | Self::CloseAttempt(_)
@@ -388,6 +395,7 @@ impl Change {
         match self {
             Self::AddFinalizer { .. } => "AddFinalizer",
             Self::RemoveFinalizer { .. } => "RemoveFinalizer",
+            Self::AnswerAbandon { .. } => "AnswerAbandon",
             Self::OpenAttempt { .. } => "OpenAttempt",
             Self::RecordFound(_) => "RecordFound",
             Self::CloseAttempt(closing) => closing.reason,
@@ -413,6 +421,7 @@ impl fmt::Display for Change {
         match self {
             Self::AddFinalizer { cloud } => write!(f, "add finalizer for cloud {cloud}"),
             Self::RemoveFinalizer { cloud } => write!(f, "remove finalizer of cloud {cloud}"),
+            Self::AnswerAbandon { cloud } => write!(f, "answer the wish to abandon cloud {cloud}"),
             Self::OpenAttempt { attempt, .. } => {
                 write!(f, "open attempt {} in cloud {}", attempt.number, attempt.cloud)
             }

@@ -151,6 +151,23 @@ pub struct CloudView {
     pub launching_for: Duration,
     /// See `launching_for`.
     pub booting_for: Duration,
+    /// Somebody wishes what the node has there to be abandoned, and this is to be said to it.
+    pub abandon: Option<Abandon>,
+}
+
+/// What is to be said to the wish to abandon what a node that goes has in a cloud.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Abandon {
+    /// It is not honoured, for this reason.
+    Refused(String),
+    /// The same, and that was told.
+    RefusalTold(String),
+    /// It is honoured; what may be left is not on record yet.
+    Honoured,
+    /// It was told; the Cloud's status does not have it yet.
+    Recording,
+    /// It is on record what may be left.
+    Recorded,
 }
 
 impl CloudView {
@@ -168,6 +185,7 @@ impl CloudView {
             servers_gone: BTreeSet::new(),
             launching_for: Duration::ZERO,
             booting_for: Duration::ZERO,
+            abandon: None,
         }
     }
 

@@ -18,7 +18,7 @@ fn text(path: &str) -> String {
 /// Modules whose one-word texts are phases, reasons, conditions and their statuses.
 fn speaks_to_people(path: &[String]) -> bool {
     let path = path.join("::");
-    let speakers = ["clouds", "controller", "error", "gate", "reconcile", "select"];
+    let speakers = ["clouds", "controller", "error", "gate", "reconcile", "select", "sweep"];
     speakers.iter().any(|speaker| path == *speaker || path.starts_with(&format!("{speaker}::")))
 }
 
@@ -29,7 +29,7 @@ fn is_a_reason(text: &str) -> bool {
 }
 
 /// Texts that are for programs: an event's action, and Kubernetes' own words.
-const NO_REASONS: &[&str] = &["Reconcile", "Report", "Failed"];
+const NO_REASONS: &[&str] = &["Reconcile", "Report", "Sweep", "Failed"];
 
 #[test]
 fn every_word_that_a_condition_can_say_is_explained() {

@@ -48,6 +48,8 @@ pub const TABLE: &[Row] = &[
     // What is told is what was decided and seen; errors reach it as troubles that were seen.
     pure("reconcile::status", "api reconcile::plan reconcile::state"),
     pure("reconcile::userdata", "api cloud_init select"),
+    // What of a cloud belongs to no node, and whether it may go.
+    pure("sweep::decide", "api"),
     // Caches of what a cloud has. A reconcile reads them and never lists.
     row("inventory", "api metrics openstack"),
     row("catalogue", "api openstack select"),
@@ -84,11 +86,16 @@ pub const TABLE: &[Row] = &[
         "api metrics reconcile::act reconcile::context reconcile::error reconcile::observe reconcile::plan \
          reconcile::report reconcile::state reconcile::status",
     ),
+    // What no node's turn looks at: things without a node. It asks and deletes as a turn does, and shares what turns share.
+    row(
+        "sweep",
+        "api clouds dns error gate inventory openstack reconcile::context reconcile::error reconcile::state sweep::decide",
+    ),
     // The process. A Cloud's and a MachineType's turn are short enough to stand whole in `controller`.
     row(
         "controller",
         "api catalogue clouds dns error inventory metrics openstack reconcile reconcile::context \
-         reconcile::error reconcile::state reconcile::status select",
+         reconcile::error reconcile::state reconcile::status select sweep",
     ),
     row("lease", ""),
     row("admin", "metrics"),

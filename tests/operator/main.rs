@@ -2,12 +2,9 @@
 //!
 //! Each module is one kind of story. The lab they happen in is `storm::lab`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test says by panicking that it failed"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says by panicking that it failed")]
 
+mod abandon;
 mod cost;
 mod crash;
 mod crowd;
@@ -18,5 +15,6 @@ mod launch;
 mod life;
 mod loss;
 mod names;
+mod sweep;
 
 use storm::lab as harness;

@@ -1,11 +1,12 @@
 //! Neutron's JSON.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Network, NewPort, Owner, Port, Reach, SecurityGroup};
 use crate::openstack::page::Page;
-use crate::openstack::wire::{Link, has_next, or_default};
+use crate::openstack::wire::{Link, has_next, instant, or_default};
 use crate::openstack::{NetworkId, PortId, SecurityGroupId};
 
 pub(super) fn create_port(new: &NewPort) -> Value {
@@ -128,6 +129,8 @@ pub(super) struct WirePort {
     mac_address: String,
     #[serde(default, deserialize_with = "or_default")]
     status: String,
+    #[serde(default, deserialize_with = "instant")]
+    created_at: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +149,7 @@ impl From<WirePort> for Port {
             addresses: wire.fixed_ips.iter().filter_map(|ip| ip.ip_address.parse().ok()).collect(),
             mac: wire.mac_address,
             status: wire.status,
+            created: wire.created_at,
         }
     }
 }

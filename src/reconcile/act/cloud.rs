@@ -75,6 +75,7 @@ pub(super) async fn change(
         }
         Change::AddFinalizer { .. }
         | Change::RemoveFinalizer { .. }
+        | Change::AnswerAbandon { .. }
         | Change::OpenAttempt { .. }
         | Change::RecordFound(_)
         | Change::CloseAttempt(_)
@@ -258,6 +259,7 @@ fn deleted(change: &Change) -> Option<&str> {
         | Change::DeletePort { id, .. } => Some(id),
         Change::AddFinalizer { .. }
         | Change::RemoveFinalizer { .. }
+        | Change::AnswerAbandon { .. }
         | Change::OpenAttempt { .. }
         | Change::RecordFound(_)
         | Change::CloseAttempt(_)

@@ -87,7 +87,8 @@ pub(super) async fn write(
             }
             Ok(())
         }
-        Change::RecordFound(_)
+        Change::AnswerAbandon { .. }
+        | Change::RecordFound(_)
         | Change::SettleAttempt { .. }
         | Change::RecordAddress { .. }
         | Change::ForgetName
@@ -137,6 +138,7 @@ async fn remember(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Cont
         }),
         Change::AddFinalizer { .. }
         | Change::RemoveFinalizer { .. }
+        | Change::AnswerAbandon { .. }
         | Change::OpenAttempt { .. }
         | Change::RecordFound(_)
         | Change::SettleAttempt { .. }

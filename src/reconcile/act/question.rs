@@ -8,13 +8,14 @@ use tokio::time::{Instant, timeout};
 use crate::api::{Kind, TestNode};
 use crate::catalogue::List;
 use crate::clouds::Handle;
+use crate::clouds::ask::loose_attachments;
 use crate::gate::Figure;
 use crate::guest::console::Console;
 use crate::guest::tcp;
 use crate::inventory::shelf::Owner;
 use crate::openstack::Session;
-use crate::openstack::compute::{ServerStatus, Usage};
-use crate::openstack::ids::{PortId, ServerId, VolumeId};
+use crate::openstack::compute::Usage;
+use crate::openstack::ids::ServerId;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::observe::Look;
@@ -72,49 +73,7 @@ pub(super) async fn presence(
 ) -> Result<(), Error> {
     let attempt = look.seen.memory.last().map_or(0, |attempt| attempt.number);
     let owner = Owner { uid: uid.to_owned(), attempt };
-    let now = Instant::now();
-    let gone = match kind {
-        Kind::Server => match session.compute().server(&ServerId(id.to_owned())).await {
-            Ok(server) if server.status == ServerStatus::Deleted => true,
-            Ok(server) => {
-                handle.inventory.lock().servers.fold(server, now);
-                false
-            }
-            Err(error) if error.is_not_found() => true,
-            Err(error) => return Err(error.into()),
-        },
-        Kind::Volume => match session.block_storage().volume(&VolumeId(id.to_owned())).await {
-            Ok(volume) => {
-                handle.inventory.lock().volumes.fold(volume, now);
-                false
-            }
-            Err(error) if error.is_not_found() => true,
-            Err(error) => return Err(error.into()),
-        },
-        Kind::Port => match session.network().port(&PortId(id.to_owned())).await {
-            Ok(port) => {
-                handle.inventory.lock().ports.fold(port, now);
-                false
-            }
-            Err(error) if error.is_not_found() => true,
-            Err(error) => return Err(error.into()),
-        },
-    };
-    if gone {
-        let mut state = handle.inventory.lock();
-        let owner = match kind {
-            Kind::Server => state.servers.entry(id).map(|entry| entry.owner.clone()),
-            Kind::Volume => state.volumes.entry(id).map(|entry| entry.owner.clone()),
-            Kind::Port => state.ports.entry(id).map(|entry| entry.owner.clone()),
-        }
-        .unwrap_or(owner);
-        state.gone(kind, id, &owner, Instant::now());
-        if kind == Kind::Server {
-            // Its volumes go now.
-            state.outdate_volumes(uid, now);
-        }
-    }
-    Ok(())
+    Ok(handle.confirm(session, kind, id, &owner).await?)
 }
 
 /// What reserves a volume whose server does not exist.
@@ -124,27 +83,15 @@ pub(super) async fn reservations(
     volume: &str,
     session: &Session,
 ) -> Result<(), Error> {
-    let attachments = session.block_storage().attachments(&VolumeId(volume.to_owned())).await?;
-    let mut loose = Vec::new();
-    for attachment in attachments.into_iter().filter(|attachment| attachment.status == "reserved") {
-        let exists = match &attachment.instance {
-            None => false,
-            Some(server) => match session.compute().server(server).await {
-                Ok(_) => true,
-                Err(error) if error.is_not_found() => false,
-                Err(error) => return Err(error.into()),
-            },
-        };
-        if !exists {
-            loose.push(attachment.id.0);
-        }
-    }
+    let loose = loose_attachments(session, volume).await?;
     if loose.is_empty() {
         return Err(Error::Unready(format!(
             "volume {volume} is reserved, and Cinder shows nothing that reserves it"
         )));
     }
-    ctx.note(uid, |notes| notes.reservations.insert(volume.to_owned(), loose));
+    ctx.note(uid, |notes| {
+        notes.reservations.insert(volume.to_owned(), loose.into_iter().map(|id| id.0).collect())
+    });
     Ok(())
 }
 

@@ -109,6 +109,7 @@ impl World {
             | Change::DeletePort { cloud, .. } => self.request(cloud, change),
             Change::AddFinalizer { .. }
             | Change::RemoveFinalizer { .. }
+            | Change::AnswerAbandon { .. }
             | Change::OpenAttempt { .. }
             | Change::RecordFound(_)
             | Change::CloseAttempt(_)

@@ -128,7 +128,7 @@ pub(super) fn await_name(_: &Desired, seen: &Observed) -> Option<Step> {
     Some(Step::Wait(waiting))
 }
 
-fn dns_trouble(seen: &Observed) -> Option<&crate::reconcile::state::Trouble> {
+pub(super) fn dns_trouble(seen: &Observed) -> Option<&crate::reconcile::state::Trouble> {
     let is_dns =
         |key: &str| ["set name", "park name", "ask the authority"].iter().any(|start| key.starts_with(start));
     seen.troubles.iter().find(|trouble| is_dns(&trouble.key))

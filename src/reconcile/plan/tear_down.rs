@@ -1,6 +1,6 @@
 //! The rules of `TEAR_DOWN`: for one cloud, from whatever there is to nothing.
 
-use super::{Change, Question, Step, TearDownRule, Waiting};
+use super::{Change, Question, Step, TearDownRule, Waiting, abandon};
 use crate::reconcile::state::{
     CloudView, Kind, Observed, Presence, Server, ServerState, Standing, VolumeState,
 };
@@ -23,11 +23,17 @@ fn view<'a>(seen: &'a Observed, cloud: &str) -> Option<&'a CloudView> {
 }
 
 pub(super) fn await_cloud(seen: &Observed, cloud: &str) -> Option<Step> {
-    match view(seen, cloud).map(|view| &view.standing) {
+    let view = view(seen, cloud);
+    if let Some(step) = view.and_then(|view| abandon::answer(seen, cloud, view)) {
+        return Some(step);
+    }
+    match view.map(|view| &view.standing) {
         Some(Standing::Seen) => None,
         Some(Standing::Unseen) | None => Some(Step::Wait(unseen(cloud))),
         Some(Standing::Away(problem)) => {
-            Some(Step::Wait(Waiting::new(problem.reason, format!("cloud {cloud}: {}", problem.message))))
+            let refusal = view.and_then(abandon::refusal).unwrap_or_default();
+            let message = format!("cloud {cloud}: {}{refusal}", problem.message);
+            Some(Step::Wait(Waiting::new(problem.reason, message)))
         }
     }
 }

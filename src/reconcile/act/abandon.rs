@@ -1,0 +1,104 @@
+//! Answers the wish to abandon what a node has in a cloud. The record goes into an event on the node and on the Cloud,
+//! and, where there is a Cloud, into its status; only then does the finalizer go.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource, ResourceExt};
+use tracing::{debug, warn};
+
+use crate::api::orphans::Abandoned;
+use crate::api::{ABANDON, TestNode};
+use crate::clouds::object_ref;
+use crate::reconcile::context::Context;
+use crate::reconcile::observe::{Look, path};
+use crate::reconcile::state::{Abandon, CloudView};
+
+/// Answers, and notes that it did. An event that cannot be written holds up nothing.
+pub(super) async fn answer(cloud: &str, node: &TestNode, look: &Look, ctx: &Context) {
+    let Some(view) = look.seen.clouds.get(cloud) else { return };
+    let uid = node.uid().unwrap_or_default();
+    match &view.abandon {
+        Some(Abandon::Refused(why)) => {
+            let text = format!("{ABANDON} is not honoured for cloud {cloud}: {why}");
+            warn!("{text}");
+            publish("AbandonRefused", &text, node.object_ref(&()), None, ctx).await;
+            ctx.note(&uid, |notes| notes.abandon.insert(cloud.to_owned(), false));
+        }
+        Some(Abandon::Honoured) => {
+            let record = record(cloud, node, look, view);
+            let text = format!(
+                "{} was let go ({}); cloud {cloud} may still have of it: {}",
+                record.node,
+                record.reason,
+                record.left()
+            );
+            warn!("{text}");
+            let handle = ctx.clouds.find(cloud);
+            let (regarding, related) = (node.object_ref(&()), object_ref(cloud, handle.as_deref()));
+            publish("Abandoned", &text, regarding.clone(), None, ctx).await;
+            publish("Abandoned", &text, related, Some(regarding), ctx).await;
+            if let Some(handle) = handle {
+                handle.abandoned.add(record);
+            }
+            ctx.note(&uid, |notes| notes.abandon.insert(cloud.to_owned(), true));
+        }
+        Some(Abandon::RefusalTold(_) | Abandon::Recording | Abandon::Recorded) | None => {}
+    }
+}
+
+/// All that may be left, as far as it is known.
+fn record(cloud: &str, node: &TestNode, look: &Look, view: &CloudView) -> Abandoned {
+    let memory = &look.seen.memory;
+    // The status shows the things of one cloud.
+    let shown = node.status.as_ref().and_then(|status| status.cloud.as_deref()) == Some(cloud);
+    let hints = Some(&memory.hints).filter(|_| shown).cloned().unwrap_or_default();
+    let all = |seen: Vec<&String>, hints: Vec<String>, most: usize| -> Vec<String> {
+        let all: BTreeSet<String> = seen.into_iter().cloned().chain(hints).collect();
+        all.into_iter().take(most).collect()
+    };
+    let dns = memory.dns.as_ref().filter(|_| look.seen.name.cloud.as_deref().is_none_or(|of| of == cloud));
+    let now = look.seen.now;
+    Abandoned {
+        node: path(node),
+        uid: node.uid().unwrap_or_default(),
+        reason: node
+            .annotations()
+            .get(ABANDON)
+            .map(|reason| reason.chars().take(256).collect())
+            .unwrap_or_default(),
+        // Times are written in whole seconds.
+        since: Time(Timestamp::from_second(now.as_second()).unwrap_or(now)),
+        servers: all(
+            view.servers.iter().map(|server| &server.id).collect(),
+            hints.server.into_iter().collect(),
+            32,
+        ),
+        volumes: all(view.volumes.iter().map(|volume| &volume.id).collect(), hints.volumes, 64),
+        ports: all(view.ports.iter().map(|port| &port.id).collect(), hints.ports, 64),
+        fqdn: dns.map(|dns| dns.name.clone()),
+        addresses: dns.map(|dns| dns.addresses.iter().take(64).cloned().collect()).unwrap_or_default(),
+    }
+}
+
+async fn publish(
+    reason: &str,
+    text: &str,
+    regarding: ObjectReference,
+    related: Option<ObjectReference>,
+    ctx: &Context,
+) {
+    let event = Event {
+        type_: EventType::Warning,
+        reason: reason.to_owned(),
+        note: Some(text.chars().take(1000).collect()),
+        action: "Reconcile".into(),
+        secondary: related,
+    };
+    if let Err(error) = ctx.recorder.publish(&event, &regarding).await {
+        debug!(%error, reason, "an event could not be written");
+    }
+}
