@@ -75,6 +75,8 @@ pub struct Handle {
     pub inventory: Arc<Inventory>,
     /// What it offers.
     pub catalogue: Catalogue,
+    /// Held while its quotas are being read, so that one does it for all who wait.
+    pub figures: tokio::sync::Mutex<()>,
     config: ArcSwap<Config>,
     pollers: RwLock<Vec<AbortHandle>>,
 }
@@ -213,6 +215,7 @@ impl Clouds {
             name: name.to_owned(),
             inventory: Inventory::new(self.cluster_id.clone(), self.wake.clone()),
             catalogue: Catalogue::new(),
+            figures: tokio::sync::Mutex::default(),
             config: ArcSwap::from_pointee(config),
             pollers: RwLock::default(),
         });

@@ -52,7 +52,10 @@ pub const TABLE: &[Row] = &[
     row("inventory", "api metrics openstack"),
     row("catalogue", "api openstack select"),
     // What all nodes share: places and names, and the clouds with their sessions. They answer in the words of decisions.
-    row("gate", "api reconcile::state"),
+    // The arithmetic of room, and whose turn it is.
+    pure("gate::amounts", "api"),
+    pure("gate::queue", "gate::amounts"),
+    row("gate", "api gate::amounts gate::queue reconcile::state"),
     row("clouds", "api catalogue dns gate inventory metrics openstack reconcile::state"),
     // A turn's failures are those of its clients, and what they mean for an attempt.
     row("reconcile::error", "dns error guest openstack reconcile::state"),
@@ -81,7 +84,7 @@ pub const TABLE: &[Row] = &[
     ),
     row(
         "reconcile",
-        "api metrics reconcile::act reconcile::context reconcile::error reconcile::observe reconcile::plan \
+        "api gate metrics reconcile::act reconcile::context reconcile::error reconcile::observe reconcile::plan \
          reconcile::report reconcile::state reconcile::status",
     ),
     // The process. A Cloud's and a MachineType's turn are short enough to stand whole in `controller`.

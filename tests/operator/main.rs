@@ -9,6 +9,7 @@
     reason = "a test says by panicking that it failed"
 )]
 
+mod capacity;
 mod cost;
 mod crash;
 mod crowd;

@@ -1,0 +1,304 @@
+//! Too little room: quotas and limits, whose turn it is, and places that had no host.
+
+use std::time::Duration;
+
+use devcloud::{DevCloud, Quotas, ServerFate, Settings};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::harness::{Lab, machine_type, quick, two_volumes};
+
+fn no_host() -> ServerFate {
+    ServerFate { fault: Some("No valid host was found. ".into()), ..ServerFate::default() }
+}
+
+fn with(quotas: Quotas) -> Settings {
+    Settings { quotas, ..quick() }
+}
+
+/// A lab with a second cloud, which comes first.
+async fn two_clouds(zones: Value) -> (Lab, DevCloud) {
+    let mut lab = Lab::idle(quick());
+    let far = DevCloud::new(Settings { seed: 1, ..quick() });
+    lab.add_cloud("far", far.clone());
+    let mut types = machine_type(&["far", "lab"]);
+    types["clouds"][1]["weight"] = 10.into();
+    types["availabilityZones"] = zones;
+    lab.apply(json!({
+        "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": "lab"}, "spec": types,
+    }));
+    lab.start();
+    for cloud in ["lab", "far"] {
+        let ready = |lab: &Lab| lab.condition("clouds", "", cloud, "Ready").0 == "True";
+        lab.until("the clouds are Ready", 30, ready).await;
+    }
+    (lab, far)
+}
+
+/// Where each attempt was made, and how it ended.
+fn tries(lab: &Lab, name: &str) -> Vec<String> {
+    let node = lab.the(name);
+    let all = node["status"]["attempts"].as_array().cloned().unwrap_or_default();
+    let word = |attempt: &Value, field: &str| attempt[field].as_str().unwrap_or("-").to_owned();
+    all.iter().map(|a| ["cloud", "zone", "outcome"].map(|field| word(a, field)).join(" ")).collect()
+}
+
+/// How often a quota was read since calls were forgotten.
+fn readings(lab: &Lab) -> usize {
+    let tally = lab.tally();
+    tally.iter().filter(|(what, _)| what.contains("limits") || what.contains("quotas")).map(|(_, n)| n).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_quota_keeps_a_node_waiting_with_figures_and_nothing_made_until_it_is_raised() {
+    type Set = fn(&mut Quotas, i64);
+    let quotas: [(&str, Set, &str); 5] = [
+        ("instances", |q, n| q.instances = n, "1 instance needed, 0 of 0 in use"),
+        ("cores", |q, n| q.cores = n, "1 core needed, 0 of 0 in use"),
+        ("ram", |q, n| q.ram = n * 1000, "MiB of RAM needed, 0 of 0 in use"),
+        ("volumes", |q, n| q.volumes = n, "2 volumes needed, 0 of 0 in use"),
+        ("gigabytes", |q, n| q.gigabytes = n, "2 GiB of volumes needed, 0 of 0 in use"),
+    ];
+    for (name, set, figures) in quotas {
+        let lab = Lab::new(quick()).await;
+        lab.cloud.change(|settings| set(&mut settings.quotas, 0));
+
+        lab.node("smithi001", two_volumes());
+        let message = lab.told("smithi001", "Ready", "QuotaExceeded", 30).await;
+        assert!(message.contains("cloud lab: ") && message.contains(figures), "{name}: {message}");
+        sleep(Duration::from_mins(1)).await;
+        lab.forget_calls();
+        sleep(Duration::from_mins(10)).await;
+        let (readings, made) = (readings(&lab), lab.tally().into_keys().filter(|call| call.contains("POST")));
+        println!("{name}: {readings} readings in ten minutes of waiting, {} calls in all", lab.cloud_calls());
+        assert!(readings <= 60, "{name}: {readings}");
+        assert_eq!(made.count(), 0, "{name}: {:?}", lab.tally());
+        assert!(lab.the("smithi001")["metadata"]["finalizers"].is_null(), "{name}: it holds nothing");
+        let cloud = lab.condition("clouds", "", "lab", "QuotaAvailable");
+        assert!(cloud.0 == "False" && cloud.2.contains(figures), "{cloud:?}");
+
+        lab.cloud.change(|settings| set(&mut settings.quotas, 100));
+        let took = lab.ready("smithi001", 120).await;
+        println!("{name}: Ready {took:?} after it was raised");
+        assert!(took <= Duration::from_secs(20), "{name}: {took:?}");
+        assert_eq!(tries(&lab, "smithi001"), ["lab - Ready"], "{name}");
+    }
+}
+
+/// Ports are hardly ever short, so that their figures are not read before a first refusal.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_for_ports_is_ended_whole_and_then_waits_with_figures() {
+    let lab = Lab::new(with(Quotas { port: 0, ..Quotas::default() })).await;
+
+    lab.node("smithi001", two_volumes());
+    let message = lab.told("smithi001", "Ready", "QuotaExceeded", 30).await;
+    let has_figures = |lab: &Lab| lab.says("smithi001", "Ready").2.contains("1 port needed, 0 of 0 in use");
+    lab.until("it says so with figures", 30, has_figures).await;
+    println!("{message}");
+    lab.assert_clean();
+    lab.node("smithi002", two_volumes());
+    sleep(Duration::from_mins(1)).await;
+    lab.forget_calls();
+    sleep(Duration::from_mins(10)).await;
+    let (readings, made) = (readings(&lab), lab.tally().into_keys().filter(|call| call.contains("POST")));
+    assert!(readings <= 60, "{readings}");
+    assert_eq!(made.count(), 0, "{:?}", lab.tally());
+
+    lab.cloud.change(|settings| settings.quotas.port = 9);
+    let took =
+        lab.until("both are Ready", 60, |lab| lab.is_ready("smithi001") && lab.is_ready("smithi002")).await;
+    assert!(took <= Duration::from_secs(20), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_cloud_means_the_next() {
+    let (lab, far) = two_clouds(json!([])).await;
+    far.change(|settings| settings.quotas.instances = 0);
+
+    lab.node("smithi001", two_volumes());
+    let took = lab.ready("smithi001", 60).await;
+
+    assert!(took <= Duration::from_secs(5), "{took:?}");
+    assert_eq!(tries(&lab, "smithi001"), ["lab - Ready"]);
+    lab.cloud.change(|settings| settings.quotas.cores = 0);
+    // Figures are believed for so long.
+    sleep(Duration::from_secs(10)).await;
+    lab.node("smithi002", two_volumes());
+    let message = lab.told("smithi002", "Ready", "QuotaExceeded", 30).await;
+    assert!(message.contains("cloud far: 1 instance needed") && message.contains("cloud lab: "), "{message}");
+    assert!(far.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_goes_lets_the_oldest_of_those_that_wait_in_at_once() {
+    let lab = Lab::new(with(Quotas { instances: 1, ..Quotas::default() })).await;
+    lab.node("first", two_volumes());
+    lab.ready("first", 30).await;
+    for name in ["second", "third"] {
+        lab.node(name, two_volumes());
+        lab.told(name, "Ready", "QuotaExceeded", 30).await;
+        sleep(Duration::from_secs(3)).await;
+    }
+
+    for (goes, comes) in [("first", "second"), ("second", "third")] {
+        lab.delete(goes);
+        lab.gone(goes, 60).await;
+        let took = lab.ready(comes, 60).await;
+
+        println!("{comes} Ready {took:?} after {goes} was gone");
+        assert!(took <= Duration::from_secs(5), "{comes}: {took:?}");
+    }
+    assert_eq!(tries(&lab, "third"), ["lab - Ready"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_over_the_limit_of_a_cloud_queue_by_age_and_one_too_big_is_told() {
+    let lab = Lab::new(quick()).await;
+    lab.edit("clouds", "", "lab", |spec| spec["limits"] = json!({"maxNodes": 1, "maxVolumes": 2}));
+    sleep(Duration::from_secs(1)).await;
+    lab.node("first", two_volumes());
+    lab.ready("first", 30).await;
+
+    lab.node("second", two_volumes());
+    let message = lab.told("second", "Ready", "QuotaExceeded", 30).await;
+    assert!(message.contains("1 instance needed, 1 of 1 in use (the Cloud's limits.maxNodes)"), "{message}");
+    lab.node("big", json!({"volumes": [{"name": "osd", "count": 3, "sizeGiB": 1}]}));
+    let message = lab.told("big", "Stalled", "ExceedsLimits", 30).await;
+    assert!(message.contains("3 volumes needed, 2 of 2 in use (the Cloud's limits.maxVolumes)"), "{message}");
+    lab.node("third", json!({}));
+    lab.told("third", "Ready", "QuotaExceeded", 30).await;
+    assert_eq!(lab.cloud.servers().len(), 1);
+
+    lab.delete("first");
+    lab.ready("second", 60).await;
+    assert!(!lab.is_ready("third"));
+    lab.edit("clouds", "", "lab", |spec| spec["limits"] = json!({"maxNodes": 3}));
+    let took = lab.until("all are Ready", 30, |lab| lab.is_ready("third") && lab.is_ready("big")).await;
+    assert!(took <= Duration::from_secs(10), "{took:?}");
+}
+
+/// Room for four small nodes, or for one big one.
+async fn a_lab_for_four() -> (Lab, Value, Value) {
+    let lab = Lab::new(with(Quotas { volumes: 4, ..Quotas::default() })).await;
+    let node = |count: i64| json!({"volumes": [{"name": "osd", "count": count, "sizeGiB": 1}]});
+    (lab, node(1), node(4))
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_nodes_pass_a_big_one_at_first_and_then_room_is_kept_for_it() {
+    let (lab, small, big) = a_lab_for_four().await;
+    for name in ["one", "two"] {
+        lab.node(name, small.clone());
+        lab.ready(name, 30).await;
+    }
+    lab.node("big", big);
+    let message = lab.told("big", "Ready", "QuotaExceeded", 30).await;
+    assert!(message.contains("4 volumes needed, 2 of 4 in use"), "{message}");
+
+    lab.node("three", small.clone());
+    let took = lab.ready("three", 30).await;
+    assert!(took <= Duration::from_secs(5), "there is room that the big one cannot use: {took:?}");
+    sleep(Duration::from_mins(6)).await;
+    lab.node("four", small);
+    let message = lab.told("four", "Ready", "QuotaExceeded", 30).await;
+    assert!(message.contains("kept for TestNode default/big"), "{message}");
+    lab.node("diskless", json!({}));
+    lab.ready("diskless", 30).await;
+
+    for name in ["one", "two", "three"] {
+        lab.delete(name);
+        sleep(Duration::from_mins(1)).await;
+    }
+    lab.ready("big", 30).await;
+    assert!(!lab.is_ready("four"));
+    lab.delete("big");
+    lab.ready("four", 60).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_would_fit_only_without_others_holds_up_nobody() {
+    let (lab, small, big) = a_lab_for_four().await;
+    crate::harness::Stranger::new(&lab).volume("theirs").await;
+    lab.node("big", big);
+    lab.told("big", "Ready", "QuotaExceeded", 30).await;
+    sleep(Duration::from_mins(10)).await;
+
+    for name in ["one", "two", "three"] {
+        lab.node(name, small.clone());
+        lab.ready(name, 30).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_host_goes_to_the_next_zone_then_to_the_next_cloud() {
+    let (lab, far) = two_clouds(json!(["nova", "nova-2"])).await;
+    far.plan_servers(regex::Regex::new("").unwrap(), 9, no_host());
+
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 90).await;
+
+    assert_eq!(tries(&lab, "smithi001"), ["far nova Failed", "far nova-2 Failed", "lab nova Ready"]);
+    let node = lab.the("smithi001");
+    let first = &node["status"]["attempts"][0];
+    assert_eq!(
+        (&first["reason"], first["message"].as_str()),
+        (&json!("NoValidHost"), Some("No valid host was found."))
+    );
+
+    // The places where it failed are known to all.
+    lab.node("smithi002", two_volumes());
+    lab.ready("smithi002", 30).await;
+    assert_eq!(tries(&lab, "smithi002"), ["lab nova Ready"]);
+    // Another flavor may do.
+    far.heal();
+    lab.node("other", json!({"flavor": "b2-15"}));
+    lab.ready("other", 60).await;
+    assert!(tries(&lab, "other")[0].starts_with("far nova"), "{:?}", tries(&lab, "other"));
+    sleep(Duration::from_mins(5)).await;
+    lab.node("later", two_volumes());
+    lab.ready("later", 90).await;
+    assert!(tries(&lab, "later")[0].starts_with("far nova"), "{:?}", tries(&lab, "later"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_place_had_no_host_others_wait_until_its_time_ends_or_a_machine_was_made() {
+    let lab = Lab::new(quick()).await;
+    lab.edit("machinetypes", "", "lab", |spec| spec["launchRetries"] = 1.into());
+    let unlucky = regex::Regex::new("unlucky").unwrap();
+    lab.cloud.plan_servers(unlucky, 9, no_host());
+    lab.node("unlucky", json!({}));
+    lab.told("unlucky", "Stalled", "NoValidHost", 60).await;
+
+    lab.node("smithi001", json!({}));
+    let message = lab.told("smithi001", "Ready", "NoValidHost", 30).await;
+    println!("{message}");
+    assert!(message.contains("it is tried again at"), "{message}");
+    sleep(Duration::from_mins(4)).await;
+    assert!(lab.cloud.is_empty());
+    let took = lab.ready("smithi001", 90).await;
+    println!("Ready {took:?} later");
+
+    // Now it is known that there are hosts.
+    lab.node("smithi002", json!({}));
+    assert!(lab.ready("smithi002", 30).await <= Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_cloud_refused_is_looked_at_again_slowly_and_at_once_after_an_edit() {
+    let lab = Lab::new(with(Quotas { per_volume_gigabytes: 8, ..Quotas::default() })).await;
+    lab.node("smithi001", json!({"volumes": [{"name": "osd", "sizeGiB": 9}]}));
+    let message = lab.told("smithi001", "Stalled", "RequestRefused", 60).await;
+    assert!(message.contains("larger than maximum allowed limit 8G"), "{message}");
+    lab.node("smithi002", json!({"volumes": [{"name": "osd", "sizeGiB": 9}]}));
+    lab.told("smithi002", "Stalled", "RequestRefused", 60).await;
+    let tried = || lab.tally()["Cinder POST /volumes"];
+
+    sleep(Duration::from_mins(9)).await;
+    assert_eq!(tried(), 2);
+    lab.edit("testnodes", "default", "smithi002", |spec| spec["volumes"][0]["sizeGiB"] = 8.into());
+    lab.ready("smithi002", 10).await;
+    sleep(Duration::from_mins(2)).await;
+    assert_eq!(tried(), 4, "each ten minutes once");
+    lab.cloud.change(|settings| settings.quotas.per_volume_gigabytes = -1);
+    lab.ready("smithi001", 620).await;
+}
