@@ -39,7 +39,7 @@ pub async fn nodes(
     let controller = Controller::new(Api::<TestNode>::all(client.clone()), watcher::Config::default());
     let nodes = controller.store();
     let counted = nodes.clone();
-    ctx.metrics.before_scrape(move |metrics| metrics.count_nodes(by_phase(&counted.state())));
+    ctx.metrics.before_scrape(move |metrics| metrics.count_nodes(standings(&counted.state())));
     let (known, shared) = (nodes.clone(), ctx.clone());
     let sweep = async move {
         loop {
@@ -67,11 +67,15 @@ pub async fn nodes(
     }
 }
 
-/// How many nodes are in each phase.
-fn by_phase(nodes: &[Arc<TestNode>]) -> Vec<(&'static str, usize)> {
-    let phase =
-        |node: &TestNode| node.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default();
-    PHASES.iter().map(|known| (*known, nodes.iter().filter(|node| phase(node) == *known).count())).collect()
+/// Phase and reason of each node, as its status says; `Pending` where nothing is said yet.
+fn standings(nodes: &[Arc<TestNode>]) -> impl Iterator<Item = (&'static str, String)> {
+    nodes.iter().map(|node| {
+        let status = node.status.as_ref();
+        let said = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
+        let phase = PHASES.iter().copied().find(|known| *known == said).unwrap_or("Pending");
+        let ready = status.and_then(|status| status.conditions.iter().find(|c| c.type_ == "Ready"));
+        (phase, ready.map_or_else(|| "Pending".to_owned(), |condition| condition.reason.clone()))
+    })
 }
 
 /// Half as long as the API server has not let itself be written.

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use labels::{
     ChangeLabel, CloudRequestLabels, CloudServiceLabels, DnsDriverLabels, DnsRequestLabels, ListLabels,
-    OutcomeLabel, PhaseLabel, PollLabels,
+    NodeLabels, OutcomeLabel, PhaseLabel, PollLabels,
 };
 use process::Process;
 use series::Series;
@@ -141,12 +141,11 @@ impl Metrics {
         lock(&self.0.last_complete).retain(|list, _| list.cloud != cloud);
     }
 
-    /// How many nodes there are in each phase; what is not named counts none.
-    pub fn count_nodes(&self, counts: impl IntoIterator<Item = (&'static str, usize)>) {
+    /// The nodes there are, each by its phase and the reason of its condition `Ready`.
+    pub fn count_nodes(&self, nodes: impl IntoIterator<Item = (&'static str, String)>) {
         self.0.series.nodes.clear();
-        for (phase, count) in counts {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.0.series.nodes.get_or_create(&PhaseLabel { phase }).set(count);
+        for (phase, reason) in nodes {
+            self.0.series.nodes.get_or_create(&NodeLabels { phase, reason }).inc();
         }
     }
 

@@ -341,5 +341,6 @@ where
         "finalizers": names,
     });
     let patch = Patch::Merge(json!({ "metadata": metadata }));
-    api.patch_metadata(&object.name_any(), &PatchParams::default(), &patch).await.map(drop)
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    api.patch_metadata(&object.name_any(), &params, &patch).await.map(drop)
 }

@@ -85,6 +85,12 @@ pub(super) struct PhaseLabel {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct NodeLabels {
+    pub phase: &'static str,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct OutcomeLabel {
     pub outcome: &'static str,
 }

@@ -11,7 +11,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use super::labels::{
     ChangeLabel, CloudRequestLabels, CloudServiceLabels, DnsDriverLabels, DnsRequestLabels, ListLabels,
-    OutcomeLabel, Phase, PhaseLabel, PollLabels, Turn, VersionLabel,
+    NodeLabels, OutcomeLabel, Phase, PhaseLabel, PollLabels, Turn, VersionLabel,
 };
 
 /// From the second a warm cloud needs to the hour a stuck one takes.
@@ -36,7 +36,7 @@ pub(super) struct Series {
     pub cloud_request_duration: Histograms<CloudServiceLabels>,
     pub dns_requests: Family<DnsRequestLabels, Counter>,
     pub dns_request_duration: Histograms<DnsDriverLabels>,
-    pub nodes: Family<PhaseLabel, Gauge>,
+    pub nodes: Family<NodeLabels, Gauge>,
     pub polls: Family<PollLabels, Counter>,
     pub poll_age: Family<ListLabels, Gauge<f64, AtomicU64>>,
     pub leader: Gauge,
@@ -94,7 +94,12 @@ impl Series {
                 "How long requests to DNS took",
                 Family::new_with_constructor(request_histogram as fn() -> Histogram),
             ),
-            nodes: add(r, "nodes", "TestNodes in the cluster, by phase", Family::default()),
+            nodes: add(
+                r,
+                "nodes",
+                "TestNodes in the cluster, by phase and by the reason of their condition Ready",
+                Family::default(),
+            ),
             polls: add(r, "polls", "Listings of what is ours in a cloud", Family::default()),
             poll_age: add(
                 r,

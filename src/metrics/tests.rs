@@ -137,17 +137,20 @@ fn what_is_read_at_a_scrape_is_as_of_then() {
     let first = std::sync::atomic::AtomicBool::new(true);
     metrics.before_scrape(move |metrics| {
         if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
-            metrics.count_nodes([("Ready", 3), ("Pending", 1)]);
+            let full = ("Pending", "QuotaExceeded".to_owned());
+            metrics.count_nodes([("Ready", "Ready".to_owned()), full.clone(), full]);
             metrics.leads();
         } else {
-            metrics.count_nodes([("Ready", 4)]);
+            metrics.count_nodes([("Ready", "Ready".to_owned())]);
             metrics.follows();
         }
     });
 
     let text = metrics.encode().unwrap();
-    assert!(text.contains("testnode_nodes{phase=\"Ready\"} 3") && text.contains("testnode_leader 1"));
+    assert!(text.contains("testnode_nodes{phase=\"Pending\",reason=\"QuotaExceeded\"} 2"));
+    assert!(text.contains("testnode_leader 1"));
     let text = metrics.encode().unwrap();
-    assert!(text.contains("testnode_nodes{phase=\"Ready\"} 4") && text.contains("testnode_leader 0"));
+    assert!(text.contains("testnode_nodes{phase=\"Ready\",reason=\"Ready\"} 1"));
+    assert!(text.contains("testnode_leader 0"));
     assert!(!text.contains("Pending"));
 }

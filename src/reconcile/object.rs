@@ -26,7 +26,8 @@ pub(super) async fn set_finalizers(
 ) -> Result<(), Error> {
     let metadata = identity(node, &json!({ "finalizers": names }));
     let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let written = api(node, ctx).patch(&node.name_any(), &PatchParams::default(), &patch).await?;
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    let written = api(node, ctx).patch(&node.name_any(), &params, &patch).await?;
     keep(written, ctx);
     Ok(())
 }

@@ -83,8 +83,10 @@ fn describe(store: &Store, group: &str) -> Value {
 }
 
 fn resources(store: &Store, group: &str, version: &str) -> Result<Value, Status> {
-    let here = store.resources.iter().filter(|r| r.group == group && r.version == version);
-    let listed: Vec<_> = here.flat_map(|r| entries(r)).collect();
+    let mut here: Vec<_> =
+        store.resources.iter().filter(|r| r.group == group && r.version == version).collect();
+    here.sort_by(|a, b| a.plural.cmp(&b.plural));
+    let listed: Vec<_> = here.into_iter().flat_map(|r| entries(r)).collect();
     if listed.is_empty() {
         return Err(Status::page_not_found());
     }

@@ -52,6 +52,6 @@ conforms() {
   local folder
   folder=$(schemas)
   # What the Prometheus operator brings is not here.
-  kubeconform -strict -summary -skip ServiceMonitor \
+  kubeconform -strict -summary -skip ServiceMonitor,PrometheusRule \
     -schema-location "$folder/{{ .ResourceKind }}_{{ .Group }}_{{ .ResourceAPIVersion }}.json" -
 }

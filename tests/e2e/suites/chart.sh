@@ -24,7 +24,7 @@ test_what_is_rendered_is_taken_by_the_api_server() {
   while read -r file; do
     # By another name: what is there has fields that the release wants otherwise.
     rendered ${file:+--values "$file"} --set "namespace=$namespace,fullnameOverride=other" >"$work/rendered.yaml"
-    as_json <"$work/rendered.yaml" | jq '.[] | select(.kind != "ServiceMonitor")' |
+    as_json <"$work/rendered.yaml" | jq '.[] | select(.kind | IN("ServiceMonitor", "PrometheusRule") | not)' |
       kubectl apply --server-side --force-conflicts --dry-run=server -f - >/dev/null
   done < <(values_files)
 }
@@ -105,6 +105,10 @@ metrics.service.annotations|{"a":"b"}
 metrics.serviceMonitor.enabled|true
 metrics.serviceMonitor.interval|"5s"|metrics.serviceMonitor.enabled=true
 metrics.serviceMonitor.labels|{"a":"b"}|metrics.serviceMonitor.enabled=true
+metrics.prometheusRule.enabled|true
+metrics.prometheusRule.labels|{"a":"b"}|metrics.prometheusRule.enabled=true
+metrics.dashboard.enabled|true
+metrics.dashboard.labels.grafana_dashboard|"2"|metrics.dashboard.enabled=true
 networkPolicy.enabled|true
 networkPolicy.from|[{"podSelector":{}}]|networkPolicy.enabled=true
 resources.requests.cpu|"1"
@@ -192,24 +196,6 @@ test_the_notes_lead_to_a_first_node() {
   (cd "$work/notebook" && bash -euo pipefail -c "$notes") >"$work/log/notes.log" 2>&1 || fail "$(<"$work/log/notes.log")"
   wait_ready first
 }
-
-test_the_gitops_folder_becomes_ready_and_settles() {
-  local before
-  kubectl kustomize "$root/examples/gitops" | as_json | jq --arg namespace "$namespace" --arg cloud "$(cloud_name)" \
-    --arg zone "$ZONE" --arg dns "$devcloud_dns" --arg nsupdate "$devcloud_http/nsupdate" '
-    .[] | select(.kind != "Namespace")
-    | if .kind == "TestNode" then .metadata.namespace = $namespace else . end
-    | if .kind == "Cloud" then .spec.openstack = {secretRef: {name: "lab"}, cloudName: $cloud}
-        | .spec.dns.nsupdateWeb |= {url: $nsupdate, zone: $zone, verify: {server: $dns}} else . end' >"$work/gitops.json"
-  kubectl apply --server-side -f "$work/gitops.json" >/dev/null
-  kubectl wait --for=condition=Ready testnodes --all -n "$namespace" --timeout=60s >/dev/null
-  before=$(versions)
-  kubectl apply --server-side -f "$work/gitops.json" >/dev/null
-  equal "$before" "$(versions)" 'what a second apply changes'
-  kubectl diff --server-side -f "$work/gitops.json" >"$work/diff" || fail "the cluster is not as in Git: $(<"$work/diff")"
-}
-
-versions() { kubectl get testnodes -n "$namespace" -o json | jq -c '[.items[] | {(.metadata.name): .metadata.resourceVersion}]'; }
 
 test_an_upgrade_and_its_rollback_leave_nodes_alone() {
   local before

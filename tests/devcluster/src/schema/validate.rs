@@ -51,12 +51,12 @@ fn value(given: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldError>
                 let detail = format!("{path} in body should have at least {least} properties");
                 errors.push(FieldError::invalid(path, &size.into(), detail));
             }
-            missing(given, schema, path, errors);
             for (name, inner) in map {
                 if let Some(known) = field(Some(schema), name) {
                     value(inner, known, &join(path, name), errors);
                 }
             }
+            missing(given, schema, path, errors);
         }
         Value::Null | Value::Bool(_) => {}
     }

@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# Nodes that come from Git: what is applied again changes nothing, and Flux and Argo CD judge each stage of a life rightly.
+
+# folder: examples/gitops, but for names and addresses, which are this run's. Its Secret is the lab's.
+folder() {
+  kubectl kustomize "$root/examples/gitops" | as_json | jq --arg namespace "$namespace" --arg cloud "$(cloud_name)" \
+    --arg zone "$ZONE" --arg dns "$devcloud_dns" --arg nsupdate "$devcloud_http/nsupdate" '
+    .[] | select(.kind != "Namespace")
+    | if .kind == "TestNode" then .metadata.namespace = $namespace else . end
+    | if .kind == "Cloud" then .spec.openstack = {secretRef: {name: "lab"}, cloudName: $cloud}
+        | .spec.dns.nsupdateWeb |= {url: $nsupdate, zone: $zone, verify: {server: $dns}} else . end'
+}
+
+versions() {
+  kubectl get testnodes,machinetypes,clouds -n "$namespace" -o json |
+    jq -c '[.items[] | {"\(.kind)/\(.metadata.name)": .metadata.resourceVersion}]'
+}
+
+# settles ARGUMENT...: applied with these arguments the folder becomes Ready; applied again it changes nothing.
+settles() {
+  local before
+  folder >"$work/gitops.json"
+  kubectl apply "$@" -f "$work/gitops.json" >/dev/null
+  kubectl wait --for=condition=Ready testnodes --all -n "$namespace" --timeout=60s >/dev/null
+  is_told 20 machinetype/smithi Ready True
+  is_told 20 cloud/gra Ready True
+  before=$(versions)
+  kubectl apply "$@" -f "$work/gitops.json" >/dev/null
+  equal "$before" "$(versions)" 'what a second apply changes'
+  kubectl diff "$@" -f "$work/gitops.json" >"$work/diff" || fail "the cluster is not as in Git: $(<"$work/diff")"
+}
+
+test_the_folder_becomes_ready_and_settles_when_a_server_applies_it() { settles --server-side; }
+
+test_the_folder_becomes_ready_and_settles_when_a_client_applies_it() { settles; }
+
+# judged KIND/NAME FLUX ARGO: as Flux, by kstatus, and Argo CD, by our script, see the object.
+judged() {
+  local object flux argo
+  object=$(kubectl get "$1" -n "$namespace" -o json)
+  flux=$(kstatus <<<"$object")
+  argo=$(argo-health "$root/examples/gitops/argo-cd-health.lua" <<<"$object")
+  printf 'Flux: %s\nArgo CD: %s\n' "$flux" "$argo"
+  [[ $flux == "$2 "* && $argo == "$3 "* ]]
+}
+
+test_each_stage_of_a_life_is_judged_rightly() {
+  stop_operator
+  knob '{"guest_boot": "3s"}'
+  node staged 'volumes: [{name: osd, sizeGiB: 1}]' | apply
+  # Nobody has looked at it yet.
+  eventually 0 judged testnode/staged InProgress Progressing
+  start_operator
+  is_told 20 testnode/staged ServerReady True
+  eventually 0 judged testnode/staged InProgress Progressing
+  wait_ready staged
+  eventually 0 judged testnode/staged Current Healthy
+  kubectl patch testnode staged -n "$namespace" --type merge -p '{"spec":{"paused":true}}' >/dev/null
+  eventually 20 judged testnode/staged Current Suspended
+  kubectl patch testnode staged -n "$namespace" --type merge -p '{"spec":{"paused":false}}' >/dev/null
+  eventually 20 judged testnode/staged Current Healthy
+  # Somebody takes the machine away.
+  at_devcloud POST behind "{\"remove-server\": \"$(the staged .status.server.id)\"}" >/dev/null
+  eventually 40 judged testnode/staged Failed Degraded
+  knob '{"server_delete": "3s", "volume_delete": "3s"}'
+  kubectl delete testnode staged -n "$namespace" --wait=false >/dev/null
+  eventually 0 judged testnode/staged Terminating Progressing
+}
+
+test_a_node_that_cannot_be_made_is_failed_and_one_that_waits_for_room_is_not() {
+  MACHINE_TYPE=nosuch node lost | apply
+  eventually 20 judged testnode/lost Failed Degraded
+  credentials "$namespace" | apply
+  own_cloud '.spec.limits = {maxNodes: 1}'
+  own_machine_type_on_own_cloud
+  MACHINE_TYPE=$namespace node first | apply
+  wait_ready first
+  MACHINE_TYPE=$namespace node second | apply
+  is_told 20 testnode/second Ready False QuotaExceeded
+  eventually 0 judged testnode/second InProgress Progressing
+}
+
+test_what_nodes_are_made_of_is_judged_too() {
+  eventually 20 judged cloud/lab Current Healthy
+  eventually 20 judged machinetype/lab Current Healthy
+  # In a sync it comes before its Secret, as a rule: that is no failure.
+  own_cloud
+  is_told 20 "cloud/$namespace" Ready False
+  eventually 0 judged "cloud/$namespace" InProgress Progressing
+}
