@@ -218,11 +218,11 @@ impl Gate {
         due.then(|| Count::of(state.of(cloud, "")))
     }
 
-    /// A service's figures were read; none if it has none to tell.
-    pub fn read(&self, cloud: &str, kind: Kind, asked: Instant, ours: Count, quotas: Vec<Quota>) {
+    /// A service's figures were read; `None` if it did not tell them.
+    pub fn read(&self, cloud: &str, kind: Kind, ours: Count, quotas: Option<Vec<Quota>>) {
         let mut state = self.lock();
         let account = state.accounts.entry(cloud.to_owned()).or_default();
-        account.figures.insert(kind, Figures::new(asked, ours, quotas));
+        account.figures.insert(kind, Figures::new(Instant::now(), ours, quotas));
     }
 
     /// No host was found in a place.

@@ -16,6 +16,9 @@ use crate::api::Kind;
 /// Figures older than this let nobody in, and while somebody waits they are read again.
 pub const FIGURES_LAST: Duration = Duration::from_secs(10);
 
+/// A service that did not tell its quotas is not asked again sooner.
+const UNREADABLE_FOR: Duration = Duration::from_mins(1);
+
 /// What a cloud says of one of its quotas.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quota {
@@ -51,20 +54,22 @@ impl Count {
 /// The figures of one service.
 #[derive(Debug)]
 pub(super) struct Figures {
-    asked: Instant,
-    quotas: Vec<Quota>,
+    answered: Instant,
+    /// `None` if the service did not tell.
+    quotas: Option<Vec<Quota>>,
     /// What our nodes had when the service was asked: the rest of what is used is others'.
     ours: Count,
     outdated: bool,
 }
 
 impl Figures {
-    pub(super) fn new(asked: Instant, ours: Count, quotas: Vec<Quota>) -> Self {
-        Self { asked, quotas, ours, outdated: false }
+    pub(super) fn new(answered: Instant, ours: Count, quotas: Option<Vec<Quota>>) -> Self {
+        Self { answered, quotas, ours, outdated: false }
     }
 
     pub(super) fn is_old(&self, now: Instant, patience: Duration) -> bool {
-        self.outdated || now >= self.asked + patience
+        let patience = if self.quotas.is_some() { patience } else { UNREADABLE_FOR };
+        self.outdated || now >= self.answered + patience
     }
 
     pub(super) fn outdate(&mut self) {
@@ -80,7 +85,7 @@ impl Figures {
 
     /// The quotas as they are now, with what our nodes have or are about to have.
     pub(super) fn bounds<'a>(&'a self, ours: &'a Amounts) -> impl Iterator<Item = Bound> + 'a {
-        self.quotas.iter().filter_map(|quota| {
+        self.quotas.iter().flatten().filter_map(|quota| {
             let foreign = (quota.used - self.ours.sum(quota.of)).max(0);
             let used = foreign + ours.of(quota.of);
             Some(Bound { by: By::Quota, of: quota.of, used, foreign, limit: quota.limit? })

@@ -43,9 +43,9 @@ pub enum By {
 
 /// What a node waits for.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Wish {
+pub struct Wish<'a> {
     /// `namespace/name`.
-    pub node: String,
+    pub node: &'a str,
     /// What it needs.
     pub need: Amounts,
     /// How long it has waited.
@@ -67,7 +67,7 @@ pub enum Turn {
 
 /// Decides, with the wishes of older nodes in their order.
 #[must_use]
-pub fn turn(need: &Amounts, older: &[Wish], bounds: &[Bound]) -> Turn {
+pub fn turn(need: &Amounts, older: &[Wish<'_>], bounds: &[Bound]) -> Turn {
     let (mut ahead, mut kept) = (Amounts::default(), Vec::new());
     for wish in older {
         if may(&wish.need, &ahead, &kept, bounds) == Turn::Now {
@@ -79,7 +79,7 @@ pub fn turn(need: &Amounts, older: &[Wish], bounds: &[Bound]) -> Turn {
     may(need, &ahead, &kept, bounds)
 }
 
-fn may(need: &Amounts, ahead: &Amounts, kept: &[&Wish], bounds: &[Bound]) -> Turn {
+fn may(need: &Amounts, ahead: &Amounts, kept: &[&Wish<'_>], bounds: &[Bound]) -> Turn {
     let lacking = |with: &Amounts| -> Vec<Bound> {
         bounds.iter().filter(|bound| !bound.holds(need, with)).cloned().collect()
     };
@@ -92,7 +92,7 @@ fn may(need: &Amounts, ahead: &Amounts, kept: &[&Wish], bounds: &[Bound]) -> Tur
         return Turn::Behind(behind);
     }
     let first = kept.iter().find(|wish| bounds.iter().any(|bound| !bound.spares(need, &wish.need)));
-    first.map_or(Turn::Now, |wish| Turn::Kept(wish.node.clone()))
+    first.map_or(Turn::Now, |wish| Turn::Kept(wish.node.to_owned()))
 }
 
 impl Bound {

@@ -14,7 +14,7 @@ use crate::api::cloud::Limits;
 use crate::reconcile::state::Room;
 
 /// One who waits looks far more often. A node that did not for so long holds up nobody.
-const LOOKS_AGAIN: Duration = Duration::from_mins(1);
+const LOOKS_AGAIN: Duration = Duration::from_secs(30);
 
 impl State {
     pub(super) fn room(
@@ -90,14 +90,14 @@ impl State {
         Kind::ALL.into_iter().filter(|kind| need.has(*kind) && (*kind != Kind::Port || scarce)).collect()
     }
 
-    fn older(&self, age: &Age, cloud: &str, now: Instant) -> Vec<Wish> {
+    fn older(&self, age: &Age, cloud: &str, now: Instant) -> Vec<Wish<'_>> {
         let older = self.queue.range(..age).map(|(_, queued)| queued);
         older
             .filter(|queued| now < queued.looked + LOOKS_AGAIN)
             .filter_map(|queued| {
                 let (need, _) = queued.waiter.wishes.get(cloud)?;
                 Some(Wish {
-                    node: queued.waiter.node.clone(),
+                    node: &queued.waiter.node,
                     need: *need,
                     waited: now.saturating_duration_since(queued.since),
                 })

@@ -37,7 +37,7 @@ fn bounds(max_vcpus: Option<i64>) -> Bounds {
 fn read(gate: &Gate, used: i64, limit: i64) {
     let ours = gate.count("c", Kind::Server).expect("they are due");
     let quota = Quota { of: Quantity::Cores, used, limit: Some(limit) };
-    gate.read("c", Kind::Server, Instant::now(), ours, vec![quota]);
+    gate.read("c", Kind::Server, ours, Some(vec![quota]));
 }
 
 fn room(gate: &Gate, uid: &str, size: i64) -> Room {
@@ -96,6 +96,18 @@ async fn nobody_is_let_in_by_figures_that_were_not_read_or_are_old() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_does_not_tell_keeps_nobody_waiting_and_is_not_asked_for_a_minute() {
+    let gate = Gate::default();
+    gate.read("c", Kind::Server, Count::default(), None);
+
+    assert_eq!(room(&gate, "b", 2), Room::Free);
+    tokio::time::advance(Duration::from_secs(59)).await;
+    assert_eq!(room(&gate, "b", 2), Room::Free);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(room(&gate, "b", 2), Room::Unread(Kind::Server));
+}
+
+#[tokio::test(start_paused = true)]
 async fn as_many_are_let_in_as_the_figures_allow_and_no_more() {
     let gate = Gate::default();
     read(&gate, 27, 32);
@@ -146,7 +158,7 @@ async fn after_a_refusal_figures_are_read_and_ports_too() {
     read(&gate, 0, 32);
     assert_eq!(room(), Room::Unread(Kind::Port));
     let quota = Quota { of: Quantity::Ports, used: 5, limit: Some(5) };
-    gate.read("c", Kind::Port, Instant::now(), Count::default(), vec![quota]);
+    gate.read("c", Kind::Port, Count::default(), Some(vec![quota]));
     assert_eq!(room(), full("1 port needed, 5 of 5 in use"));
 }
 
@@ -207,7 +219,7 @@ async fn nodes_that_wait_for_two_services_have_each_read_half_as_often() {
             return 0;
         }
         let ours = gate.count("c", kind).unwrap();
-        gate.read("c", kind, Instant::now(), ours, vec![Quota { of, used: 1, limit: Some(1) }]);
+        gate.read("c", kind, ours, Some(vec![Quota { of, used: 1, limit: Some(1) }]));
         1
     };
 

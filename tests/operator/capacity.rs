@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use devcloud::{DevCloud, Quotas, ServerFate, Settings};
+use devcloud::{DevCloud, Effect, Fault, Quotas, ServerFate, Service, Settings, When};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::harness::{Lab, machine_type, quick, two_volumes};
 
@@ -59,7 +59,7 @@ async fn each_quota_keeps_a_node_waiting_with_figures_and_nothing_made_until_it_
         ("volumes", |q, n| q.volumes = n, "2 volumes needed, 0 of 0 in use"),
         ("gigabytes", |q, n| q.gigabytes = n, "2 GiB of volumes needed, 0 of 0 in use"),
     ];
-    for (name, set, figures) in quotas {
+    for ((name, set, figures), later) in quotas.into_iter().zip([1, 3, 5, 7, 9]) {
         let lab = Lab::new(quick()).await;
         lab.cloud.change(|settings| set(&mut settings.quotas, 0));
 
@@ -77,6 +77,8 @@ async fn each_quota_keeps_a_node_waiting_with_figures_and_nothing_made_until_it_
         let cloud = lab.condition("clouds", "", "lab", "QuotaAvailable");
         assert!(cloud.0 == "False" && cloud.2.contains(figures), "{cloud:?}");
 
+        // Just after the figures were read, or just before.
+        sleep(Duration::from_secs(later)).await;
         lab.cloud.change(|settings| set(&mut settings.quotas, 100));
         let took = lab.ready("smithi001", 120).await;
         println!("{name}: Ready {took:?} after it was raised");
@@ -301,4 +303,109 @@ async fn what_the_cloud_refused_is_looked_at_again_slowly_and_at_once_after_an_e
     assert_eq!(tried(), 4, "each ten minutes once");
     lab.cloud.change(|settings| settings.quotas.per_volume_gigabytes = -1);
     lab.ready("smithi001", 620).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_cannot_be_read_keeps_nobody_waiting() {
+    for effect in
+        [Effect::refuse(403), Effect::refuse(503), Effect::NotFound, Effect::Hang { when: When::Before }]
+    {
+        let lab = Lab::new(quick()).await;
+        let what = format!("{effect:?}");
+        for service in [Service::Nova, Service::Cinder] {
+            lab.cloud.fault(Fault::new(effect.clone()).on(service, "^GET /limits$")).unwrap();
+        }
+
+        for name in ["smithi001", "smithi002"] {
+            lab.node(name, two_volumes());
+        }
+        let both = |lab: &Lab| lab.is_ready("smithi001") && lab.is_ready("smithi002");
+        let took = lab.until("both are Ready", 60, both).await;
+
+        println!("{what}: Ready after {took:?}");
+        assert!(took <= Duration::from_secs(15), "{what}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_busy_is_asked_for_its_quota_only_after_its_time() {
+    let lab = Lab::new(quick()).await;
+    let slow_down = Effect::Answer {
+        status: 429,
+        headers: vec![("Retry-After".into(), "20".into())],
+        body: json!({"overLimit": {"code": 429, "message": "This request was rate-limited."}}),
+        when: When::Before,
+    };
+    lab.cloud.fault(Fault::new(slow_down).on(Service::Nova, "^GET /limits$").times(1)).unwrap();
+    let began = Instant::now();
+
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 60).await;
+
+    let readings = lab.cloud.calls().iter().filter(|call| call.template == "GET /limits").count();
+    assert!(began.elapsed() >= Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(readings, 3, "Nova twice, Cinder once: {:?}", lab.tally());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_only_the_fault_tells_of_counts_no_attempt_and_is_tried_once_a_minute() {
+    let lab = Lab::new(quick()).await;
+    let fault = "Build of instance aborted: VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds \
+                 allowed gigabytes quota.";
+    let fate = ServerFate { fault: Some(fault.into()), ..ServerFate::default() };
+    lab.cloud.plan_servers(regex::Regex::new("").unwrap(), 6, fate);
+
+    lab.node("smithi001", two_volumes());
+    lab.node("smithi002", two_volumes());
+    let message = lab.told("smithi001", "Ready", "QuotaExceeded", 30).await;
+    println!("{message}");
+    sleep(Duration::from_mins(2)).await;
+    assert!(lab.cloud.servers().len() <= 1);
+    let made = || lab.cloud.count(Service::Nova, "POST /servers");
+    println!("{} servers asked for in two minutes", made());
+    assert!(made() <= 7, "{}", made());
+    let both = |lab: &Lab| lab.is_ready("smithi001") && lab.is_ready("smithi002");
+    lab.until("both are Ready", 300, both).await;
+
+    assert_eq!(tries(&lab, "smithi001"), ["lab - Ready"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_forgets_who_waited_and_they_queue_again() {
+    let mut lab = Lab::new(with(Quotas { instances: 1, ..Quotas::default() })).await;
+    lab.node("first", two_volumes());
+    lab.ready("first", 30).await;
+    for name in ["second", "third"] {
+        lab.node(name, json!({}));
+        lab.told(name, "Ready", "QuotaExceeded", 30).await;
+        sleep(Duration::from_secs(2)).await;
+    }
+
+    lab.start();
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(lab.cloud.servers().len(), 1);
+    lab.delete("first");
+
+    lab.ready("second", 60).await;
+    lab.delete("second");
+    lab.ready("third", 60).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_waits_and_is_deleted_holds_up_nobody() {
+    let lab = Lab::new(with(Quotas { instances: 1, ..Quotas::default() })).await;
+    lab.node("first", json!({}));
+    lab.ready("first", 30).await;
+    for name in ["second", "third"] {
+        lab.node(name, json!({}));
+        lab.told(name, "Ready", "QuotaExceeded", 30).await;
+        sleep(Duration::from_secs(2)).await;
+    }
+
+    lab.delete("second");
+    lab.delete("first");
+    let took = lab.ready("third", 60).await;
+
+    println!("Ready {took:?} later");
+    assert!(took <= Duration::from_secs(45), "{took:?}");
 }

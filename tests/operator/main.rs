@@ -21,3 +21,4 @@ mod launch;
 mod life;
 mod loss;
 mod names;
+mod stuck;

@@ -20,8 +20,8 @@ fn quota(of: Quantity, used: i64, limit: i64) -> Bound {
     Bound { by: By::Quota, of, used, foreign: 0, limit }
 }
 
-fn wish(need: Amounts, waited: Duration) -> Wish {
-    Wish { node: "lab/big".into(), need, waited }
+fn wish(need: Amounts, waited: Duration) -> Wish<'static> {
+    Wish { node: "lab/big", need, waited }
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn live(nodes: &mut [Node], minute: u64) -> Result<(), TestCaseError> {
         .collect();
     looking.sort_by_key(|index| u64::from(nodes[*index].luck) * (minute + 7) % 251);
     for index in looking {
-        let older: Vec<Wish> = nodes[..index]
+        let older: Vec<Wish<'_>> = nodes[..index]
             .iter()
             .filter(|older| older.begins.is_none())
             .map(|older| wish(older.need, MINUTE * u32::try_from(minute - older.arrives).unwrap()))

@@ -67,6 +67,10 @@ pub(super) async fn write(
             if !ctx.gate.take(claim, &bounds) {
                 return Err(Error::Overtaken);
             }
+            if look.seen.offers.len() > 1 {
+                // It may have stood before others elsewhere.
+                ctx.wake_queue();
+            }
             remember(change, node, look, ctx).await?;
             ctx.note(&uid, |notes| {
                 notes.opened.insert(attempt.number);

@@ -29,8 +29,8 @@ const TAIL: usize = 4096;
 const CONSOLE_PATIENCE: Duration = Duration::from_secs(5);
 const CONSOLE_FIRST_PAUSE: Duration = Duration::from_secs(5);
 const CONSOLE_LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// Figures that take longer keep nobody waiting.
-const FIGURES_PATIENCE: Duration = Duration::from_secs(5);
+/// Figures that take longer keep nobody waiting. Those of three services are read before the first are old.
+const FIGURES_PATIENCE: Duration = Duration::from_secs(3);
 const TCP_PATIENCE: Duration = Duration::from_secs(3);
 const TCP_PAUSE: Duration = Duration::from_secs(3);
 
@@ -59,17 +59,19 @@ pub(super) async fn limits(
 ) -> Result<(), Error> {
     let _reading = handle.figures.lock().await;
     let Some(ours) = ctx.gate.count(&handle.name, kind) else { return Ok(()) };
-    let asked = Instant::now();
     let quotas = match timeout(FIGURES_PATIENCE, quotas(kind, session)).await {
-        Ok(Ok(quotas)) => quotas,
+        Ok(Ok(quotas)) => Some(quotas),
         Ok(Err(error)) if matches!(error.class(), Class::Busy) => return Err(error.into()),
         Ok(Err(error)) => {
             warn!(cloud = handle.name, %error, "quota not read");
-            Vec::new()
+            None
         }
-        Err(_) => Vec::new(),
+        Err(_) => {
+            warn!(cloud = handle.name, quota = kind.word(), "quota not read in time");
+            None
+        }
     };
-    ctx.gate.read(&handle.name, kind, asked, ours, quotas);
+    ctx.gate.read(&handle.name, kind, ours, quotas);
     ctx.wake_queue();
     Ok(())
 }
