@@ -5,6 +5,7 @@
 mod bring_up;
 mod choice;
 mod name;
+mod place;
 mod surplus;
 mod tear_down;
 
@@ -16,8 +17,9 @@ use jiff::Timestamp;
 use super::state::{Desired, Kind, Observed, Trouble};
 use crate::api::testnode_status::{Attempt, Outcome, ResolvedVolume};
 
-pub use choice::{NO_VALID_HOST, REST_BETWEEN_ROUNDS, claimed, queues_at, remembered};
+pub use choice::{REST_BETWEEN_ROUNDS, claimed, queues_at, remembered};
 pub use name::{is_published, target_address};
+pub use place::NO_VALID_HOST;
 pub use surplus::{kept_ports, kept_server, kept_volumes};
 
 /// A rule of [`BRING_UP`].

@@ -21,4 +21,5 @@ mod launch;
 mod life;
 mod loss;
 mod names;
+mod places;
 mod stuck;

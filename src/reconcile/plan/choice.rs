@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::place::{Cooled, NO_VALID_HOST, cooled, cooling, zone};
 use super::{Change, Question, Step, Waiting};
 use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
 use crate::reconcile::state::{Desired, Observed, Offer, Problem, Resolution, Room, Standing};
@@ -16,14 +17,11 @@ const QUEUED: &str = "Queued";
 /// A node whose clouds are all used up begins anew after this, or when it or its machine type is edited.
 pub const REST_BETWEEN_ROUNDS: Duration = Duration::from_mins(10);
 
-/// The reason of an attempt that found no host: its place is avoided for a while.
-pub const NO_VALID_HOST: &str = "NoValidHost";
-
 /// A node that waits for room looks at least this often.
 const QUEUE_PAUSE: Duration = Duration::from_secs(10);
 
 /// What stands in the way at one offer.
-enum Obstacle {
+pub(super) enum Obstacle {
     /// It takes one request to know.
     Ask(Question),
     /// It is full; with figures.
@@ -129,7 +127,11 @@ fn rested_at(last: &Attempt) -> Option<jiff::Timestamp> {
     closed.0.checked_add(jiff::SignedDuration::try_from(REST_BETWEEN_ROUNDS).ok()?).ok()
 }
 
-fn in_round<'a>(seen: &'a Observed, cloud: &'a str, round: i64) -> impl Iterator<Item = &'a Attempt> {
+pub(super) fn in_round<'a>(
+    seen: &'a Observed,
+    cloud: &'a str,
+    round: i64,
+) -> impl Iterator<Item = &'a Attempt> {
     seen.memory.attempts.iter().filter(move |attempt| attempt.cloud == cloud && attempt.round == round)
 }
 
@@ -139,7 +141,7 @@ fn is_used_up(desired: &Desired, seen: &Observed, offer: &Offer, round: i64) -> 
     refused || i64::try_from(failed().count()).unwrap_or(i64::MAX) >= desired.launch_retries
 }
 
-fn obstacle(
+pub(super) fn obstacle(
     desired: &Desired,
     seen: &Observed,
     offer: &Offer,
@@ -188,48 +190,6 @@ fn obstacle(
         }
         Room::Unread(kind) => Some(Obstacle::Ask(Question::Limits { cloud: cloud.clone(), kind: *kind })),
     }
-}
-
-/// What to do where every place had no host a while ago.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Cooled {
-    /// Leave it alone until its time ends.
-    Avoid,
-    /// Try it all the same.
-    Try,
-}
-
-/// A place that had no host is avoided, first for another zone, then for another cloud. Where there is no other, a node
-/// whose own round is under way goes on with it: its tries are counted. One that has not tried yet waits.
-fn cooled(desired: &Desired, seen: &Observed, round: i64) -> Cooled {
-    let open = |offer: &&Offer| {
-        obstacle(desired, seen, offer, round, Cooled::Try).is_none_or(|o| matches!(o, Obstacle::Ask(_)))
-    };
-    let tried = seen
-        .memory
-        .attempts
-        .iter()
-        .any(|attempt| attempt.round == round && attempt.reason.as_deref() == Some(NO_VALID_HOST));
-    let avoided = |offer: &Offer| zone(seen, offer, round, Cooled::Avoid).is_none();
-    if tried && seen.offers.iter().filter(open).all(avoided) { Cooled::Try } else { Cooled::Avoid }
-}
-
-/// The next zone in turn, but for those that are avoided.
-fn zone<'a>(seen: &Observed, offer: &'a Offer, round: i64, cooled: Cooled) -> Option<&'a Option<String>> {
-    let tried = in_round(seen, &offer.cloud, round).count();
-    let mut zones = offer.zones.iter().cycle().skip(tried).take(offer.zones.len());
-    zones.find(|zone| cooled == Cooled::Try || !offer.cooling.contains_key(*zone))
-}
-
-fn cooling(offer: &Offer) -> Waiting {
-    let until = offer.cooling.values().min().copied();
-    let when = until.map(|until| format!(" at {}", until.strftime("%H:%M:%SZ"))).unwrap_or_default();
-    let message = format!(
-        "cloud {} had no host for this flavor a while ago, and no other place is allowed or has room; it is tried again{when}, \
-         or when a machine was made there",
-        offer.cloud
-    );
-    Waiting { until, ..Waiting::new(NO_VALID_HOST, message) }
 }
 
 fn take(desired: &Desired, seen: &Observed, offer: &Offer, round: i64, cooled: Cooled) -> Change {
