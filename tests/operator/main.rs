@@ -1,20 +1,14 @@
 //! The whole operator in this process, in virtual time, between a simulated API server and a simulated cloud.
 //!
-//! Begin with `harness.rs`; each other module is one kind of story.
+//! Each module is one kind of story. The lab they happen in is `storm::lab`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says by panicking that it failed"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says by panicking that it failed")]
 
 mod capacity;
 mod cost;
 mod crash;
 mod crowd;
 mod faults;
-mod harness;
 mod input;
 mod kubernetes;
 mod launch;
@@ -23,3 +17,5 @@ mod loss;
 mod names;
 mod places;
 mod stuck;
+
+use storm::lab as harness;

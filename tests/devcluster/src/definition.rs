@@ -1,6 +1,6 @@
 //! `CustomResourceDefinitions`: a write of one changes which kinds there are.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -45,11 +45,31 @@ pub(crate) fn follow(store: &mut Store, resource: &Resource, stored: &Value) -> 
         let error = FieldError::invalid("spec", &json!(name), why);
         Status::invalid(&resource.group, &resource.kind, name, &[error])
     };
-    let defined = Resource::defined_by(stored).map_err(refused)?;
+    let defined = defined_by(stored).map_err(refused)?;
     let storage = storage(stored);
     store.resources.retain(|resource| resource.storage != storage);
-    store.resources.extend(defined.into_iter().map(Arc::new));
+    store.resources.extend(defined);
     Ok(())
+}
+
+/// What a definition defines. Compiling its rules takes longer than all that most tests do with it, and tests make one
+/// cluster after the other with the same few definitions: what was compiled once in this process is kept.
+fn defined_by(crd: &Value) -> Result<Vec<Arc<Resource>>, String> {
+    type Known = Vec<(Value, Vec<Arc<Resource>>)>;
+    static KNOWN: Mutex<Known> = Mutex::new(Known::new());
+    const MOST: usize = 32;
+    let spec = crd.get("spec").unwrap_or(&Value::Null);
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = known().iter().find(|(known, _)| known == spec).map(|(_, resources)| resources.clone());
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    let made: Vec<_> = Resource::defined_by(crd)?.into_iter().map(Arc::new).collect();
+    let mut known = known();
+    if known.len() < MOST {
+        known.push((spec.clone(), made.clone()));
+    }
+    Ok(made)
 }
 
 /// Deletes the objects of a definition that went, and no longer serves them.

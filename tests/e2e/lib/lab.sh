@@ -1,45 +1,38 @@
 # shellcheck shell=bash
-# The lab of the suites: devcloud, the operator with the rights of its ServiceAccount, and what tests ask of both.
-# Needs lib/process.sh and lib/controlplane.sh.
+# The lab of the suites: the operator with the rights of its ServiceAccount, on a cloud, and what tests ask of both.
+# Needs lib/process.sh, lib/controlplane.sh, and the cloud of a world, lib/world_*.sh.
 
 SYSTEM=testnode-system
 RELEASE=testnode-operator
 ZONE=front.example.test
-devcloud_http='' devcloud_dns='' admin_port=''
+admin_port=''
 
-# ---- devcloud -------------------------------------------------------------------------------------------------------
-
-start_devcloud() {
-  # A guest is up with its server, as calls and times are counted.
-  start devcloud devcloud --listen 127.0.0.1:0 --dns 127.0.0.1:0 --ready-file "$work/devcloud.json" --zone "$ZONE" \
-    --volume-create 500ms --server-build 2s --server-delete 1s --guest-boot 0s
-  started devcloud 10 jq -e .dns "$work/devcloud.json"
-  devcloud_http=$(jq -er .http "$work/devcloud.json")
-  devcloud_dns=$(jq -er .dns "$work/devcloud.json")
-  at_devcloud GET knobs >"$work/knobs.json"
-}
+# ---- the cloud ------------------------------------------------------------------------------------------------------
+#
+# A world brings start_world, stop_world, and what is said of it here:
+control_url='' nsupdate_url='' dns_server=''
 
 # calm: no faults, and every knob as it was at the start; a test that turns one need not turn it back.
 calm() {
-  at_devcloud DELETE faults >/dev/null
-  at_devcloud POST knobs "$(<"$work/knobs.json")" >/dev/null
+  at_cloud DELETE faults >/dev/null
+  at_cloud POST knobs "$(<"$work/knobs.json")" >/dev/null
 }
 
-knob() { at_devcloud POST knobs "$1" >/dev/null; }
+knob() { at_cloud POST knobs "$1" >/dev/null; }
 
-# at_devcloud METHOD PATH [JSON]
-at_devcloud() {
+# at_cloud METHOD PATH [JSON]: behind the curtain.
+at_cloud() {
   local method=$1 path=$2
   if (($# > 2)); then
-    curl --silent --show-error --fail-with-body --max-time 5 --request "$method" --json "$3" "$devcloud_http/devcloud/$path"
+    curl --silent --show-error --fail-with-body --max-time 90 --request "$method" --json "$3" "$control_url/$path"
   else
-    curl --silent --show-error --fail-with-body --max-time 5 --request "$method" "$devcloud_http/devcloud/$path"
+    curl --silent --show-error --fail-with-body --max-time 90 --request "$method" "$control_url/$path"
   fi
 }
 
 # cloud_has FILTER: what a jq filter makes of everything that is in the cloud and in DNS.
 cloud_has() {
-  at_devcloud GET state | jq -r "$1"
+  cloud_state | jq -r "$1"
 }
 
 # servers_of NODE, volumes_of, ports_of: as JSON, those that carry the mark of a node of this test's namespace.
@@ -65,12 +58,12 @@ nothing_left() {
 }
 
 forget_requests() {
-  at_devcloud DELETE requests >/dev/null
+  at_cloud DELETE requests >/dev/null
 }
 
 # cloud_calls: how many since they were forgotten, DNS not counted.
 cloud_calls() {
-  at_devcloud GET requests | jq '[.[] | select(.service | IN("nsupdate-web", "dns") | not) | .count] | add // 0'
+  at_cloud GET requests | jq '[.[] | select(.service | IN("nsupdate-web", "dns") | not) | .count] | add // 0'
 }
 
 # ---- Kubernetes -----------------------------------------------------------------------------------------------------
@@ -161,23 +154,23 @@ lab_objects() {
   # shellcheck disable=SC2016 # The names are meant literally.
   {
     text=${text//'${CLOUD_NAME}'/$(cloud_name)}
-    text=${text//'${NSUPDATE_URL}'/$devcloud_http/nsupdate}
+    text=${text//'${NSUPDATE_URL}'/$nsupdate_url}
     text=${text//'${ZONE}'/$ZONE}
-    text=${text//'${DNS}'/$devcloud_dns}
+    text=${text//'${DNS}'/$dns_server}
   }
   printf '%s\n' "$text"
 }
 
-# cloud_name: the first entry of devcloud's clouds.yaml.
+# cloud_name: the first entry of the cloud's clouds.yaml.
 cloud_name() {
-  at_devcloud GET clouds.yaml | sed -n 's/^ \{2,4\}\([A-Za-z0-9_-]*\): *$/\1/p' | sed -n 1p
+  at_cloud GET clouds.yaml | sed -n 's/^ \{2,4\}\([A-Za-z0-9_-]*\): *$/\1/p' | sed -n 1p
 }
 
-# credentials NAME [SED...]: a Secret with devcloud's clouds.yaml, edited.
+# credentials NAME [SED...]: a Secret with the cloud's clouds.yaml, edited.
 credentials() {
   local name=$1
   shift
-  at_devcloud GET clouds.yaml | sed -e '' "$@" |
+  at_cloud GET clouds.yaml | sed -e '' "$@" |
     kubectl create secret generic "$name" -n "$SYSTEM" --from-file clouds.yaml=/dev/stdin --dry-run=client -o yaml
 }
 
@@ -265,12 +258,12 @@ look_around() {
   kubectl describe testnodes -A
   say "--- the end of the operator's log"
   tail -n 60 "$work/log/operator.log"
-  say '--- what devcloud has'
-  at_devcloud GET state | jq -c 'to_entries[] | {(.key): .value}' | cut -c1-2000
+  say '--- what the cloud has'
+  cloud_state | jq -c 'to_entries[] | {(.key): .value}' | cut -c1-2000
 }
 
 stop_everything() {
   stop_operator
-  stop devcloud || true
+  stop_world
   stop_controlplane
 }

@@ -98,3 +98,7 @@ started() {
     sleep 0.1
   done
 }
+
+port_answers() {
+  (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}

@@ -192,7 +192,7 @@ test_the_notes_lead_to_a_first_node() {
     sed -e "s/name: lab}/name: $namespace}/; s,cloud/lab,cloud/$namespace," -e "s/cloudName: openstack/cloudName: $(cloud_name)/" \
       -e "s/namespace: default/namespace: $namespace/" -e 's/ --watch//')
   mkdir "$work/notebook"
-  at_devcloud GET clouds.yaml >"$work/notebook/clouds.yaml"
+  at_cloud GET clouds.yaml >"$work/notebook/clouds.yaml"
   (cd "$work/notebook" && bash -euo pipefail -c "$notes") >"$work/log/notes.log" 2>&1 || fail "$(<"$work/log/notes.log")"
   wait_ready first
 }

@@ -7,11 +7,11 @@ test_killed_at_any_step_of_a_bring_up_it_leaves_one_server() {
   survives port 'ports_of port'
   survives server 'servers_of server'
   # Killed while the server is made and not yet answered.
-  at_devcloud POST faults '{"service": "nova", "path": "^POST /servers$", "times": 1,
+  at_cloud POST faults '{"service": "nova", "path": "^POST /servers$", "times": 1,
     "effect": {"kind": "slow", "by": "20s", "when": "after"}}' >/dev/null
   survives unanswered 'servers_of unanswered'
   # The reply is lost, and nobody killed.
-  at_devcloud POST faults '{"service": "nova", "path": "^POST /servers$", "times": 1,
+  at_cloud POST faults '{"service": "nova", "path": "^POST /servers$", "times": 1,
     "effect": {"kind": "drop", "when": "after"}}' >/dev/null
   node unheard 'volumes: [{name: osd, sizeGiB: 1}]' | apply
   wait_ready unheard

@@ -4,7 +4,7 @@
 # folder: examples/gitops, but for names and addresses, which are this run's. Its Secret is the lab's.
 folder() {
   kubectl kustomize "$root/examples/gitops" | as_json | jq --arg namespace "$namespace" --arg cloud "$(cloud_name)" \
-    --arg zone "$ZONE" --arg dns "$devcloud_dns" --arg nsupdate "$devcloud_http/nsupdate" '
+    --arg zone "$ZONE" --arg dns "$dns_server" --arg nsupdate "$nsupdate_url" '
     .[] | select(.kind != "Namespace")
     | if .kind == "TestNode" then .metadata.namespace = $namespace else . end
     | if .kind == "Cloud" then .spec.openstack = {secretRef: {name: "lab"}, cloudName: $cloud}
@@ -60,7 +60,7 @@ test_each_stage_of_a_life_is_judged_rightly() {
   kubectl patch testnode staged -n "$namespace" --type merge -p '{"spec":{"paused":false}}' >/dev/null
   eventually 20 judged testnode/staged Current Healthy
   # Somebody takes the machine away.
-  at_devcloud POST behind "{\"remove-server\": \"$(the staged .status.server.id)\"}" >/dev/null
+  at_cloud POST behind "{\"remove-server\": \"$(the staged .status.server.id)\"}" >/dev/null
   eventually 40 judged testnode/staged Failed Degraded
   knob '{"server_delete": "3s", "volume_delete": "3s"}'
   kubectl delete testnode staged -n "$namespace" --wait=false >/dev/null

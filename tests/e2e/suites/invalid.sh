@@ -75,7 +75,7 @@ test_a_network_that_is_not_there_is_told() {
 
 test_several_networks_to_choose_from_are_told_and_naming_one_heals() {
   # A copy of the lab's own network under another name.
-  knob "$(at_devcloud GET knobs | jq '.networks | {networks: (. + [.[0] | .name = "other-net" | .id |= sub("1$"; "9")
+  knob "$(at_cloud GET knobs | jq '.networks | {networks: (. + [.[0] | .name = "other-net" | .id |= sub("1$"; "9")
     | .subnets[0].id |= sub("1$"; "9")])}')"
   # A cloud of its own, of which nothing was read before.
   credentials "$namespace" | apply

@@ -20,6 +20,8 @@ pub(crate) struct Rules {
     fields: Vec<(String, Rules)>,
     additional: Option<Box<Rules>>,
     items: Option<Box<Rules>>,
+    /// Some rule here or below is about change.
+    about_change: bool,
 }
 
 /// The rules of one node, for when there is an old self and for when there is none.
@@ -60,13 +62,12 @@ impl Rules {
             }
             None => Ok(None),
         };
-        Ok(Self {
-            here,
-            fields,
-            additional: below("additionalProperties")?,
-            items: below("items")?,
-            schema: schema.clone(),
-        })
+        let (additional, items) = (below("additionalProperties")?, below("items")?);
+        let inner = fields.iter().map(|(_, rules)| rules);
+        let inner = inner.chain(additional.as_deref()).chain(items.as_deref());
+        let said = schema.get("x-kubernetes-validations").map(Value::to_string).unwrap_or_default();
+        let about_change = said.contains("oldSelf") || inner.clone().any(|rules| rules.about_change);
+        Ok(Self { here, fields, additional, items, about_change, schema: schema.clone() })
     }
 
     fn is_empty(&self) -> bool {
@@ -89,14 +90,14 @@ impl Rules {
         path: &str,
         errors: &mut Vec<FieldError>,
     ) {
-        if value.is_null() {
+        // What has not changed keeps the right to be wrong, except toward rules about change.
+        if value.is_null() || (!self.about_change && old == Some(value)) {
             return;
         }
         if let Some(rules) = &self.here {
             let rules = if old.is_some() { &rules.changed } else { &rules.new };
             let found = judge.validate_compiled(rules, value, old).err();
             let found = found.into_iter().flatten();
-            // What has not changed keeps the right to be wrong, except toward rules about change.
             let counts = |error: &ValidationError| old != Some(value) || error.rule.contains("oldSelf");
             errors.extend(found.filter(counts).map(|error| self.refusal(&error, value, path)));
         }

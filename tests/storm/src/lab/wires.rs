@@ -23,12 +23,14 @@ const NSUPDATE: Duration = Duration::from_secs(3);
 /// The clouds by host, and the one that has the names.
 #[derive(Clone)]
 pub struct Wires {
+    /// When the lab was made.
     pub began: Instant,
     clouds: Arc<Mutex<BTreeMap<String, DevCloud>>>,
     names: DevCloud,
 }
 
-type MakeTransport = dyn Fn(&TlsOptions) -> Result<Transport, Failure> + Send + Sync;
+/// Makes the way to a host.
+pub type MakeTransport = dyn Fn(&TlsOptions) -> Result<Transport, Failure> + Send + Sync;
 
 /// What one operator's requests pass. Closed, it lets nothing out and nothing in, for ever.
 #[derive(Default)]
@@ -60,16 +62,20 @@ pub enum Reached {
 }
 
 impl Gate {
+    /// Cuts the operator off, for ever.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.shut.notify_waiters();
     }
 
+    /// Whether it is cut off.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
 
     /// How many requests have come by.
+    #[must_use]
     pub fn passed(&self) -> usize {
         self.passed.load(Ordering::SeqCst)
     }
@@ -116,18 +122,25 @@ impl Gate {
 }
 
 impl Wires {
+    /// Ways to no cloud yet; these are the names.
+    #[must_use]
     pub fn new(names: DevCloud) -> Self {
         Self { began: Instant::now(), clouds: Arc::default(), names }
     }
 
+    /// Lets a cloud be reached at a host.
     pub fn plug(&self, host: &str, cloud: DevCloud) {
         self.clouds.lock().unwrap().insert(host.to_owned(), cloud);
     }
 
+    /// The clouds by host.
+    #[must_use]
     pub fn clouds(&self) -> BTreeMap<String, DevCloud> {
         self.clouds.lock().unwrap().clone()
     }
 
+    /// The way to clouds and nsupdate-web.
+    #[must_use]
     pub fn http(&self, gate: &Arc<Gate>) -> Arc<MakeTransport> {
         let (wires, gate) = (self.clone(), gate.clone());
         Arc::new(move |_| {
@@ -157,6 +170,8 @@ impl Wires {
         Ok(http::Response::from_parts(head, body.to_vec()))
     }
 
+    /// The way to the name server.
+    #[must_use]
     pub fn dns(&self, gate: &Arc<Gate>) -> Exchange {
         let (names, gate) = (self.names.clone(), gate.clone());
         Exchange::new(move |_, question, _| {
@@ -166,6 +181,7 @@ impl Wires {
     }
 
     /// A guest answers once its server is ACTIVE.
+    #[must_use]
     pub fn dial(&self, gate: &Arc<Gate>) -> Dial {
         let (wires, gate) = (self.clone(), gate.clone());
         Dial::new(move |address| {

@@ -17,11 +17,14 @@ use super::wires::{Gate, Wires};
 
 /// An operator at work. Dropping it is a power cut: what it still does in this process reaches nobody.
 pub struct Operator {
+    /// What its requests pass.
     pub gate: Arc<Gate>,
     task: JoinHandle<()>,
 }
 
 impl Operator {
+    /// Starts one.
+    #[must_use]
     pub fn start(cluster: &DevCluster, wires: &Wires) -> Self {
         let gate = Arc::new(Gate::default());
         let clock = cluster.clone();
@@ -44,6 +47,7 @@ impl Operator {
 
 impl Operator {
     /// Whether it gave up, or was killed at a request.
+    #[must_use]
     pub fn has_ended(&self) -> bool {
         self.gate.is_closed() || self.task.is_finished()
     }
@@ -65,6 +69,7 @@ fn options() -> Run {
 }
 
 /// A client of the cluster, past a gate if there is one.
+#[must_use]
 pub fn client(cluster: &DevCluster, gate: Option<Arc<Gate>>) -> kube::Client {
     let cluster = cluster.clone();
     let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {

@@ -14,6 +14,8 @@ use super::Lab;
 pub struct Stranger(Session);
 
 impl Stranger {
+    /// An account in the lab's cloud.
+    #[must_use]
     pub fn new(lab: &Lab) -> Self {
         let text = lab.cloud.clouds_yaml("http://lab.test");
         Self(Session::new(SessionOptions {

@@ -1,13 +1,13 @@
 //! A lab: one API server, some clouds, and at most one operator that can be killed at any request.
 
-mod operator;
+pub mod operator;
 mod stranger;
 mod tell;
 mod wires;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use devcloud::{DevCloud, Settings};
@@ -30,9 +30,11 @@ const BEAT: Duration = Duration::from_millis(50);
 
 /// Everything there is.
 pub struct Lab {
+    /// The API server.
     pub cluster: DevCluster,
     /// The cloud `lab`, which has the names too.
     pub cloud: DevCloud,
+    /// The ways between them.
     pub wires: Wires,
     operator: Option<Operator>,
     /// Nodes with two servers, neither being deleted, and since when.
@@ -40,11 +42,13 @@ pub struct Lab {
 }
 
 /// Two volumes, as a storage test wants them.
+#[must_use]
 pub fn two_volumes() -> Value {
     json!({"volumes": [{"name": "osd", "count": 2, "sizeGiB": 1}]})
 }
 
 /// Settings of a cloud whose guests are up at once, so that what is measured is us.
+#[must_use]
 pub fn quick() -> Settings {
     Settings {
         guest_boot: Duration::ZERO,
@@ -53,6 +57,13 @@ pub fn quick() -> Settings {
         epoch: Some(epoch()),
         ..Settings::default()
     }
+}
+
+/// The definitions of our kinds. To make them from the types takes a while, and there are many labs.
+fn definitions() -> Vec<Value> {
+    static DEFINITIONS: OnceLock<Vec<Value>> = OnceLock::new();
+    let made = || crd::all().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
+    DEFINITIONS.get_or_init(made).clone()
 }
 
 fn epoch() -> jiff::Timestamp {
@@ -74,10 +85,11 @@ impl Lab {
     }
 
     /// The same without machine type and operator.
+    #[must_use]
     pub fn idle(settings: Settings) -> Self {
         let cluster = DevCluster::starting(epoch());
-        for crd in crd::all() {
-            cluster.install(serde_json::to_value(crd).unwrap()).unwrap();
+        for crd in definitions() {
+            cluster.install(crd).unwrap();
         }
         cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})).unwrap();
         let cloud = DevCloud::new(settings);
@@ -112,6 +124,7 @@ impl Lab {
         }));
     }
 
+    /// Makes a namespace.
     pub fn namespace(&self, name: &str) {
         self.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
     }
@@ -127,10 +140,13 @@ impl Lab {
         self.operator = None;
     }
 
+    /// The operator that was started last.
+    #[must_use]
     pub fn operator(&self) -> &Operator {
         self.operator.as_ref().unwrap()
     }
 
+    /// Applies any object.
     pub fn apply(&self, object: Value) -> Value {
         self.cluster.put(object).unwrap()
     }
@@ -140,6 +156,7 @@ impl Lab {
         self.node_in("default", name, spec)
     }
 
+    /// The same in another namespace.
     pub fn node_in(&self, namespace: &str, name: &str, mut spec: Value) -> Value {
         if spec.get("machineType").is_none() {
             spec["machineType"] = "lab".into();
@@ -157,16 +174,19 @@ impl Lab {
         self.apply(object);
     }
 
+    /// Deletes a node in `default`.
     pub fn delete(&self, name: &str) {
         self.cluster.delete(&self.cluster.get("testnodes", "default", name).unwrap()).unwrap();
     }
 
     /// A node in `default`, as it is stored.
+    #[must_use]
     pub fn the(&self, name: &str) -> Value {
         self.cluster.get("testnodes", "default", name).unwrap_or_default()
     }
 
     /// Status, reason and message of a condition.
+    #[must_use]
     pub fn condition(
         &self,
         resource: &str,
@@ -182,10 +202,13 @@ impl Lab {
     }
 
     /// The same of a node in `default`.
+    #[must_use]
     pub fn says(&self, name: &str, kind: &str) -> (String, String, String) {
         self.condition("testnodes", "default", name, kind)
     }
 
+    /// Whether a node says that it is Ready.
+    #[must_use]
     pub fn is_ready(&self, name: &str) -> bool {
         self.says(name, "Ready").0 == "True"
     }
@@ -237,6 +260,7 @@ impl Lab {
         }
     }
 
+    /// Waits until a node is Ready.
     pub async fn ready(&self, name: &str, within: u64) -> Duration {
         self.until(&format!("{name} is Ready"), within, |lab| lab.is_ready(name)).await
     }
@@ -248,6 +272,7 @@ impl Lab {
         self.says(name, kind).2
     }
 
+    /// Waits until a node is no more.
     pub async fn gone(&self, name: &str, within: u64) -> Duration {
         self.until(&format!("{name} is gone"), within, |lab| lab.the(name).is_null()).await
     }
@@ -265,6 +290,7 @@ impl Lab {
 }
 
 /// A machine type on some clouds.
+#[must_use]
 pub fn machine_type(clouds: &[&str]) -> Value {
     let clouds: Vec<Value> = clouds.iter().map(|name| json!({"name": name})).collect();
     json!({

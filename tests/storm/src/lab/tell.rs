@@ -14,11 +14,13 @@ impl Lab {
     }
 
     /// How many cloud calls were made since they were forgotten, DNS not counted.
+    #[must_use]
     pub fn cloud_calls(&self) -> usize {
         self.calls().count()
     }
 
     /// The same by what was asked.
+    #[must_use]
     pub fn tally(&self) -> BTreeMap<String, usize> {
         let mut tally = BTreeMap::new();
         self.calls()
@@ -26,22 +28,27 @@ impl Lab {
         tally
     }
 
+    /// Begins to count anew.
     pub fn forget_calls(&self) {
         self.wires.clouds().into_values().for_each(|cloud| cloud.forget_calls());
     }
 
     /// What the operator wrote to a node, refused writes included.
+    #[must_use]
     pub fn writes(&self, name: &str) -> Vec<Written> {
         let mut log = self.cluster.faults().log();
         log.retain(|written| written.call.resource == "testnodes" && written.call.name == name);
         log
     }
 
+    /// How many writes those were.
+    #[must_use]
     pub fn kubernetes_writes(&self, name: &str) -> usize {
         self.writes(name).len()
     }
 
     /// What there is and what was asked, for a reader of a test that failed.
+    #[must_use]
     pub fn story(&self) -> String {
         let mut lines = Vec::new();
         for (host, cloud) in self.wires.clouds() {

@@ -1,0 +1,13 @@
+//! Labs: the whole operator in this process, in virtual time, between a simulated API server and simulated clouds.
+//!
+//! Begin with [`lab::Lab`].
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a lab says by panicking that something in it is not as it must be"
+)]
+
+pub mod lab;
