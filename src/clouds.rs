@@ -88,6 +88,8 @@ pub struct Handle {
     pub abandoned: Records,
     /// What the last sweep found that belongs to no node; empty until there was one.
     pub orphans: ArcSwapOption<Orphans>,
+    /// Held while its quotas are being read, so that one does it for all who wait.
+    pub figures: tokio::sync::Mutex<()>,
     config: ArcSwap<Config>,
     pollers: RwLock<Vec<AbortHandle>>,
 }
@@ -238,6 +240,7 @@ impl Clouds {
             catalogue: Catalogue::new(),
             abandoned: Records::default(),
             orphans: ArcSwapOption::empty(),
+            figures: tokio::sync::Mutex::default(),
             config: ArcSwap::from_pointee(config),
             pollers: RwLock::default(),
         });

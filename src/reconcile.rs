@@ -27,11 +27,12 @@ use kube::runtime::controller::Action;
 use tracing::{debug, info, instrument, warn};
 
 use crate::api::TestNode;
+use crate::gate::{Amounts, Waiter};
 use crate::metrics::Turn;
 use context::Context;
 use error::Error;
 use observe::{Look, observe};
-use plan::{Step, Waiting, plan};
+use plan::{Step, Waiting, plan, queues_at};
 use state::{Problem, Trouble};
 use status::Outcome;
 
@@ -150,8 +151,7 @@ fn until(trouble: &Trouble, look: &Look) -> Duration {
 /// Nothing to do now: says so, and who is to look at what until then.
 async fn rest(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<Action, Error> {
     let uid = node.uid().unwrap_or_default();
-    let queued = matches!(step, Step::Wait(wait) if matches!(wait.reason, "Queued" | "QuotaExceeded" | "NameConflict"));
-    ctx.note(&uid, |notes| notes.queued = queued);
+    queue(step, node, look, ctx);
     look_out(step, &uid, look, ctx);
     let outcome = Outcome::of(step, &look.seen);
     say(&outcome);
@@ -168,6 +168,22 @@ async fn rest(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
         }
     }
     Ok(next(step, &uid, look, ctx, WAITING))
+}
+
+/// Who waits for room has its turn by age; who waits for a name looks again when one is let go of.
+fn queue(step: &Step, node: &TestNode, look: &Look, ctx: &Context) {
+    let uid = node.uid().unwrap_or_default();
+    let reason = if let Step::Wait(waiting) = step { waiting.reason } else { "" };
+    let for_room = matches!(reason, "Queued" | "QuotaExceeded");
+    ctx.note(&uid, |notes| notes.queued = for_room || reason == "NameConflict");
+    if for_room {
+        let wishes = queues_at(&look.desired, &look.seen);
+        let wishes =
+            wishes.into_iter().map(|(cloud, resolved, told)| (cloud, (Amounts::of_machine(resolved), told)));
+        ctx.gate.wait(observe::age(node), Waiter { node: observe::path(node), wishes: wishes.collect() });
+    } else if ctx.gate.leave(&uid) {
+        ctx.wake_queue();
+    }
 }
 
 /// When to look again, should nothing wake the node before.

@@ -274,7 +274,7 @@ async fn begin(
     }
     for node in listed::<TestNode>(client).await {
         let memory = memory::read(node.status.as_ref());
-        ctx.gate.set(&node.uid().unwrap_or_default(), observe::claim(&node, &memory));
+        ctx.gate.set(&node.uid().unwrap_or_default(), observe::claim(&node, &memory, None));
     }
     (ctx, woken)
 }

@@ -231,8 +231,10 @@ fn pinned(project: &Project, cloud: &Cloud, ctx: &Context) -> Login {
 
 fn settle(handle: &Handle, ctx: &Context, config: Config) {
     let changed = handle.config().login != config.login || handle.config().unfit != config.unfit;
+    let limits = |config: &Config| config.spec.as_ref().map(|spec| (spec.limits.clone(), spec.rate.clone()));
+    let more_room = limits(&handle.config()) != limits(&config);
     handle.configure(config);
-    if changed {
+    if changed || more_room {
         ctx.waker.wake_all();
     }
 }
@@ -288,8 +290,8 @@ fn conditions(old: &[Condition], cloud: &Cloud, handle: &Handle, ctx: &Context) 
         Standing::Unseen => ("Unknown", "Pending", "not looked at yet".into()),
         Standing::Away(problem) => ("False", problem.reason, problem.message),
     };
-    let quota = match ctx.gate.refusal(&handle.name) {
-        None => ("True", "NotRefused", "nothing was refused for quota of late".into()),
+    let quota = match ctx.gate.shortage(&handle.name) {
+        None => ("True", "NotRefused", "no TestNode waits for room here".into()),
         Some(figures) => ("False", "QuotaExceeded", figures),
     };
     let ready = match (&config.unfit, authenticated.0, reachable.0) {

@@ -47,8 +47,8 @@ pub fn refusal(service: Service, status: StatusCode, key: &str, message: &str) -
 
 /// What the fault of a server in ERROR means.
 ///
-/// Most say nothing: a hypervisor's own error never reaches a tenant. So what we
-/// do not know counts as the place's trouble, and another place may do.
+/// Most say nothing: a hypervisor's own error never reaches a tenant. What we do
+/// not know is the cloud's failure, and may pass.
 #[must_use]
 pub fn fault(text: &str) -> Class {
     let says = |words: &[&str]| contains(text, words);
@@ -56,14 +56,14 @@ pub fn fault(text: &str) -> Class {
         Class::Invalid
     } else if says(QUOTA) {
         Class::Quota
-    } else if says(NO_ADDRESS) {
+    } else if says(NO_ADDRESS) || says(NO_HOST) {
         Class::Capacity
     } else if says(&["could not be found", "Can not find"]) {
         Class::NotFound
     } else if says(STATE) {
         Class::Conflict
     } else {
-        Class::Capacity
+        Class::Unreachable
     }
 }
 
@@ -79,6 +79,8 @@ const ONLY_AN_EDIT: &[&str] =
 
 const NO_ADDRESS: &[&str] =
     &["No more IP addresses", "No fixed IP addresses available", "NoMoreFixedIps", "No more fixed IP"];
+
+const NO_HOST: &[&str] = &["No valid host", "Exhausted all hosts", "not enough hosts", "NoValidHost"];
 
 /// The state of something named forbids it now.
 const STATE: &[&str] = &[

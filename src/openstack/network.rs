@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
+use super::compute::Usage;
 use super::request::Request;
 use super::{Error, NetworkId, PortId, SecurityGroupId, Service, Session};
 
@@ -141,6 +142,17 @@ impl Networks {
     pub async fn port(&self, id: &PortId) -> Result<Port, Error> {
         let request = Request::get("look at port", Service::Network, &["ports", &id.0]);
         Ok(self.0.json::<wire::PortBody>(request).await?.port.into())
+    }
+
+    /// How many ports the project may have, and has.
+    ///
+    /// # Errors
+    /// As Neutron answers.
+    pub async fn port_quota(&self) -> Result<Usage, Error> {
+        let project = self.0.login().await?.id;
+        let path = ["quotas", &project.0, "details.json"];
+        let request = Request::get("read port quota", Service::Network, &path);
+        Ok(self.0.json::<wire::QuotaBody>(request).await?.into())
     }
 
     /// Asks for a port.

@@ -65,9 +65,9 @@ pub async fn ask(question: &Question, node: &Arc<TestNode>, look: &Look, ctx: &C
             let (handle, session) = session(ctx, cloud)?;
             question::catalogue(node, look, &handle, &session).await
         }
-        Question::Limits { cloud } => {
-            let (_, session) = session(ctx, cloud)?;
-            question::limits(ctx, cloud, &session).await
+        Question::Limits { cloud, kind } => {
+            let (handle, session) = session(ctx, cloud)?;
+            question::limits(ctx, &handle, *kind, &session).await
         }
         Question::Presence { cloud, kind, id } => {
             let (handle, session) = session(ctx, cloud)?;

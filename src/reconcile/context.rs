@@ -206,7 +206,8 @@ impl Context {
         for cloud in self.clouds.all() {
             cloud.inventory.lock().forget(uid);
         }
-        if self.gate.set(uid, None) {
+        let (let_go, left) = (self.gate.set(uid, None), self.gate.leave(uid));
+        if let_go || left {
             self.wake_queue();
         }
     }

@@ -2,6 +2,7 @@
 //! and this process' notes.
 
 mod abandon;
+mod claims;
 mod offers;
 mod things;
 
@@ -26,8 +27,10 @@ use crate::api::common::ReadinessCheck;
 use crate::api::testnode_status::{Attempt, DnsFacts};
 use crate::api::{FINALIZER_PREFIX, MachineType, TestNode};
 use crate::clouds::Handle;
-use crate::gate::{self, Claim, Rank, Stage};
 use crate::inventory::ledger::Born;
+
+use claims::rank;
+pub use claims::{age, claim, path};
 
 /// What an authority said is believed so long while it is right, and so long while it is not.
 const RIGHT_FOR: Duration = Duration::from_mins(10);
@@ -57,12 +60,12 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
     if memory.dns.is_none() {
         memory.dns = lost_name(ctx, node, &uid, &memory, &clouds);
     }
-    keep_claim(ctx, node, &uid, &memory);
+    claims::keep(ctx, node, &memory, &clouds);
     let deleting = node.metadata.deletion_timestamp.is_some();
     let offers = match &machine {
         // A node that has its machine, or goes, needs no other place.
         Some(machine) if !deleting && memory.current().is_none() => {
-            offers::offers(ctx, node, machine, &uid, &mut desired)
+            offers::offers(ctx, node, machine, now, &mut desired)
         }
         Some(_) | None => Vec::new(),
     };
@@ -191,48 +194,6 @@ fn pinned(handle: &Handle, memory: &Memory) -> Option<Problem> {
             attempt.cluster_id.clone().unwrap_or_default()
         ),
     })
-}
-
-fn rank(node: &TestNode, memory: &Memory) -> Rank {
-    Rank {
-        unset: memory.dns.as_ref().is_none_or(|dns| dns.addresses.is_empty()),
-        created: node.creation_timestamp().map(|time| time.0),
-        uid: node.uid().unwrap_or_default(),
-    }
-}
-
-/// `namespace/name`.
-pub(super) fn path(node: &TestNode) -> String {
-    format!("{}/{}", node.namespace().unwrap_or_default(), node.name_any())
-}
-
-/// What a node uses, as its object remembers it.
-#[must_use]
-pub fn claim(node: &TestNode, memory: &Memory) -> Option<Claim> {
-    let attempt = memory.current().or_else(|| memory.to_end())?;
-    Some(Claim {
-        node: path(node),
-        cloud: attempt.cloud.clone(),
-        need: attempt.resolved.as_ref().map(gate::need).unwrap_or_default(),
-        stage: stage(attempt),
-        fqdn: memory.dns.as_ref().map(|dns| dns.name.clone()),
-        rank: rank(node, memory),
-    })
-}
-
-fn stage(attempt: &Attempt) -> Stage {
-    match (is_failed(attempt), &attempt.closed_at, &attempt.server_active_at) {
-        (true, _, _) => Stage::Ending,
-        (false, None, None) => Stage::Building,
-        (false, _, _) => Stage::Made,
-    }
-}
-
-/// Tells the gate what this node uses.
-fn keep_claim(ctx: &Context, node: &TestNode, uid: &str, memory: &Memory) {
-    if ctx.gate.set(uid, claim(node, memory)) {
-        ctx.wake_queue();
-    }
 }
 
 /// A status that was lost took the name along. Hostname and zone still tell it, and what it may point at is the

@@ -6,6 +6,7 @@ mod abandon;
 mod bring_up;
 mod choice;
 mod name;
+mod place;
 mod surplus;
 mod tear_down;
 
@@ -17,8 +18,9 @@ use jiff::Timestamp;
 use super::state::{Desired, Kind, Observed, Trouble};
 use crate::api::testnode_status::{Attempt, Outcome, ResolvedVolume};
 
-pub use choice::{REST_BETWEEN_ROUNDS, claimed, remembered};
+pub use choice::{REST_BETWEEN_ROUNDS, claimed, queues_at, remembered};
 pub use name::{is_published, target_address};
+pub use place::NO_VALID_HOST;
 pub use surplus::{kept_ports, kept_server, kept_volumes};
 
 /// A rule of [`BRING_UP`].
@@ -264,10 +266,12 @@ pub enum Question {
         /// The cloud.
         cloud: String,
     },
-    /// What a cloud's quotas leave.
+    /// What the quotas of one of a cloud's services leave.
     Limits {
         /// The cloud.
         cloud: String,
+        /// What the service makes.
+        kind: Kind,
     },
     /// Whether something is still there: GET by id.
     Presence {
@@ -458,7 +462,7 @@ impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Catalogue { cloud } => write!(f, "read the catalogue of cloud {cloud}"),
-            Self::Limits { cloud } => write!(f, "read the limits of cloud {cloud}"),
+            Self::Limits { cloud, kind } => write!(f, "read the quota of {}s in cloud {cloud}", kind.word()),
             Self::Presence { kind, id, .. } => write!(f, "look for {} {id}", kind.word()),
             Self::Reservations { id, .. } => write!(f, "ask what reserves volume {id}"),
             Self::Console { .. } => f.write_str("read the console"),

@@ -362,7 +362,7 @@ pub enum Binding {
 pub struct Offer {
     /// The cloud.
     pub cloud: String,
-    /// Availability zones to try, in order; `None` leaves it to Nova.
+    /// Availability zones to try, in order, at least one; `None` leaves it to Nova.
     pub zones: Vec<Option<String>>,
     /// Whether it can be asked.
     pub standing: Standing,
@@ -370,6 +370,8 @@ pub struct Offer {
     pub resolution: Resolution,
     /// Whether there is room.
     pub room: Room,
+    /// Zones where no host was found for this flavor a while ago, and until when they are avoided.
+    pub cooling: BTreeMap<Option<String>, Timestamp>,
     /// The DNS name that the node would have there.
     pub fqdn: Option<String>,
     /// Another node that holds that name, as `namespace/name`.
@@ -409,8 +411,10 @@ pub enum Room {
     Busy,
     /// It is full; with figures.
     Full(String),
-    /// It refused for quota a moment ago: its limits are to be read.
-    Unread,
+    /// It will never have: what is needed is more than the Cloud's limits; with figures.
+    Never(String),
+    /// What the service of these has left is to be read.
+    Unread(Kind),
 }
 
 /// What is known of the node's name.

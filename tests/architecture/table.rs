@@ -54,7 +54,10 @@ pub const TABLE: &[Row] = &[
     row("inventory", "api metrics openstack"),
     row("catalogue", "api openstack select"),
     // What all nodes share: places and names, and the clouds with their sessions. They answer in the words of decisions.
-    row("gate", "api reconcile::state"),
+    // The arithmetic of room, and whose turn it is.
+    pure("gate::amounts", "api"),
+    pure("gate::queue", "gate::amounts"),
+    row("gate", "api gate::amounts gate::queue reconcile::state"),
     row("clouds", "api catalogue dns gate inventory metrics openstack reconcile::state"),
     // A turn's failures are those of its clients, and what they mean for an attempt.
     row("reconcile::error", "dns error guest openstack reconcile::state"),
@@ -83,7 +86,7 @@ pub const TABLE: &[Row] = &[
     ),
     row(
         "reconcile",
-        "api metrics reconcile::act reconcile::context reconcile::error reconcile::observe reconcile::plan \
+        "api gate metrics reconcile::act reconcile::context reconcile::error reconcile::observe reconcile::plan \
          reconcile::report reconcile::state reconcile::status",
     ),
     // What no node's turn looks at: things without a node. It asks and deletes as a turn does, and shares what turns share.

@@ -27,7 +27,7 @@ async fn a_server_in_error_is_ended_and_the_next_attempt_succeeds() {
     lab.node("smithi001", two_volumes());
     lab.ready("smithi001", 60).await;
 
-    assert_eq!(attempts(&lab, "smithi001"), ["lab Failed NoValidHost", "lab Ready -"]);
+    assert_eq!(attempts(&lab, "smithi001"), ["lab Failed ServerError", "lab Ready -"]);
     assert_eq!((lab.cloud.servers().len(), lab.cloud.volumes().len(), lab.cloud.ports().len()), (1, 2, 1));
     lab.delete("smithi001");
     lab.gone("smithi001", 30).await;

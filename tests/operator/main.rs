@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says by panicking that it failed")]
 
 mod abandon;
+mod capacity;
 mod cost;
 mod crash;
 mod crowd;
@@ -15,6 +16,8 @@ mod launch;
 mod life;
 mod loss;
 mod names;
+mod places;
+mod stuck;
 mod sweep;
 
 use storm::lab as harness;

@@ -169,15 +169,15 @@ const FAULTS: &[(Class, &str)] = &[
         "Build of instance 77 aborted: VolumeSizeExceedsLimit: Requested volume size 9G is larger than maximum allowed limit 8G.",
     ),
     (
-        Capacity,
+        Unreachable,
         "Build of instance 77 aborted: Volume 5f did not finish being created even after we waited 3 seconds or 2 attempts. And its status is error.",
     ),
     (Capacity, "Build of instance 77 aborted: No more IP addresses available on network 7e5."),
     (NotFound, "Build of instance 77 aborted: Image 11 could not be found."),
     (Conflict, "Build of instance 77 aborted: Port 5f is still in use."),
     (Invalid, "Build of instance 77 aborted: Flavor's disk is too small for requested image."),
-    (Capacity, "internal error: qemu unexpectedly closed the monitor"),
-    (Capacity, ""),
+    (Unreachable, "internal error: qemu unexpectedly closed the monitor"),
+    (Unreachable, ""),
 ];
 
 #[test]

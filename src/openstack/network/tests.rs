@@ -89,3 +89,19 @@ async fn networks_and_groups_are_read() {
     assert_eq!((networks[1].reach, networks[1].has_subnets), (Reach::External, false));
     assert_eq!(groups, [SecurityGroup { id: "g1".into(), name: "default".into() }]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_quota_of_ports_is_read_with_what_is_reserved() {
+    let (session, log) = cloud(|_| {
+        let port = json!({ "limit": 10, "used": 3, "reserved": 1 });
+        Reply::Json(
+            200,
+            json!({ "quota": { "port": port, "subnet": { "limit": -1, "used": 0, "reserved": 0 } } }),
+        )
+    });
+
+    let quota = session.network().port_quota().await.unwrap();
+
+    assert_eq!(log.lines(), ["GET neutron/v2.0/quotas/p1/details.json"]);
+    assert_eq!(quota, Usage { used: 4, limit: Some(10) });
+}

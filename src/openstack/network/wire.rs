@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Network, NewPort, Owner, Port, Reach, SecurityGroup};
+use crate::openstack::compute::Usage;
 use crate::openstack::page::Page;
 use crate::openstack::wire::{Link, has_next, instant, or_default};
 use crate::openstack::{NetworkId, PortId, SecurityGroupId};
@@ -98,6 +99,32 @@ impl Page for SecurityGroupPage {
 
     fn items(self) -> Vec<WireSecurityGroup> {
         self.security_groups
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct QuotaBody {
+    quota: Quota,
+}
+
+#[derive(Deserialize)]
+struct Quota {
+    port: Detail,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    limit: Option<i64>,
+    #[serde(default)]
+    used: i64,
+    #[serde(default)]
+    reserved: i64,
+}
+
+impl From<QuotaBody> for Usage {
+    fn from(body: QuotaBody) -> Self {
+        let port = body.quota.port;
+        Self::new(port.used + port.reserved, port.limit)
     }
 }
 

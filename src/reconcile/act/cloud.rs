@@ -85,7 +85,7 @@ pub(super) async fn change(
         | Change::SetName { .. }
         | Change::ParkName { .. } => return Ok(()),
     };
-    maker.settle(change, kind, result, ctx)
+    maker.settle(change, kind, result)
 }
 
 struct Maker<'a> {
@@ -185,13 +185,7 @@ impl Maker<'_> {
 
     /// Tells the inventory what came of a request: answered, refused (one fresh look decides) or lost (it may still take
     /// effect).
-    fn settle(
-        &self,
-        change: &Change,
-        kind: Kind,
-        result: Result<(), Error>,
-        ctx: &Context,
-    ) -> Result<(), Error> {
+    fn settle(&self, change: &Change, kind: Kind, result: Result<(), Error>) -> Result<(), Error> {
         let now = Instant::now();
         let mut state = self.handle.inventory.lock();
         let creating = change.creates().is_some();
@@ -230,17 +224,17 @@ impl Maker<'_> {
         }
         drop(state);
         if let Err(Error::OpenStack(error)) = &result {
-            self.learn(error, creating, ctx);
+            self.learn(error, creating);
         }
         result
     }
 
-    fn learn(&self, error: &openstack::Error, creating: bool, ctx: &Context) {
+    fn learn(&self, error: &openstack::Error, creating: bool) {
         match error.class() {
-            Class::Quota => ctx.gate.refused(&self.handle.name, error.to_string()),
             // Something we named is not there: what was read of the catalogue is old.
             Class::Invalid | Class::NotFound if creating => self.handle.catalogue.forget(),
-            Class::Capacity
+            Class::Quota
+            | Class::Capacity
             | Class::Busy
             | Class::Auth
             | Class::Unreachable

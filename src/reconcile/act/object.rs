@@ -7,14 +7,14 @@ use kube::ResourceExt;
 
 use crate::api::testnode_status::Outcome as AttemptOutcome;
 use crate::api::{FINALIZER_PREFIX, TestNode, finalizer};
-use crate::gate::{self, Claim};
+use crate::gate::{self, Amounts, Claim, Place};
 use crate::metrics::Phase;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::memory;
 use crate::reconcile::object::{set_finalizers, write_status};
-use crate::reconcile::observe::{Look, path};
-use crate::reconcile::plan::{Change, Step};
+use crate::reconcile::observe::{Look, age, path};
+use crate::reconcile::plan::{Change, Closing, NO_VALID_HOST, Step};
 use crate::reconcile::state::{Observed, Problem};
 use crate::reconcile::status::{self, Outcome};
 
@@ -57,18 +57,19 @@ pub(super) async fn write(
             let claim = Claim {
                 node: path(node),
                 cloud: attempt.cloud.clone(),
-                need: attempt.resolved.as_ref().map(gate::need).unwrap_or_default(),
+                need: attempt.resolved.as_ref().map(Amounts::of_machine).unwrap_or_default(),
+                made: Amounts::default(),
                 stage: gate::Stage::Building,
                 fqdn: fqdn.clone(),
-                rank: gate::Rank {
-                    unset: true,
-                    created: node.creation_timestamp().map(|time| time.0),
-                    uid: uid.clone(),
-                },
+                rank: gate::Rank { unset: true, age: age(node) },
             };
             let bounds = ctx.clouds.find(&attempt.cloud).map(|handle| handle.bounds()).unwrap_or_default();
-            if !ctx.gate.take(&uid, claim, &bounds) {
+            if !ctx.gate.take(claim, &bounds) {
                 return Err(Error::Overtaken);
+            }
+            if look.seen.offers.len() > 1 {
+                // It may have stood before others elsewhere.
+                ctx.wake_queue();
             }
             remember(change, node, look, ctx).await?;
             ctx.note(&uid, |notes| {
@@ -82,6 +83,7 @@ pub(super) async fn write(
             ctx.note(&uid, |notes| notes.troubles.retain(|trouble| !trouble.creating));
             let word = if closing.outcome == AttemptOutcome::Ready { "Ready" } else { closing.reason };
             ctx.metrics.attempt_ended(word);
+            learn(closing, &uid, look, ctx);
             if closing.outcome == AttemptOutcome::Ready {
                 time_phases(node, closing.number, look, ctx);
             }
@@ -102,6 +104,27 @@ pub(super) async fn write(
         | Change::FreeVolume { .. }
         | Change::DeleteVolume { .. }
         | Change::DeletePort { .. } => remember(change, node, look, ctx).await,
+    }
+}
+
+/// How an attempt ended tells all nodes of its place.
+fn learn(closing: &Closing, uid: &str, look: &Look, ctx: &Context) {
+    let attempt = look.seen.memory.attempts.iter().find(|attempt| attempt.number == closing.number);
+    let Some(attempt) = attempt else { return };
+    let place = || Place {
+        cloud: attempt.cloud.clone(),
+        zone: attempt.zone.clone(),
+        flavor: attempt.resolved.as_ref().map(|resolved| resolved.flavor.name.clone()).unwrap_or_default(),
+    };
+    match closing.outcome {
+        AttemptOutcome::QuotaExceeded => ctx.gate.refused(uid, &attempt.cloud, closing.message.clone()),
+        AttemptOutcome::Failed if closing.reason == NO_VALID_HOST => ctx.gate.failed(place()),
+        AttemptOutcome::Failed => {}
+        AttemptOutcome::Ready => {
+            if ctx.gate.worked(&place()) {
+                ctx.waker.wake_all();
+            }
+        }
     }
 }
 

@@ -4,18 +4,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
+use tracing::warn;
 
 use crate::api::{Kind, TestNode};
 use crate::catalogue::List;
 use crate::clouds::Handle;
 use crate::clouds::ask::loose_attachments;
-use crate::gate::Figure;
+use crate::error::Class;
+use crate::gate::{Quantity, Quota};
 use crate::guest::console::Console;
 use crate::guest::tcp;
 use crate::inventory::shelf::Owner;
-use crate::openstack::Session;
 use crate::openstack::compute::Usage;
 use crate::openstack::ids::ServerId;
+use crate::openstack::{self, Session};
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::observe::Look;
@@ -28,6 +30,8 @@ const TAIL: usize = 4096;
 const CONSOLE_PATIENCE: Duration = Duration::from_secs(5);
 const CONSOLE_FIRST_PAUSE: Duration = Duration::from_secs(5);
 const CONSOLE_LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Figures that take longer keep nobody waiting. Those of three services are read before the first are old.
+const FIGURES_PATIENCE: Duration = Duration::from_secs(3);
 const TCP_PATIENCE: Duration = Duration::from_secs(3);
 const TCP_PAUSE: Duration = Duration::from_secs(3);
 
@@ -46,20 +50,50 @@ pub(super) async fn catalogue(
     }
 }
 
-/// Reads what a cloud's quotas leave.
-pub(super) async fn limits(ctx: &Context, cloud: &str, session: &Session) -> Result<(), Error> {
-    let compute = session.compute().limits().await?;
-    let storage = session.block_storage().limits().await?;
-    let figure = |name, usage: &Usage| Figure { name, used: usage.used, limit: usage.limit };
-    let figures = vec![
-        figure("instances", &compute.instances),
-        figure("cores", &compute.cores),
-        figure("ram", &compute.ram_mib),
-        figure("volumes", &storage.volumes),
-        figure("gigabytes", &storage.gigabytes),
-    ];
-    ctx.gate.read(cloud, figures);
+/// Reads what the quotas of one service leave, for all who wait. A service that does not tell them keeps nobody
+/// waiting: what is short it will say when it is asked for it.
+pub(super) async fn limits(
+    ctx: &Context,
+    handle: &Handle,
+    kind: Kind,
+    session: &Session,
+) -> Result<(), Error> {
+    let _reading = handle.figures.lock().await;
+    let Some(ours) = ctx.gate.count(&handle.name, kind) else { return Ok(()) };
+    let quotas = match timeout(FIGURES_PATIENCE, quotas(kind, session)).await {
+        Ok(Ok(quotas)) => Some(quotas),
+        Ok(Err(error)) if matches!(error.class(), Class::Busy) => return Err(error.into()),
+        Ok(Err(error)) => {
+            warn!(cloud = handle.name, %error, "quota not read");
+            None
+        }
+        Err(_) => {
+            warn!(cloud = handle.name, quota = kind.word(), "quota not read in time");
+            None
+        }
+    };
+    ctx.gate.read(&handle.name, kind, ours, quotas);
+    ctx.wake_queue();
     Ok(())
+}
+
+async fn quotas(kind: Kind, session: &Session) -> Result<Vec<Quota>, openstack::Error> {
+    let quota = |of, usage: Usage| Quota { of, used: usage.used, limit: usage.limit };
+    Ok(match kind {
+        Kind::Server => {
+            let limits = session.compute().limits().await?;
+            vec![
+                quota(Quantity::Instances, limits.instances),
+                quota(Quantity::Cores, limits.cores),
+                quota(Quantity::Ram, limits.ram_mib),
+            ]
+        }
+        Kind::Volume => {
+            let limits = session.block_storage().limits().await?;
+            vec![quota(Quantity::Volumes, limits.volumes), quota(Quantity::Gigabytes, limits.gigabytes)]
+        }
+        Kind::Port => vec![quota(Quantity::Ports, session.network().port_quota().await?)],
+    })
 }
 
 /// Whether something is still there. Only a 404 for its id proves that it is not.

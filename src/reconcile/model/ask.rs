@@ -17,7 +17,7 @@ impl World {
         }
         let away = match question {
             Question::Catalogue { cloud }
-            | Question::Limits { cloud }
+            | Question::Limits { cloud, .. }
             | Question::Presence { cloud, .. }
             | Question::Reservations { cloud, .. }
             | Question::Console { cloud, .. } => self.now < self.clouds[cloud].away_until,
@@ -36,7 +36,7 @@ impl World {
     fn answer(&mut self, question: &Question, seen: &Observed) -> bool {
         match question {
             Question::Catalogue { cloud } => self.process.books.get_mut(cloud).unwrap().catalogue = true,
-            Question::Limits { cloud } => self.process.books.get_mut(cloud).unwrap().refused = false,
+            Question::Limits { cloud, .. } => self.process.books.get_mut(cloud).unwrap().refused = false,
             Question::Presence { cloud, kind, id } => return self.presence(cloud, *kind, id, seen),
             Question::Reservations { cloud, id } => {
                 let loose = self.clouds[cloud].loose(id);

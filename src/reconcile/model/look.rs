@@ -101,10 +101,11 @@ impl World {
                 Resolution::Unread
             },
             room: match (books.refused, self.now < self.clouds[cloud].full_until) {
-                (true, _) => Room::Unread,
+                (true, _) => Room::Unread(Kind::Server),
                 (false, true) => Room::Full("no cores".into()),
                 (false, false) => Room::Free,
             },
+            cooling: BTreeMap::new(),
             fqdn: self.life.named.then(|| FQDN.to_owned()),
             holder: (self.now < self.held_until).then(|| "lab/other".to_owned()),
             pins: Pins::default(),

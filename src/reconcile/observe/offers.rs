@@ -1,14 +1,16 @@
 //! Where a node's machine could be made, best first.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::api::machine_type::CloudChoice;
 use crate::api::{MachineType, TestNode};
 use crate::catalogue::List;
 use crate::clouds::{self, Handle};
-use crate::gate;
+use crate::gate::{Amounts, Place};
 use crate::inventory::ledger::Born;
 use crate::reconcile::context::Context;
 use crate::reconcile::state::{Desired, Offer, Pins, Problem, Resolution, Room, Standing};
@@ -20,7 +22,7 @@ pub(super) fn offers(
     ctx: &Context,
     node: &TestNode,
     machine: &MachineType,
-    uid: &str,
+    now: Timestamp,
     desired: &mut Desired,
 ) -> Vec<Offer> {
     desired.problem =
@@ -39,7 +41,7 @@ pub(super) fn offers(
     };
     let zones: Vec<Option<String>> =
         if zones.is_empty() { vec![None] } else { zones.iter().cloned().map(Some).collect() };
-    choices.into_iter().map(|choice| offer(ctx, node, machine, uid, &choice.name, zones.clone())).collect()
+    choices.into_iter().map(|choice| offer(ctx, node, machine, now, &choice.name, zones.clone())).collect()
 }
 
 fn unserved(node: &TestNode, machine: &MachineType) -> Option<Problem> {
@@ -65,7 +67,7 @@ fn offer(
     ctx: &Context,
     node: &TestNode,
     machine: &MachineType,
-    uid: &str,
+    now: Timestamp,
     cloud: &str,
     zones: Vec<Option<String>>,
 ) -> Offer {
@@ -75,6 +77,7 @@ fn offer(
         standing: Standing::Seen,
         resolution: Resolution::Unread,
         room: Room::Free,
+        cooling: BTreeMap::new(),
         fqdn: None,
         holder: None,
         pins: Pins::default(),
@@ -101,10 +104,17 @@ fn offer(
     }
     offer.pins = handle.pins();
     offer.fqdn = clouds::fqdn(&config, node);
-    offer.holder = offer.fqdn.as_ref().and_then(|fqdn| ctx.gate.holder(uid, fqdn, None));
+    offer.holder = offer.fqdn.as_ref().and_then(|fqdn| ctx.gate.holder(&super::age(node).uid, fqdn, None));
     offer.resolution = resolution(node, machine, &handle);
     if let Resolution::Can(resolved) = &offer.resolution {
-        offer.room = ctx.gate.room(uid, cloud, &gate::need(resolved), &handle.bounds());
+        let age = super::age(node);
+        offer.room = ctx.gate.room(&age, cloud, &Amounts::of_machine(resolved), &handle.bounds());
+        let cools = |zone: &Option<String>| {
+            let (cloud, flavor) = (cloud.to_owned(), resolved.flavor.name.clone());
+            let left = ctx.gate.cools(&Place { cloud, zone: zone.clone(), flavor })?;
+            Some((zone.clone(), now.checked_add(left).ok()?))
+        };
+        offer.cooling = offer.zones.iter().filter_map(cools).collect();
     }
     offer
 }

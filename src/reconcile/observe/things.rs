@@ -87,7 +87,7 @@ pub(super) fn view(
 /// Whether something goes for longer than it may; the clock stands while we cannot look.
 fn overdue(state: &State, uid: &str, delete_timeout: Duration) -> bool {
     let servers = state.servers.of(uid).filter_map(|entry| entry.first_deleted);
-    let volumes = state.volumes.of(uid).filter_map(|entry| entry.first_deleted);
+    let volumes = state.volumes.of(uid).filter_map(|entry| entry.first_deleted.or(entry.goes_along));
     let ports = state.ports.of(uid).filter_map(|entry| entry.first_deleted);
     let oldest = servers.chain(volumes).chain(ports).min();
     oldest.is_some_and(|oldest| state.watched_for(oldest, Instant::now()) > delete_timeout)

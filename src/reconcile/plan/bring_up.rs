@@ -237,7 +237,7 @@ fn too_long(desired: &Desired, seen: &Observed, open: &Open<'_>) -> Option<(Outc
 fn judged(verdict: Verdict, reason: &'static str) -> (Outcome, &'static str) {
     match verdict {
         Verdict::Quota => (Outcome::QuotaExceeded, "QuotaExceeded"),
-        Verdict::Capacity => (Outcome::Failed, "NoValidHost"),
+        Verdict::Capacity => (Outcome::Failed, super::place::NO_VALID_HOST),
         Verdict::Invalid => (Outcome::Failed, super::choice::REFUSED),
         Verdict::Passing => (Outcome::Failed, reason),
     }

@@ -2,21 +2,30 @@
 
 use std::time::Duration;
 
+use super::place::{Cooled, NO_VALID_HOST, cooled, cooling, zone};
 use super::{Change, Question, Step, Waiting};
-use crate::api::testnode_status::{Attempt, DnsFacts, Outcome};
+use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
 use crate::reconcile::state::{Desired, Observed, Offer, Problem, Resolution, Room, Standing};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The reason of an attempt that only an edit can better.
 pub(super) const REFUSED: &str = "RequestRefused";
 
+/// As many nodes as may be are under construction.
+const QUEUED: &str = "Queued";
+
 /// A node whose clouds are all used up begins anew after this, or when it or its machine type is edited.
 pub const REST_BETWEEN_ROUNDS: Duration = Duration::from_mins(10);
 
+/// A node that waits for room looks at least this often.
+const QUEUE_PAUSE: Duration = Duration::from_secs(10);
+
 /// What stands in the way at one offer.
-enum Obstacle {
+pub(super) enum Obstacle {
     /// It takes one request to know.
     Ask(Question),
+    /// It is full; with figures.
+    Full(String),
     /// It passes.
     Pending(Waiting),
     /// Somebody must edit something.
@@ -37,17 +46,22 @@ pub(super) fn open_attempt(desired: &Desired, seen: &Observed) -> Option<Step> {
         return Some(step);
     }
     let round = round(desired, seen);
-    let (mut pending, mut blocked, mut used_up) = (None, None, false);
+    let cooled = cooled(desired, seen, round);
+    let (mut full, mut pending, mut blocked, mut used_up) = (Vec::new(), Vec::new(), None, false);
     for offer in &seen.offers {
-        match obstacle(desired, seen, offer, round) {
-            None => return Some(Step::Do(take(desired, seen, offer, round))),
+        match obstacle(desired, seen, offer, round, cooled) {
+            None => return Some(Step::Do(take(desired, seen, offer, round, cooled))),
             Some(Obstacle::Ask(question)) => return Some(Step::Ask(question)),
-            Some(Obstacle::Pending(waiting)) => pending = pending.or(Some(waiting)),
+            Some(Obstacle::Full(figures)) => full.push(format!("cloud {}: {figures}", offer.cloud)),
+            Some(Obstacle::Pending(waiting)) => pending.push(waiting),
             Some(Obstacle::Blocked(problem)) => blocked = blocked.or(Some(problem)),
             Some(Obstacle::UsedUp) => used_up = true,
         }
     }
-    Some(Step::Wait(match (pending, used_up, blocked) {
+    if !full.is_empty() {
+        return Some(Step::Wait(queued(seen, full, &pending)));
+    }
+    Some(Step::Wait(match (pending.into_iter().next(), used_up, blocked) {
         (Some(waiting), _, _) => waiting,
         (None, true, _) => exhausted(seen),
         (None, false, Some(problem)) => Waiting::stalled(problem.reason, problem.message),
@@ -56,6 +70,34 @@ pub(super) fn open_attempt(desired: &Desired, seen: &Observed) -> Option<Step> {
             "no Cloud serves this node; see spec.cloud and the machine type",
         ),
     }))
+}
+
+/// Every cloud that could take the node is full, or away.
+fn queued(seen: &Observed, full: Vec<String>, pending: &[Waiting]) -> Waiting {
+    let others = pending.iter().map(|waiting| waiting.message.clone());
+    let message = full.into_iter().chain(others).collect::<Vec<_>>().join("; ");
+    let pause = jiff::SignedDuration::try_from(QUEUE_PAUSE).unwrap_or_default();
+    Waiting {
+        until: seen.now.checked_add(pause).ok(),
+        ..Waiting::new("QuotaExceeded", format!("waiting for room: {message}"))
+    }
+}
+
+/// The offers where a node waits for room or for a place, with what it was told.
+#[must_use]
+pub fn queues_at<'a>(desired: &Desired, seen: &'a Observed) -> Vec<(String, &'a Resolved, String)> {
+    let round = round(desired, seen);
+    let cooled = cooled(desired, seen, round);
+    let waits = |offer: &'a Offer| {
+        let told = match obstacle(desired, seen, offer, round, cooled)? {
+            Obstacle::Full(figures) => figures,
+            Obstacle::Pending(Waiting { reason: QUEUED, .. }) => String::new(),
+            Obstacle::Pending(_) | Obstacle::Ask(_) | Obstacle::Blocked(_) | Obstacle::UsedUp => return None,
+        };
+        let Resolution::Can(resolved) = &offer.resolution else { return None };
+        Some((offer.cloud.clone(), &**resolved, told))
+    };
+    seen.offers.iter().filter_map(waits).collect()
 }
 
 /// Nothing of this node may be anywhere, nor appear any more.
@@ -85,7 +127,11 @@ fn rested_at(last: &Attempt) -> Option<jiff::Timestamp> {
     closed.0.checked_add(jiff::SignedDuration::try_from(REST_BETWEEN_ROUNDS).ok()?).ok()
 }
 
-fn in_round<'a>(seen: &'a Observed, cloud: &'a str, round: i64) -> impl Iterator<Item = &'a Attempt> {
+pub(super) fn in_round<'a>(
+    seen: &'a Observed,
+    cloud: &'a str,
+    round: i64,
+) -> impl Iterator<Item = &'a Attempt> {
     seen.memory.attempts.iter().filter(move |attempt| attempt.cloud == cloud && attempt.round == round)
 }
 
@@ -95,7 +141,13 @@ fn is_used_up(desired: &Desired, seen: &Observed, offer: &Offer, round: i64) -> 
     refused || i64::try_from(failed().count()).unwrap_or(i64::MAX) >= desired.launch_retries
 }
 
-fn obstacle(desired: &Desired, seen: &Observed, offer: &Offer, round: i64) -> Option<Obstacle> {
+pub(super) fn obstacle(
+    desired: &Desired,
+    seen: &Observed,
+    offer: &Offer,
+    round: i64,
+    cooled: Cooled,
+) -> Option<Obstacle> {
     let cloud = &offer.cloud;
     match &offer.standing {
         Standing::Seen => {}
@@ -119,34 +171,38 @@ fn obstacle(desired: &Desired, seen: &Observed, offer: &Offer, round: i64) -> Op
         );
         return Some(Obstacle::Pending(Waiting::new("NameConflict", message)));
     }
+    if zone(seen, offer, round, cooled).is_none() {
+        return Some(Obstacle::Pending(cooling(offer)));
+    }
     match &offer.room {
         Room::Free => None,
         Room::Busy => {
             let message =
                 format!("as many nodes as rate.concurrentCreates are under construction in cloud {cloud}");
-            Some(Obstacle::Pending(Waiting::new("Queued", message)))
+            Some(Obstacle::Pending(Waiting::new(QUEUED, message)))
         }
-        Room::Full(figures) => {
-            let message = format!("cloud {cloud} is full: {figures}; waiting for room");
-            Some(Obstacle::Pending(Waiting::new("QuotaExceeded", message)))
+        Room::Full(figures) => Some(Obstacle::Full(figures.clone())),
+        Room::Never(figures) => {
+            let message = format!(
+                "cloud {cloud}: {figures}: more than it may ever have; ask for less, or raise the Cloud's limits"
+            );
+            Some(Obstacle::Blocked(Problem { reason: "ExceedsLimits", message }))
         }
-        Room::Unread => Some(Obstacle::Ask(Question::Limits { cloud: cloud.clone() })),
+        Room::Unread(kind) => Some(Obstacle::Ask(Question::Limits { cloud: cloud.clone(), kind: *kind })),
     }
 }
 
-fn take(desired: &Desired, seen: &Observed, offer: &Offer, round: i64) -> Change {
+fn take(desired: &Desired, seen: &Observed, offer: &Offer, round: i64, cooled: Cooled) -> Change {
     if !seen.held.contains(&offer.cloud) {
         return Change::AddFinalizer { cloud: offer.cloud.clone() };
     }
     let number = seen.memory.last().map_or(1, |last| last.number + 1);
-    let tried = in_round(seen, &offer.cloud, round).count();
-    let zone = offer.zones.get(tried.checked_rem(offer.zones.len()).unwrap_or(0)).cloned().flatten();
     Change::OpenAttempt {
         attempt: Box::new(Attempt {
             number,
             round,
             cloud: offer.cloud.clone(),
-            zone,
+            zone: zone(seen, offer, round, cooled).cloned().flatten(),
             region: offer.pins.region.clone(),
             project_id: offer.pins.project_id.clone(),
             cluster_id: offer.pins.cluster_id.clone(),
@@ -198,7 +254,7 @@ fn exhausted(seen: &Observed) -> Waiting {
 /// The reasons that an attempt can have ended with.
 fn reason_of(word: &str) -> &'static str {
     const WORDS: &[&str] = &[
-        "NoValidHost",
+        NO_VALID_HOST,
         "ServerError",
         "ServerStopped",
         "ServerLost",

@@ -87,20 +87,32 @@ pub(super) fn deletion(cloud: &str, view: &CloudView, server: &Server) -> Option
 pub(super) fn await_servers(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
     if let Some(server) = view.servers.first() {
-        let message = format!("waiting for server {} in cloud {cloud} to be gone", server.id);
-        return Some(going("DeletingServer", message, view, cloud, Kind::Server));
+        let what = format!("server {}", server.id);
+        return Some(going("DeletingServer", &what, &server.id, view, cloud, Kind::Server));
     }
     fresh(view, cloud, Kind::Server)
 }
 
-/// Waits for something to be gone; after `timeouts.delete` somebody else must help.
-fn going(reason: &'static str, message: String, view: &CloudView, cloud: &str, kind: Kind) -> Step {
+/// Waits for something to be gone; after `timeouts.delete` an administrator must help.
+fn going(reason: &'static str, what: &str, id: &str, view: &CloudView, cloud: &str, kind: Kind) -> Step {
+    let message = format!("waiting for {what} in cloud {cloud} to be gone");
     if !view.overdue {
         return Step::Wait(Waiting::look(reason, message, cloud, kind));
     }
+    let cure = match kind {
+        Kind::Server => format!(
+            "look whether its compute host is up, then `openstack server set --state error {id}`, and it is deleted again \
+             within a minute or two"
+        ),
+        Kind::Volume => format!(
+            "`openstack volume set --state error {id}`, and it is deleted again within a minute or two"
+        ),
+        Kind::Port => {
+            format!("`openstack port show {id}` says what holds it, `openstack port delete {id}` ends it")
+        }
+    };
     let message = format!(
-        "{message}, for longer than timeouts.delete; it is asked for again and again: ask an administrator of the cloud what \
-         keeps it"
+        "{message}, for longer than timeouts.delete; an administrator of the cloud must help: {cure}"
     );
     let looks = vec![(cloud.to_owned(), kind)];
     Step::Wait(Waiting { looks, ..Waiting::stalled("DeleteStuck", message) })
@@ -149,17 +161,17 @@ pub(super) fn await_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
     if let Some(volume) = view.volumes.iter().find(|volume| volume.state == VolumeState::ErrorDeleting) {
         let message = format!(
-            "volume {} ({}) in cloud {cloud} is in error_deleting, which only an administrator of the cloud can end: ask for \
-             its state to be reset, or for its deletion",
-            volume.key, volume.id
+            "volume {} ({id}) in cloud {cloud} is in error_deleting, which only an administrator of the cloud can end: \
+             `openstack volume set --state error {id}`, and it is deleted again within a minute or two",
+            volume.key,
+            id = volume.id
         );
         let looks = vec![(cloud.to_owned(), Kind::Volume)];
         return Some(Step::Wait(Waiting { looks, ..Waiting::stalled("VolumeStuck", message) }));
     }
     if let Some(volume) = view.volumes.first() {
-        let message =
-            format!("waiting for volume {} ({}) in cloud {cloud} to be gone", volume.key, volume.id);
-        return Some(going("DeletingVolumes", message, view, cloud, Kind::Volume));
+        let what = format!("volume {} ({})", volume.key, volume.id);
+        return Some(going("DeletingVolumes", &what, &volume.id, view, cloud, Kind::Volume));
     }
     fresh(view, cloud, Kind::Volume)
 }
@@ -172,8 +184,8 @@ pub(super) fn delete_ports(seen: &Observed, cloud: &str) -> Option<Step> {
 pub(super) fn await_ports(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
     if let Some(port) = view.ports.first() {
-        let message = format!("waiting for port {} in cloud {cloud} to be gone", port.id);
-        return Some(going("DeletingPorts", message, view, cloud, Kind::Port));
+        let what = format!("port {}", port.id);
+        return Some(going("DeletingPorts", &what, &port.id, view, cloud, Kind::Port));
     }
     fresh(view, cloud, Kind::Port)
 }

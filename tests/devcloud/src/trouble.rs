@@ -78,12 +78,14 @@ impl DevCloud {
         });
     }
 
-    /// Breaks a server that is there.
+    /// Breaks a server that is there, as an administrator's reset of its state does.
     pub fn break_server(&self, id: &str, fault: &str) {
         self.with(|world| {
             if let Some(server) = world.server_mut(id) {
                 server.status = Status::Error;
                 server.fault = Some(fault.into());
+                server.task = None;
+                server.deleting = false;
             }
         });
     }

@@ -46,6 +46,8 @@ YAML
     --web.listen-address "127.0.0.1:$port" --log.level warn
   started prometheus 20 curl --silent --fail --max-time 5 "http://127.0.0.1:$port/-/ready"
   eventually 20 has_series testnode_nodes
+  # A minute after its start the operator has looked for orphans.
+  eventually 80 has_series testnode_orphans
   known=$(prometheus_says label/__name__/values | jq -r '.data[]')
   while read -r expression; do
     count=$((count + 1))

@@ -75,6 +75,23 @@ async fn neutron_over_quota_is_409_and_novas_port_quota_403() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn neutron_tells_its_quota_and_refuses_a_port_over_it() {
+    let client = with_quotas(|quotas| (quotas.port, quotas.floatingip) = (1, -1)).await;
+    client.port("p").await;
+
+    let said = client.post("/network/v2.0/ports", json!({"port": {"network_id": NETWORK}})).await;
+
+    let error =
+        json!({"type": "OverQuota", "message": "Quota exceeded for resources: ['port'].", "detail": ""});
+    assert_eq!((said.status, &said.body["NeutronError"]), (409, &error));
+    let project = client.cloud.settings().project_id;
+    let quota =
+        client.get(&format!("/network/v2.0/quotas/{project}/details.json")).await.body["quota"].clone();
+    assert_eq!(quota["port"], json!({"limit": 1, "used": 1, "reserved": 0}));
+    assert_eq!(quota["floatingip"]["limit"], json!(-1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn servers_in_error_count_against_the_quota() {
     let client = with_quotas(|quotas| quotas.instances = 1).await;
     let fault = Some("No valid host was found. ".into());

@@ -1,0 +1,247 @@
+use super::refusals::TRY_ANYWAY;
+use super::*;
+
+fn age(uid: &str) -> Age {
+    Age { created: None, uid: uid.into() }
+}
+
+fn cores(cores: i64) -> Amounts {
+    Amounts::from_fn(|of| match of {
+        Quantity::Instances => 1,
+        Quantity::Cores => cores,
+        Quantity::Ram | Quantity::Volumes | Quantity::Gigabytes | Quantity::Ports => 0,
+    })
+}
+
+fn claim(uid: &str, need: Amounts) -> Claim {
+    Claim {
+        node: format!("ns/{uid}"),
+        cloud: "c".into(),
+        need,
+        made: Amounts::default(),
+        stage: Stage::Building,
+        fqdn: None,
+        rank: Rank { unset: true, age: age(uid) },
+    }
+}
+
+fn made(uid: &str, need: Amounts) -> Claim {
+    Claim { made: need, stage: Stage::Made, ..claim(uid, need) }
+}
+
+fn bounds(max_vcpus: Option<i64>) -> Bounds {
+    Bounds { limits: Limits { max_vcpus, ..Limits::default() }, concurrent_creates: 2 }
+}
+
+/// Reads figures of the cores.
+fn read(gate: &Gate, used: i64, limit: i64) {
+    let ours = gate.count("c", Kind::Server).expect("they are due");
+    let quota = Quota { of: Quantity::Cores, used, limit: Some(limit) };
+    gate.read("c", Kind::Server, ours, Some(vec![quota]));
+}
+
+fn room(gate: &Gate, uid: &str, size: i64) -> Room {
+    gate.room(&age(uid), "c", &cores(size), &bounds(None))
+}
+
+/// A node that was told that there is no room, and waits.
+fn wait(gate: &Gate, uid: &str, size: i64) {
+    let wishes = [("c".to_owned(), (cores(size), "full".to_owned()))].into();
+    gate.wait(age(uid), Waiter { node: format!("ns/{uid}"), wishes });
+}
+
+fn full(figures: &str) -> Room {
+    Room::Full(figures.into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_and_a_name_are_taken_once() {
+    let gate = Gate::default();
+    let named = |uid: &str| Claim { fqdn: Some("n.z".into()), ..claim(uid, cores(2)) };
+    read(&gate, 0, 100);
+
+    assert!(gate.take(named("a"), &bounds(None)));
+    assert!(!gate.take(named("b"), &bounds(None)), "the name is held");
+    assert_eq!(gate.holder("b", "n.z", None).as_deref(), Some("ns/a"));
+    assert!(gate.take(named("a"), &bounds(None)), "its own");
+    assert!(gate.set("a", None));
+    assert!(gate.take(named("b"), &bounds(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_cloud_says_so_with_figures_and_a_busy_one_says_that() {
+    let gate = Gate::default();
+    read(&gate, 0, 100);
+    gate.set("a", Some(claim("a", cores(6))));
+    let room = |limit| gate.room(&age("b"), "c", &cores(4), &bounds(Some(limit)));
+
+    assert_eq!(room(8), full("4 cores needed, 6 of 8 in use (the Cloud's limits.maxVCPUs)"));
+    assert_eq!(room(3), Room::Never("4 cores needed, 6 of 3 in use (the Cloud's limits.maxVCPUs)".into()));
+    assert_eq!(room(16), Room::Free);
+    gate.set("d", Some(claim("d", cores(1))));
+    assert_eq!(room(100), Room::Busy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_let_in_by_figures_that_were_not_read_or_are_old() {
+    let gate = Gate::default();
+    assert_eq!(room(&gate, "b", 2), Room::Unread(Kind::Server));
+
+    read(&gate, 31, 32);
+    assert_eq!(room(&gate, "b", 2), full("2 cores needed, 31 of 32 in use"));
+    tokio::time::advance(FIGURES_LAST).await;
+    assert_eq!(room(&gate, "b", 2), Room::Unread(Kind::Server));
+    read(&gate, 30, 32);
+    assert_eq!(room(&gate, "b", 2), Room::Free);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_does_not_tell_keeps_nobody_waiting_and_is_not_asked_for_a_minute() {
+    let gate = Gate::default();
+    gate.read("c", Kind::Server, Count::default(), None);
+
+    assert_eq!(room(&gate, "b", 2), Room::Free);
+    tokio::time::advance(Duration::from_secs(59)).await;
+    assert_eq!(room(&gate, "b", 2), Room::Free);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(room(&gate, "b", 2), Room::Unread(Kind::Server));
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_are_let_in_as_the_figures_allow_and_no_more() {
+    let gate = Gate::default();
+    read(&gate, 27, 32);
+
+    assert!(gate.take(claim("a", cores(2)), &bounds(None)));
+    gate.set("a", Some(made("a", cores(2))));
+    assert!(gate.take(claim("b", cores(2)), &bounds(None)));
+    assert_eq!(room(&gate, "d", 2), full("2 cores needed, 31 of 32 in use"));
+    assert_eq!(room(&gate, "d", 1), Room::Free);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_goes_frees_its_share_without_another_reading() {
+    let gate = Gate::default();
+    gate.set("a", Some(made("a", cores(2))));
+    read(&gate, 32, 32);
+    assert_eq!(room(&gate, "b", 2), full("2 cores needed, 32 of 32 in use"));
+
+    let going = Claim { made: Amounts::default(), stage: Stage::Ending, ..claim("a", cores(2)) };
+    assert!(gate.set("a", Some(going)));
+
+    assert_eq!(room(&gate, "b", 2), Room::Free);
+}
+
+#[tokio::test(start_paused = true)]
+async fn figures_that_were_read_while_a_node_went_are_read_again() {
+    let gate = Gate::default();
+    gate.set("a", Some(Claim { stage: Stage::Ending, ..made("a", cores(2)) }));
+    read(&gate, 32, 32);
+    assert_eq!(room(&gate, "b", 2), full("2 cores needed, 32 of 32 in use"));
+
+    gate.set("a", None);
+
+    assert_eq!(room(&gate, "b", 2), Room::Unread(Kind::Server));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_refusal_figures_are_read_and_ports_too() {
+    let gate = Gate::default();
+    let need = cores(2).plus(&Amounts::from_fn(|of| i64::from(of == Quantity::Ports)));
+    let room = || gate.room(&age("b"), "c", &need, &bounds(None));
+    read(&gate, 0, 32);
+    assert_eq!(room(), Room::Free);
+
+    gate.refused("b", "c", "Quota exceeded for resources: ['port'].".into());
+
+    assert_eq!(room(), Room::Unread(Kind::Server));
+    read(&gate, 0, 32);
+    assert_eq!(room(), Room::Unread(Kind::Port));
+    let quota = Quota { of: Quantity::Ports, used: 5, limit: Some(5) };
+    gate.read("c", Kind::Port, Count::default(), Some(vec![quota]));
+    assert_eq!(room(), full("1 port needed, 5 of 5 in use"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn figures_that_show_room_where_the_cloud_refuses_again_let_one_a_minute_try() {
+    let gate = Gate::default();
+    let refuse = |uid: &str| gate.refused(uid, "c", "no".into());
+    read(&gate, 0, 32);
+    assert!(gate.take(claim("a", cores(2)), &bounds(None)));
+    assert!(gate.take(claim("b", cores(2)), &bounds(None)));
+    refuse("a");
+    refuse("b");
+    gate.set("a", None);
+    gate.set("b", None);
+    read(&gate, 0, 32);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(gate.take(claim("b", cores(2)), &bounds(None)), "both had been let in before it refused");
+
+    refuse("b");
+    gate.set("b", None);
+    read(&gate, 0, 32);
+    assert_eq!(room(&gate, "a", 2), full("no"));
+    tokio::time::advance(TRY_ANYWAY).await;
+    read(&gate, 0, 32);
+    wait(&gate, "a", 2);
+    assert_eq!(room(&gate, "b", 2), full("no"), "the oldest tries");
+    assert!(gate.take(claim("a", cores(2)), &bounds(None)));
+    assert_eq!(room(&gate, "b", 2), full("no"), "one a minute");
+
+    gate.set("a", Some(made("a", cores(2))));
+    assert_eq!(room(&gate, "b", 2), Room::Free, "a machine was made");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_told_of_and_holds_its_turn_until_it_leaves_or_looks_no_more() {
+    let gate = Gate::default();
+    read(&gate, 31, 32);
+    wait(&gate, "a", 1);
+    wait(&gate, "b", 2);
+
+    assert_eq!(room(&gate, "b", 1), full("older nodes go first: 1 core needed, 31 of 32 in use"));
+    assert_eq!(gate.shortage("c").as_deref(), Some("TestNode ns/a waits, and 1 more behind it: full"));
+    assert!(gate.leave("a"));
+    assert!(!gate.leave("a"));
+    assert_eq!(room(&gate, "b", 1), Room::Free);
+    wait(&gate, "a", 1);
+    tokio::time::advance(Duration::from_mins(1)).await;
+    read(&gate, 31, 32);
+    assert_eq!(room(&gate, "b", 1), Room::Free);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_wait_for_two_services_have_each_read_half_as_often() {
+    let gate = Gate::default();
+    let volume = Amounts::from_fn(|of| i64::from(of == Quantity::Volumes));
+    let ask = |uid: &str, need: Amounts, kind: Kind, of: Quantity| {
+        if gate.room(&age(uid), "c", &need, &bounds(None)) != Room::Unread(kind) {
+            return 0;
+        }
+        let ours = gate.count("c", kind).unwrap();
+        gate.read("c", kind, ours, Some(vec![Quota { of, used: 1, limit: Some(1) }]));
+        1
+    };
+
+    let mut calls = 0;
+    for _ in 0..600 {
+        calls += ask("a", cores(2), Kind::Server, Quantity::Cores);
+        calls += ask("b", volume, Kind::Volume, Quantity::Volumes);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+
+    assert!((58..=62).contains(&calls), "{calls} in ten minutes");
+}
+
+#[test]
+fn of_two_claims_on_one_name_the_one_with_an_address_stays_then_the_older() {
+    let gate = Gate::default();
+    let mut set = Claim { fqdn: Some("n.z".into()), ..claim("young", cores(1)) };
+    set.rank.unset = false;
+    gate.set("young", Some(set.clone()));
+    let unset =
+        Rank { unset: true, age: Age { created: Some(jiff::Timestamp::UNIX_EPOCH), uid: "old".into() } };
+
+    assert_eq!(gate.holder("old", "n.z", Some(&unset)).as_deref(), Some("ns/young"));
+    assert_eq!(gate.holder("young", "n.z", Some(&set.rank)), None);
+}

@@ -1,0 +1,126 @@
+//! Which zone and which cloud: the next one where there is no room, no host, or a refusal.
+
+use std::time::Duration;
+
+use devcloud::{DevCloud, Quotas, ServerFate, Settings};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::capacity::{tries, with};
+use crate::harness::{Lab, machine_type, quick, two_volumes};
+
+fn no_host() -> ServerFate {
+    ServerFate { fault: Some("No valid host was found. ".into()), ..ServerFate::default() }
+}
+
+/// A lab with a second cloud, which comes first.
+async fn two_clouds(zones: Value) -> (Lab, DevCloud) {
+    let mut lab = Lab::idle(quick());
+    let far = DevCloud::new(Settings { seed: 1, ..quick() });
+    lab.add_cloud("far", far.clone());
+    let mut types = machine_type(&["far", "lab"]);
+    types["clouds"][1]["weight"] = 10.into();
+    types["availabilityZones"] = zones;
+    lab.apply(json!({
+        "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": "lab"}, "spec": types,
+    }));
+    lab.start();
+    for cloud in ["lab", "far"] {
+        let ready = |lab: &Lab| lab.condition("clouds", "", cloud, "Ready").0 == "True";
+        lab.until("the clouds are Ready", 30, ready).await;
+    }
+    (lab, far)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_cloud_means_the_next() {
+    let (lab, far) = two_clouds(json!([])).await;
+    far.change(|settings| settings.quotas.instances = 0);
+
+    lab.node("smithi001", two_volumes());
+    let took = lab.ready("smithi001", 60).await;
+
+    assert!(took <= Duration::from_secs(5), "{took:?}");
+    assert_eq!(tries(&lab, "smithi001"), ["lab - Ready"]);
+    lab.cloud.change(|settings| settings.quotas.cores = 0);
+    // Figures are believed for so long.
+    sleep(Duration::from_secs(10)).await;
+    lab.node("smithi002", two_volumes());
+    let message = lab.told("smithi002", "Ready", "QuotaExceeded", 30).await;
+    assert!(message.contains("cloud far: 1 instance needed") && message.contains("cloud lab: "), "{message}");
+    assert!(far.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_host_goes_to_the_next_zone_then_to_the_next_cloud() {
+    let (lab, far) = two_clouds(json!(["nova", "nova-2"])).await;
+    far.plan_servers(regex::Regex::new("").unwrap(), 9, no_host());
+
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 90).await;
+
+    assert_eq!(tries(&lab, "smithi001"), ["far nova Failed", "far nova-2 Failed", "lab nova Ready"]);
+    let node = lab.the("smithi001");
+    let first = &node["status"]["attempts"][0];
+    assert_eq!(
+        (&first["reason"], first["message"].as_str()),
+        (&json!("NoValidHost"), Some("No valid host was found."))
+    );
+
+    // The places where it failed are known to all.
+    lab.node("smithi002", two_volumes());
+    lab.ready("smithi002", 30).await;
+    assert_eq!(tries(&lab, "smithi002"), ["lab nova Ready"]);
+    // Another flavor may do.
+    far.heal();
+    lab.node("other", json!({"flavor": "b2-15"}));
+    lab.ready("other", 60).await;
+    assert!(tries(&lab, "other")[0].starts_with("far nova"), "{:?}", tries(&lab, "other"));
+    sleep(Duration::from_mins(5)).await;
+    lab.node("later", two_volumes());
+    lab.ready("later", 90).await;
+    assert!(tries(&lab, "later")[0].starts_with("far nova"), "{:?}", tries(&lab, "later"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_place_had_no_host_others_wait_until_its_time_ends_or_a_machine_was_made() {
+    let lab = Lab::new(quick()).await;
+    lab.edit("machinetypes", "", "lab", |spec| spec["launchRetries"] = 1.into());
+    let unlucky = regex::Regex::new("unlucky").unwrap();
+    lab.cloud.plan_servers(unlucky, 9, no_host());
+    lab.node("unlucky", json!({}));
+    lab.told("unlucky", "Stalled", "NoValidHost", 60).await;
+
+    lab.node("smithi001", json!({}));
+    let message = lab.told("smithi001", "Ready", "NoValidHost", 30).await;
+    println!("{message}");
+    assert!(message.contains("it is tried again at"), "{message}");
+    sleep(Duration::from_mins(4)).await;
+    assert!(lab.cloud.is_empty());
+    let took = lab.ready("smithi001", 90).await;
+    println!("Ready {took:?} later");
+
+    // Now it is known that there are hosts.
+    lab.node("smithi002", json!({}));
+    assert!(lab.ready("smithi002", 30).await <= Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_cloud_refused_is_looked_at_again_slowly_and_at_once_after_an_edit() {
+    let lab = Lab::new(with(Quotas { per_volume_gigabytes: 8, ..Quotas::default() })).await;
+    lab.node("smithi001", json!({"volumes": [{"name": "osd", "sizeGiB": 9}]}));
+    let message = lab.told("smithi001", "Stalled", "RequestRefused", 60).await;
+    assert!(message.contains("larger than maximum allowed limit 8G"), "{message}");
+    lab.node("smithi002", json!({"volumes": [{"name": "osd", "sizeGiB": 9}]}));
+    lab.told("smithi002", "Stalled", "RequestRefused", 60).await;
+    let tried = || lab.tally()["Cinder POST /volumes"];
+
+    sleep(Duration::from_mins(9)).await;
+    assert_eq!(tried(), 2);
+    lab.edit("testnodes", "default", "smithi002", |spec| spec["volumes"][0]["sizeGiB"] = 8.into());
+    lab.ready("smithi002", 10).await;
+    sleep(Duration::from_mins(2)).await;
+    assert_eq!(tried(), 4, "each ten minutes once");
+    lab.cloud.change(|settings| settings.quotas.per_volume_gigabytes = -1);
+    lab.ready("smithi001", 620).await;
+}
