@@ -72,3 +72,4 @@ pub mod run;
 pub mod select;
 pub mod ssh_key;
 pub mod telemetry;
+pub mod told;

@@ -2,11 +2,7 @@
 //!
 //! Each module is one kind of story. The lab they happen in is `storm::lab`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test says by panicking that it failed"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says by panicking that it failed")]
 
 mod cost;
 mod crash;
@@ -18,5 +14,6 @@ mod launch;
 mod life;
 mod loss;
 mod names;
+mod storms;
 
 use storm::lab as harness;
