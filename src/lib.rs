@@ -74,3 +74,4 @@ pub mod select;
 pub mod ssh_key;
 pub mod sweep;
 pub mod telemetry;
+pub mod told;

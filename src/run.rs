@@ -29,6 +29,7 @@ use crate::reconcile::context::{Context, Seams};
 use crate::reconcile::error::said;
 use crate::reconcile::waker::Waker;
 use crate::reconcile::{memory, observe};
+use crate::told::Told;
 use crate::{cli, controller};
 
 /// How long the API server may take to begin its answer. Without a limit a write that is never answered would hold its
@@ -267,6 +268,7 @@ async fn begin(
         started,
         resync: options.resync,
         waker,
+        told: Told::default(),
         notes: Mutex::default(),
     });
     for cloud in listed::<Cloud>(client).await {

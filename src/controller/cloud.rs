@@ -30,6 +30,8 @@ const LOOK: Duration = Duration::from_secs(15);
 const LOGIN_AGAIN: Duration = Duration::from_secs(30);
 /// The same where Keystone did not answer.
 const REACH_AGAIN: Duration = Duration::from_secs(5);
+/// A status that somebody else wrote meanwhile is written again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// One turn.
 ///
@@ -51,8 +53,8 @@ pub async fn reconcile(cloud: Arc<Cloud>, ctx: Arc<Context>) -> Result<Action, k
         return release(&cloud, &clouds, &secrets, &ctx).await;
     }
     configure(&cloud, &handle, &secrets, &ctx, going).await?;
-    tell(&cloud, &handle, &clouds, &ctx).await?;
-    Ok(Action::requeue(again_in(&handle.config()).unwrap_or(LOOK)))
+    let again = again_in(&handle.config()).unwrap_or(LOOK);
+    Ok(Action::requeue(tell(&cloud, &handle, &clouds, &ctx).await?.unwrap_or(again).min(again)))
 }
 
 /// When to log in again, where it was refused. However often the object is looked at meanwhile: our own status write
@@ -239,8 +241,13 @@ fn settle(handle: &Handle, ctx: &Context, config: Config) {
     }
 }
 
-/// Writes the status, where it says something new.
-async fn tell(cloud: &Cloud, handle: &Handle, clouds: &Api<Cloud>, ctx: &Context) -> Result<(), kube::Error> {
+/// Writes the status, where it says something new. Returns when to look again, if that could not be told now.
+async fn tell(
+    cloud: &Cloud,
+    handle: &Handle,
+    clouds: &Api<Cloud>,
+    ctx: &Context,
+) -> Result<Option<Duration>, kube::Error> {
     let before = cloud.status.clone().unwrap_or_default();
     let pins = handle.pins();
     let (nodes, usage) = ctx.gate.usage(&handle.name);
@@ -257,7 +264,12 @@ async fn tell(cloud: &Cloud, handle: &Handle, clouds: &Api<Cloud>, ctx: &Context
     };
     if status == before {
         handle.abandoned.wrote(&status.abandoned);
-        return Ok(());
+        return Ok(None);
+    }
+    let key = format!("Cloud {}", cloud.name_any());
+    let pause = ctx.told.pause(&key, &before);
+    if !pause.is_zero() {
+        return Ok(Some(pause));
     }
     let body = json!({
         "apiVersion": Cloud::api_version(&()),
@@ -267,8 +279,12 @@ async fn tell(cloud: &Cloud, handle: &Handle, clouds: &Api<Cloud>, ctx: &Context
     });
     let params = PatchParams::apply(MANAGER).force();
     match clouds.patch_status(&cloud.name_any(), &params, &Patch::Apply(body)).await {
-        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(()),
-        written => written.map(|_| handle.abandoned.wrote(&status.abandoned)),
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(Some(AGAIN)),
+        written => {
+            ctx.told.wrote(&key, &written?.status.unwrap_or_default());
+            handle.abandoned.wrote(&status.abandoned);
+            Ok(None)
+        }
     }
 }
 

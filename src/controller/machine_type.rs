@@ -26,6 +26,8 @@ use crate::select;
 const LOOK: Duration = Duration::from_mins(11);
 /// A cloud that could not be asked is asked again.
 const AGAIN: Duration = Duration::from_secs(30);
+/// A status that somebody else wrote meanwhile is written again.
+const CONFLICT: Duration = Duration::from_secs(1);
 
 /// One turn.
 ///
@@ -62,8 +64,8 @@ pub async fn reconcile(machine: Arc<MachineType>, ctx: Arc<Context>) -> Result<A
         conditions: vec![ready(&machine, &offers, &ctx)],
         offers,
     };
-    tell(&machine, status, &ctx).await?;
-    Ok(Action::requeue(if all_asked { LOOK } else { AGAIN }))
+    let again = if all_asked { LOOK } else { AGAIN };
+    Ok(Action::requeue(tell(&machine, status, &ctx).await?.unwrap_or(again)))
 }
 
 /// The operating systems that the type names.
@@ -122,9 +124,19 @@ fn ready(machine: &MachineType, offers: &[Offer], ctx: &Context) -> Condition {
     }
 }
 
-async fn tell(machine: &MachineType, status: MachineTypeStatus, ctx: &Context) -> Result<(), kube::Error> {
+/// Writes the status, where it says something new. Returns when to look again, if that could not be told now.
+async fn tell(
+    machine: &MachineType,
+    status: MachineTypeStatus,
+    ctx: &Context,
+) -> Result<Option<Duration>, kube::Error> {
     if machine.status.as_ref() == Some(&status) {
-        return Ok(());
+        return Ok(None);
+    }
+    let key = format!("MachineType {}", machine.name_any());
+    let pause = ctx.told.pause(&key, &machine.status);
+    if !pause.is_zero() {
+        return Ok(Some(pause));
     }
     let body = json!({
         "apiVersion": MachineType::api_version(&()),
@@ -135,7 +147,10 @@ async fn tell(machine: &MachineType, status: MachineTypeStatus, ctx: &Context) -
     let types = Api::<MachineType>::all(ctx.client.clone());
     let params = PatchParams::apply(MANAGER).force();
     match types.patch_status(&machine.name_any(), &params, &Patch::Apply(body)).await {
-        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(()),
-        written => written.map(drop),
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(Some(CONFLICT)),
+        written => {
+            ctx.told.wrote(&key, &written?.status);
+            Ok(None)
+        }
     }
 }

@@ -25,6 +25,7 @@ use crate::guest::tcp::Dial;
 use crate::metrics::Metrics;
 use crate::openstack::Transport;
 use crate::openstack::transport::{Failure, TlsOptions};
+use crate::told::Told;
 
 /// A name server is not asked again sooner after a failure.
 const DNS_PAUSE: Duration = Duration::from_secs(5);
@@ -53,6 +54,8 @@ pub struct Context {
     pub resync: Duration,
     /// Wakes nodes.
     pub waker: Arc<Waker>,
+    /// The statuses of Clouds and machine types that were written last.
+    pub told: Told,
     /// Notes by UID.
     pub notes: Mutex<HashMap<String, Notes>>,
 }

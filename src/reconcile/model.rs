@@ -10,6 +10,7 @@ mod act;
 mod ask;
 mod cloud;
 mod events;
+mod guards;
 mod laws;
 mod look;
 mod mutants;
@@ -28,7 +29,7 @@ use crate::reconcile::plan::{BRING_UP, TEAR_DOWN};
 use scenario::{HARM, MEDDLING, MINUTE, Scenario, TROUBLES, deleted, scenarios};
 use world::{Roused, Rules, UID, World};
 
-const RULES: Rules<'static> = Rules { bring_up: BRING_UP, tear_down: TEAR_DOWN };
+const RULES: Rules<'static> = Rules { bring_up: BRING_UP, tear_down: TEAR_DOWN, belief: |_| {} };
 
 /// When faults end at the latest.
 const FAULTS_END: u64 = 12 * MINUTE;

@@ -32,6 +32,7 @@ pub const TABLE: &[Row] = &[
     pure("ssh_key", ""),
     row("metrics", ""),
     row("telemetry", ""),
+    row("told", ""),
     // Clients: how the world is asked. They know wires, and neither our kinds nor our decisions. nsupdate-web is asked
     // over HTTP, and the HTTP transport that tests replace is openstack's.
     row("openstack", "error"),
@@ -65,7 +66,7 @@ pub const TABLE: &[Row] = &[
     row(
         "reconcile::context",
         "api clouds dns gate guest metrics openstack reconcile::backoff reconcile::error reconcile::state \
-         reconcile::waker",
+         reconcile::waker told",
     ),
     // The edges of a turn. To look is to read memory: not even the type of a turn's error is needed.
     row(
@@ -107,7 +108,7 @@ pub const TABLE: &[Row] = &[
     row(
         "run",
         "admin api cli clouds controller dns gate guest inventory lease metrics openstack \
-         reconcile::context reconcile::error reconcile::memory reconcile::observe reconcile::waker",
+         reconcile::context reconcile::error reconcile::memory reconcile::observe reconcile::waker told",
     ),
     row("main", "cli run telemetry"),
 ];

@@ -17,6 +17,7 @@ mod life;
 mod loss;
 mod names;
 mod places;
+mod storms;
 mod stuck;
 mod sweep;
 

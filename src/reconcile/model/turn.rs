@@ -77,7 +77,8 @@ fn rests(seen: &Observed) -> bool {
 impl World {
     /// One turn, and the time until the next.
     pub fn turn(&mut self, rules: Rules<'_>) {
-        let (desired, seen) = (self.desired(), self.look());
+        let (desired, mut seen) = (self.desired(), self.look());
+        (rules.belief)(&mut seen);
         let step = plan_by(rules.bring_up, rules.tear_down, &desired, &seen);
         let truth = Truth { now: self.now, clouds: &self.clouds };
         self.laws.plans(&truth, &step, &desired, &seen);

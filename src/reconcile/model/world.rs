@@ -13,6 +13,7 @@ use super::scenario::{Event, Scenario};
 use super::zone::{PARK, STRANGER, Zone};
 use crate::api::testnode_status::TestNodeStatus;
 use crate::reconcile::plan::{Change, Rule, TearDownRule};
+use crate::reconcile::state::Observed;
 
 /// The UID of the node.
 pub const UID: &str = "u-1";
@@ -26,6 +27,8 @@ pub struct Rules<'a> {
     pub bring_up: &'a [Rule],
     /// `TEAR_DOWN`.
     pub tear_down: &'a [TearDownRule],
+    /// What is made of a look before it is planned by: nothing, or one guard of it is left out.
+    pub belief: fn(&mut Observed),
 }
 
 /// The object in the API server.

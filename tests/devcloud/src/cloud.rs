@@ -1,7 +1,7 @@
 //! The cloud as a test holds it: what it may look at, and what it may change behind everyone's back.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -17,6 +17,21 @@ use crate::{
 #[derive(Clone)]
 pub struct DevCloud {
     world: Arc<Mutex<World>>,
+}
+
+/// What there is, see [`DevCloud::look`].
+#[derive(Clone, Copy)]
+pub struct Things<'a> {
+    /// All servers that ever were, oldest first.
+    pub servers: &'a [Server],
+    /// The volumes, oldest first.
+    pub volumes: &'a [Volume],
+    /// The ports, oldest first.
+    pub ports: &'a [Port],
+    /// What the name server has.
+    pub records: &'a BTreeMap<String, BTreeSet<IpAddr>>,
+    /// The requests that are remembered.
+    pub calls: &'a [Call],
 }
 
 impl DevCloud {
@@ -58,6 +73,31 @@ impl DevCloud {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.settle();
         act(&mut world)
+    }
+
+    /// Grows whenever something may have changed but by a test's own hand, so that who watches need not compare.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.with(|world| world.revision)
+    }
+
+    /// How many requests met a fault.
+    #[must_use]
+    pub fn struck(&self) -> usize {
+        self.with(|world| world.struck)
+    }
+
+    /// Looks at what there is without taking a copy of it. Of servers also those that are gone.
+    pub fn look<T>(&self, at: impl FnOnce(&Things<'_>) -> T) -> T {
+        self.with(|world| {
+            at(&Things {
+                servers: &world.servers,
+                volumes: &world.volumes,
+                ports: &world.ports,
+                records: &world.records,
+                calls: &world.calls,
+            })
+        })
     }
 
     /// The settings as they are now.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::{
     log::Service,
@@ -95,6 +96,8 @@ pub enum Effect {
         #[serde(with = "seconds")]
         by: Duration,
     },
+    /// For `POST /servers`: reserve the volumes, and die: the server is never made, and 500 is the answer.
+    Halfway,
     /// Say 404 of what exists.
     NotFound,
     /// Leave out of a list what this regex finds something in (its JSON): everything, if not given.
@@ -171,16 +174,17 @@ pub(crate) struct Armed {
     fault: Fault,
     path: Option<Regex>,
     body: Option<Regex>,
+    until: Option<Instant>,
     seen: u32,
 }
 
 impl Armed {
-    pub fn new(fault: Fault) -> Result<Self, regex::Error> {
+    pub fn new(fault: Fault, until: Option<Instant>) -> Result<Self, regex::Error> {
         let compile = |text: &Option<String>| text.as_deref().map(Regex::new).transpose();
         if let Effect::Omit { what: Some(what) } = &fault.effect {
             Regex::new(what)?;
         }
-        Ok(Self { path: compile(&fault.path)?, body: compile(&fault.body)?, seen: 0, fault })
+        Ok(Self { path: compile(&fault.path)?, body: compile(&fault.body)?, until, seen: 0, fault })
     }
 
     pub fn fault(&self) -> &Fault {
@@ -195,7 +199,8 @@ impl Armed {
             && fault.method.as_ref().is_none_or(|only| only.eq_ignore_ascii_case(ask.method.as_str()))
             && self.path.as_ref().is_none_or(|only| only.is_match(template) || only.is_match(path))
             && self.body.as_ref().is_none_or(|only| only.is_match(&body()));
-        if !fits || fault.times.is_some_and(|times| self.seen >= fault.skip.saturating_add(times)) {
+        let over = self.until.is_some_and(|until| until <= Instant::now());
+        if over || !fits || fault.times.is_some_and(|times| self.seen >= fault.skip.saturating_add(times)) {
             return None;
         }
         self.seen += 1;

@@ -33,7 +33,7 @@ mod wire;
 mod world;
 
 pub use crate::{
-    cloud::DevCloud,
+    cloud::{DevCloud, Things},
     faults::{Effect, Fault, When},
     log::{Call, Service},
     router::Dropped,

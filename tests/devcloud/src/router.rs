@@ -59,6 +59,7 @@ pub(crate) async fn answer(cloud: DevCloud, request: Request) -> Response {
         });
         let effect =
             world.faults.iter_mut().find_map(|fault| fault.meet(service, &template, &with_query, &ask));
+        world.struck += usize::from(effect.is_some());
         (serial, world.settings.api_latency, effect)
     });
     if !latency.is_zero() {
@@ -129,6 +130,16 @@ async fn suffer(cloud: &DevCloud, ask: &Ask, effect: Option<Effect>) -> Option<R
             sleep(by).await;
             reply
         }
+        Some(Effect::Halfway) => {
+            // Long after the end of every test.
+            let never = Duration::from_hours(24 * 365 * 10);
+            cloud.with(|world| {
+                world.in_flight = never;
+                dispatch(world, ask);
+                world.in_flight = Duration::ZERO;
+            });
+            faults::instead(500, &[], &serde_json::Value::Null)
+        }
         Some(Effect::NotFound) => not_found(cloud, ask),
         Some(Effect::Omit { what }) => {
             let mut reply = act();
@@ -165,6 +176,9 @@ fn not_found(cloud: &DevCloud, ask: &Ask) -> Reply {
 /// Lets the service answer; the world is settled.
 pub(crate) fn dispatch(world: &mut World, ask: &Ask) -> Reply {
     let Some((service, path)) = log::locate(&ask.path) else { return Reply::empty(404) };
+    if ask.method != "GET" || service == Service::NsupdateWeb {
+        world.revision += 1;
+    }
     let answer = match service {
         Service::Keystone => keystone::answer(world, ask, path),
         Service::Nova => nova::answer(world, ask, path),

@@ -1,8 +1,9 @@
 //! What a test can do to the cloud: faults, fates, and changes behind everyone's back.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use regex::Regex;
+use tokio::time::Instant;
 
 use crate::{DevCloud, Fault, ServerFate, Status, VolumeFate, faults::Armed, world::Planned};
 
@@ -12,7 +13,17 @@ impl DevCloud {
     /// # Errors
     /// When one of its patterns is no regex.
     pub fn fault(&self, fault: Fault) -> Result<(), regex::Error> {
-        let armed = Armed::new(fault)?;
+        let armed = Armed::new(fault, None)?;
+        self.with(|world| world.faults.push(armed));
+        Ok(())
+    }
+
+    /// The same for a while.
+    ///
+    /// # Errors
+    /// When one of its patterns is no regex.
+    pub fn fault_for(&self, fault: Fault, lasting: Duration) -> Result<(), regex::Error> {
+        let armed = Armed::new(fault, Some(Instant::now() + lasting))?;
         self.with(|world| world.faults.push(armed));
         Ok(())
     }
@@ -20,6 +31,33 @@ impl DevCloud {
     /// Ends all faults.
     pub fn heal(&self) {
         self.with(|world| world.faults.clear());
+    }
+
+    /// An administrator sets right whatever is stuck, and nothing more is planned for things to come.
+    pub fn mend(&self) {
+        self.with(|world| {
+            world.server_plans.clear();
+            world.volume_plans.clear();
+            let stuck = |server: &&crate::Server| server.deleting && server.fate.delete_sticks;
+            let stuck: Vec<_> = world.servers.iter().filter(stuck).map(|server| server.id.clone()).collect();
+            for id in stuck {
+                world.vanish(&id);
+            }
+            for server in &mut world.servers {
+                server.fate = ServerFate::default();
+            }
+            world.volumes.retain(|volume| volume.status != "deleting" || !volume.fate.delete_sticks);
+            for volume in &mut world.volumes {
+                if volume.status == "creating" && volume.fate.sticks {
+                    volume.status = "error".into();
+                }
+                volume.fate = VolumeFate::default();
+                if volume.status == "error_deleting" {
+                    volume.status = "error".into();
+                }
+            }
+            world.revision += 1;
+        });
     }
 
     /// The next server, whatever its name, goes through this.

@@ -39,6 +39,10 @@ pub(crate) struct World {
     pub now: Instant,
     agenda: BTreeMap<(Instant, u64), Event>,
     pub serial: u64,
+    /// Counts what may have changed something.
+    pub revision: u64,
+    /// Counts requests that met a fault.
+    pub struck: usize,
     /// How long the `POST /servers` that is being answered stays in flight.
     pub in_flight: Duration,
     pub tokens: BTreeMap<String, Token>,
@@ -121,6 +125,8 @@ impl World {
             settings,
             agenda: BTreeMap::new(),
             serial: 0,
+            revision: 0,
+            struck: 0,
             in_flight: Duration::ZERO,
             tokens: BTreeMap::new(),
             credential_removed: false,
@@ -154,6 +160,7 @@ impl World {
             }
             let ((at, _), event) = first.remove_entry();
             self.now = at;
+            self.revision += 1;
             self.live(event);
         }
         self.now = until;
@@ -193,6 +200,7 @@ impl World {
     fn drain_nsupdate(&mut self) {
         if self.settings.nsupdate_backend == crate::settings::Backend::Up {
             for (name, addresses) in std::mem::take(&mut self.nsupdate_queue) {
+                self.revision += 1;
                 self.records.insert(name, addresses);
             }
         }

@@ -178,6 +178,12 @@ impl DevCluster {
         }
     }
 
+    /// Grows with every change of an object.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.store().revision()
+    }
+
     /// Deletes an object, as a client would. Past faults and logs.
     ///
     /// # Errors

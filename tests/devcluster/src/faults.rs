@@ -63,6 +63,7 @@ struct Plan {
     outage: Option<(Instant, Outage)>,
     slow: Duration,
     expiring: usize,
+    struck: usize,
     calls: BTreeMap<(Verb, String), usize>,
     log: Vec<Written>,
     observers: Vec<Observer>,
@@ -88,6 +89,7 @@ impl Faults {
             outage: None,
             slow: Duration::ZERO,
             expiring: 0,
+            struck: 0,
             calls: BTreeMap::new(),
             log: Vec::new(),
             observers: Vec::new(),
@@ -151,6 +153,12 @@ impl Faults {
         self.plan().observers.push(Box::new(observer));
     }
 
+    /// How many requests met trouble.
+    #[must_use]
+    pub fn struck(&self) -> usize {
+        self.plan().struck
+    }
+
     /// How many requests there were, by verb and plural.
     #[must_use]
     pub fn calls(&self) -> BTreeMap<(Verb, String), usize> {
@@ -191,6 +199,7 @@ impl Faults {
             let now = Instant::now();
             let outage = plan.outage.filter(|(until, _)| *until > now);
             let fault = call.and_then(|call| plan.draw(call));
+            plan.struck += usize::from(outage.is_some() || fault.is_some());
             (outage, plan.slow, fault)
         };
         let out =

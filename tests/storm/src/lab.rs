@@ -1,5 +1,6 @@
 //! A lab: one API server, some clouds, and at most one operator that can be killed at any request.
 
+pub mod forgetful;
 pub mod operator;
 mod stranger;
 mod tell;
@@ -17,7 +18,8 @@ use serde_json::{Value, json};
 use testnode_operator::api::{TestNode, crd};
 use tokio::time::{Instant, sleep};
 
-use operator::Operator;
+pub use forgetful::Guard;
+pub use operator::{Manner, Operator};
 pub use stranger::Stranger;
 pub use wires::{Closing, Reached, Wires};
 
@@ -101,7 +103,7 @@ impl Lab {
 
     /// Another cloud, whose names are in the first one's zone.
     pub fn add_cloud(&self, name: &str, cloud: DevCloud) {
-        self.credentials(name, &cloud.clouds_yaml(&format!("http://{name}.test")));
+        self.credentials(name, &Self::clouds_yaml(name, &cloud));
         self.wires.plug(&format!("{name}.test"), cloud);
         self.apply(json!({
             "apiVersion": "testnode.dev/v1alpha1", "kind": "Cloud", "metadata": {"name": name},
@@ -114,6 +116,12 @@ impl Lab {
                 }},
             },
         }));
+    }
+
+    /// What opens a cloud that is plugged in under this name.
+    #[must_use]
+    pub fn clouds_yaml(name: &str, cloud: &DevCloud) -> String {
+        cloud.clouds_yaml(&format!("http://{name}.test"))
     }
 
     /// The Secret of a cloud.
@@ -131,8 +139,19 @@ impl Lab {
 
     /// Starts an operator, after killing the one there was.
     pub fn start(&mut self) {
+        self.start_with(&Manner::default());
+    }
+
+    /// The same with one of some manner.
+    pub fn start_with(&mut self, manner: &Manner) {
         self.operator = None;
-        self.operator = Some(Operator::start(&self.cluster, &self.wires));
+        self.operator = Some(Operator::start_with(&self.cluster, &self.wires, manner));
+    }
+
+    /// Whether there is an operator, and it has not ended.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.operator.as_ref().is_some_and(|operator| !operator.has_ended())
     }
 
     /// Ends the operator as a power cut does.
@@ -215,9 +234,7 @@ impl Lab {
 
     /// Loses a node's status, as a careless restore does.
     pub async fn wipe_status(&self, name: &str) {
-        let nodes: kube::Api<TestNode> = kube::Api::default_namespaced(operator::client(&self.cluster, None));
-        let nothing = Patch::Merge(json!({"status": null}));
-        nodes.patch_status(name, &PatchParams::default(), &nothing).await.unwrap();
+        assert!(wipe_status(operator::client(&self.cluster, None), name.to_owned()).await);
     }
 
     /// Waits until something is true, `within` so many seconds, and says how long it took.
@@ -287,6 +304,13 @@ impl Lab {
             assert!(addresses.iter().eq([&park]), "{name} still says {addresses:?}\n{}", self.story());
         }
     }
+}
+
+/// Loses the status of a node in `default`, and says whether it could.
+pub async fn wipe_status(client: kube::Client, name: String) -> bool {
+    let nodes: kube::Api<TestNode> = kube::Api::default_namespaced(client);
+    let nothing = Patch::Merge(json!({"status": null}));
+    nodes.patch_status(&name, &PatchParams::default(), &nothing).await.is_ok()
 }
 
 /// A machine type on some clouds.

@@ -1,6 +1,6 @@
 //! Labs: the whole operator in this process, in virtual time, between a simulated API server and simulated clouds.
 //!
-//! Begin with [`lab::Lab`].
+//! Begin with [`lab::Lab`]; random lives in labs are in [`storm`].
 
 #![expect(
     clippy::unwrap_used,
@@ -10,4 +10,6 @@
     reason = "a lab says by panicking that something in it is not as it must be"
 )]
 
+pub mod chance;
 pub mod lab;
+pub mod storm;

@@ -13,7 +13,19 @@ use testnode_operator::run;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
+use super::forgetful::Guard;
 use super::wires::{Gate, Wires};
+
+/// How an operator is started.
+#[derive(Clone, Debug, Default)]
+pub struct Manner {
+    /// It asks nobody whether it may work, as one does that was cut off and does not know it yet.
+    pub unasked: bool,
+    /// What it takes for the id of its cluster.
+    pub cluster_id: Option<String>,
+    /// It lacks this guard.
+    pub without: Option<Guard>,
+}
 
 /// An operator at work. Dropping it is a power cut: what it still does in this process reaches nobody.
 pub struct Operator {
@@ -26,6 +38,13 @@ impl Operator {
     /// Starts one.
     #[must_use]
     pub fn start(cluster: &DevCluster, wires: &Wires) -> Self {
+        Self::start_with(cluster, wires, &Manner::default())
+    }
+
+    /// Starts one of some manner.
+    #[must_use]
+    pub fn start_with(cluster: &DevCluster, wires: &Wires, manner: &Manner) -> Self {
+        let options = options(manner);
         let gate = Arc::new(Gate::default());
         let clock = cluster.clone();
         let seams = Seams {
@@ -34,11 +53,11 @@ impl Operator {
             dial: wires.dial(&gate),
             clock: Arc::new(move || clock.now()),
         };
-        let client = client(cluster, Some(gate.clone()));
+        let client = client_without(manner.without, cluster, Some(gate.clone()));
         let task = tokio::spawn(async move {
             let (health, metrics) = (Health::new(), Metrics::new());
             // It may not go on: a Deployment would start another.
-            let operator = run::operate(options(), client, seams, &health, metrics, std::future::pending());
+            let operator = run::operate(options, client, seams, &health, metrics, std::future::pending());
             drop(Box::pin(operator).await);
         });
         Self { gate, task }
@@ -60,8 +79,12 @@ impl Drop for Operator {
     }
 }
 
-fn options() -> Run {
-    let words = ["testnode-operator", "run", "--namespace=testnode-system", "--leader-election=true"];
+fn options(manner: &Manner) -> Run {
+    let elected = format!("--leader-election={}", !manner.unasked);
+    let mut words = vec!["testnode-operator", "run", "--namespace=testnode-system", &elected];
+    if let Some(id) = &manner.cluster_id {
+        words.extend(["--cluster-id", id]);
+    }
     match Cli::parse_from(words).command {
         Command::Run(options) => *options,
         Command::Crd => panic!("not what was asked"),
@@ -71,11 +94,21 @@ fn options() -> Run {
 /// A client of the cluster, past a gate if there is one.
 #[must_use]
 pub fn client(cluster: &DevCluster, gate: Option<Arc<Gate>>) -> kube::Client {
+    client_without(None, cluster, gate)
+}
+
+fn client_without(without: Option<Guard>, cluster: &DevCluster, gate: Option<Arc<Gate>>) -> kube::Client {
     let cluster = cluster.clone();
     let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
         let (router, gate) = (cluster.router(), gate.clone());
         async move {
-            let answer = router.oneshot(request.map(Body::new));
+            let request = request.map(Body::new);
+            let answer = async move {
+                match without {
+                    Some(guard) => router.oneshot(guard.without(request).await).await,
+                    None => router.oneshot(request).await,
+                }
+            };
             match gate {
                 Some(gate) => gate.pass(answer).await,
                 None => answer.await,

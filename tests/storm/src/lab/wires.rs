@@ -133,6 +133,11 @@ impl Wires {
         self.clouds.lock().unwrap().insert(host.to_owned(), cloud);
     }
 
+    /// Lets nothing be reached at a host any more: connections are refused.
+    pub fn unplug(&self, host: &str) {
+        self.clouds.lock().unwrap().remove(host);
+    }
+
     /// The clouds by host.
     #[must_use]
     pub fn clouds(&self) -> BTreeMap<String, DevCloud> {

@@ -1,0 +1,63 @@
+//! Random lives of the whole operator, in virtual time: nodes come and go while whatever can go wrong does.
+//!
+//! ```sh
+//! cargo run --release --example storm -- --lives 10000 --seed 1
+//! ```
+//!
+//! The last line tells what came of it; the exit code is not zero if a law was broken. Each seed is one world of about
+//! eight nodes. One that failed is printed, and is told from its beginning with `STORM_TELL=1 … --lives 1
+//! --seed N`, and with the operator's own log with `RUST_LOG=testnode_operator=debug`.
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use clap::Parser;
+use storm::storm::{Tally, live};
+
+/// Random lives of the whole operator, in virtual time.
+#[derive(Parser)]
+struct Options {
+    /// At least so many nodes come and go.
+    #[arg(long, default_value_t = 1000)]
+    lives: usize,
+    /// The seed of the first world; the next world has the next one.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// So many worlds at once; as many as there are processors, if not given.
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if std::env::var_os("RUST_LOG").is_some() {
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        tracing_subscriber::fmt().with_env_filter(filter).without_time().init();
+    }
+    let (began, next) = (Instant::now(), AtomicU64::new(options.seed));
+    let all = Mutex::new(Tally::default());
+    let total = || all.lock().map_or(usize::MAX, |all| all.lifecycles);
+    let threads = options.threads.or(std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while total() < options.lives {
+                    let tally = live(next.fetch_add(1, Ordering::SeqCst));
+                    for (seed, law, what) in &tally.broken {
+                        println!("--seed {seed}: {law:?}: {what}");
+                    }
+                    if let Ok(mut all) = all.lock() {
+                        *all += tally;
+                    }
+                }
+            });
+        }
+    });
+    let Ok(all) = all.into_inner() else { return ExitCode::FAILURE };
+    let worlds = next.into_inner() - options.seed;
+    eprintln!("{worlds} worlds from seed {}, in {:.1?}", options.seed, began.elapsed());
+    println!("{all}");
+    if all.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

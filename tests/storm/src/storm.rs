@@ -1,0 +1,33 @@
+//! Random lives: nodes come and go in a lab in which whatever can go wrong does, until it ends; then each node must come
+//! to its end. Each seed is one world, the same each time.
+//!
+//! Begin with [`World`]: how a world passes. What can befall it is in [`gust`], what must be true of it in [`laws`].
+
+pub mod blow;
+pub mod gust;
+pub mod laws;
+pub mod life;
+pub mod tally;
+pub mod world;
+
+pub use tally::Tally;
+pub use world::World;
+
+use crate::lab::Guard;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Lives the world of a seed to its end.
+#[must_use]
+pub fn live(seed: u64) -> Tally {
+    live_without(None, seed)
+}
+
+/// The same with an operator that lacks a guard.
+#[must_use]
+pub fn live_without(guard: Option<Guard>, seed: u64) -> Tally {
+    let lived = catch_unwind(AssertUnwindSafe(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(async { World::new(seed, guard).await.live().await })
+    }));
+    lived.unwrap_or_else(|_| Tally::panicked(seed))
+}

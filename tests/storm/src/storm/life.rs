@@ -1,0 +1,81 @@
+//! One node of a world: when it comes, what it asks for, and when it goes.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::chance::Chance;
+
+/// A node.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// Its name, and its hostname.
+    pub name: String,
+    /// What it asks for.
+    pub spec: Value,
+    /// How many volumes that is.
+    pub volumes: usize,
+    /// When it is made.
+    pub born: Instant,
+    /// When it is deleted; when the storm is over, if not given.
+    pub dies: Option<Instant>,
+    /// How far it is.
+    pub stage: Stage,
+    /// Its UID, once made.
+    pub uid: String,
+    /// Somebody did something to what it has.
+    pub harmed: bool,
+    /// The server that it was first Ready with.
+    pub kept: Option<String>,
+}
+
+/// How far a life is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage {
+    /// It is not made yet.
+    Unborn,
+    /// It was made.
+    Alive,
+    /// It was deleted, and is still there.
+    Dying,
+    /// It is no more.
+    Gone,
+}
+
+impl Life {
+    /// A life that begins within the storm.
+    pub fn draw(number: usize, storm: Duration, chance: &mut Chance) -> Self {
+        let now = Instant::now();
+        let length = u64::try_from(storm.as_millis()).unwrap();
+        let born = if number == 0 { Duration::ZERO } else { chance.between(0, length * 4 / 5) };
+        let dies = chance.percent(60).then(|| now + born + chance.between(500, length));
+        let volumes = chance.index(3);
+        let mut spec = json!({"machineType": if chance.percent(30) { "both" } else { "lab" }});
+        if volumes > 0 {
+            spec["volumes"] = json!([{"name": "osd", "count": volumes, "sizeGiB": 1}]);
+        }
+        if chance.percent(10) {
+            spec["onFailure"] = "Hold".into();
+        }
+        if chance.percent(20) {
+            spec["readiness"] = json!([]);
+        }
+        // A name is used again once it is free.
+        let name = format!("smithi{:03}", if chance.percent(25) { number / 2 } else { number });
+        let (uid, kept) = (String::new(), None);
+        Self { name, spec, volumes, born: now + born, dies, stage: Stage::Unborn, uid, harmed: false, kept }
+    }
+
+    /// It is made, and not deleted.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.stage == Stage::Alive
+    }
+
+    /// It is there.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        matches!(self.stage, Stage::Alive | Stage::Dying)
+    }
+}

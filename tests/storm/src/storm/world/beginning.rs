@@ -1,0 +1,102 @@
+//! How a world begins: two clouds that differ, machine types, nodes to come, and somebody else's things.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use devcloud::{DevCloud, Settings};
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::World;
+use crate::chance::Chance;
+use crate::lab::{Guard, Lab, Manner, Stranger, machine_type, quick};
+use crate::storm::gust::{against, weather};
+use crate::storm::laws::{Laws, describe};
+use crate::storm::life::Life;
+
+/// The project of a cloud.
+pub(in crate::storm) fn project(which: &str) -> String {
+    let digit = if which == "lab" { "6" } else { "f" };
+    digit.repeat(32)
+}
+
+fn settings(which: &str, seed: u64, chance: &mut Chance) -> Settings {
+    let mut settings = Settings {
+        seed: seed.wrapping_mul(2).wrapping_add(u64::from(which == "far")),
+        project_id: project(which),
+        soft_delete: chance.percent(15),
+        token_lifetime: if chance.percent(20) { Duration::from_mins(11) } else { Duration::from_hours(1) },
+        guest_boot: chance.between(0, 9000),
+        ..quick()
+    };
+    if which == "far" {
+        for subnet in settings.networks.iter_mut().flat_map(|network| &mut network.subnets) {
+            let shift = |address: std::net::Ipv4Addr| {
+                let [a, b, c, d] = address.octets();
+                std::net::Ipv4Addr::new(a, b + 1, c, d)
+            };
+            subnet.first = shift(subnet.first);
+            subnet.last = shift(subnet.last);
+            subnet.gateway = shift(subnet.gateway);
+        }
+    }
+    settings
+}
+
+impl World {
+    /// The world of a seed, before anything happens in it.
+    pub async fn new(seed: u64, without: Option<Guard>) -> Self {
+        let mut chance = Chance::new(seed);
+        let lab = Lab::idle(settings("lab", seed, &mut chance));
+        let far = DevCloud::new(settings("far", seed, &mut chance));
+        lab.add_cloud("far", far.clone());
+        let timeouts = json!({"launch": "3m", "boot": "2m", "delete": "5m"});
+        for (name, clouds) in [("lab", &["lab"][..]), ("both", &["far", "lab"][..])] {
+            let mut spec = machine_type(clouds);
+            spec["timeouts"] = timeouts.clone();
+            spec["launchRetries"] = (1 + chance.below(3)).into();
+            lab.apply(json!({
+                "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": name},
+                "spec": spec,
+            }));
+        }
+        let storm = chance.seconds(60, 420);
+        let lives = (0..4 + chance.index(8)).map(|number| Life::draw(number, storm, &mut chance)).collect();
+        let weather = without.map_or_else(|| weather(&mut chance), against);
+        let mut world = Self {
+            lab,
+            seed,
+            chance,
+            lives,
+            laws: Laws::default(),
+            second: None,
+            manner: Manner { without, ..Manner::default() },
+            strangers: BTreeSet::new(),
+            stray: Vec::new(),
+            far,
+            made: std::collections::BTreeMap::new(),
+            weather,
+            undo: Vec::new(),
+            storm,
+            restart: None,
+            gusts: 0,
+            crashes: 0,
+        };
+        world.births_and_deaths();
+        world.strangers().await;
+        world
+    }
+
+    /// Somebody else has things of our very names, and things marked by the operator of another cluster.
+    async fn strangers(&mut self) {
+        let (name, uid) = (self.lives[0].name.clone(), self.lives[0].uid.clone());
+        let theirs = Stranger::new(&self.lab);
+        for marks in [false, true] {
+            self.strangers.insert(theirs.server_like(&name, marks.then_some(&*uid)).await);
+            self.strangers.insert(theirs.volume_like(&format!("{name}-osd-0"), marks.then_some(&*uid)).await);
+        }
+        self.strangers.insert(theirs.port(&format!("testnode-{uid}-1-0")).await);
+        sleep(Duration::from_secs(5)).await;
+        self.made = describe(&self.clouds(), &self.strangers);
+    }
+}
