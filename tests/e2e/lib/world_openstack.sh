@@ -44,9 +44,6 @@ quota() {
   esac >/dev/null
 }
 
-# stop_service NAME: as the machine it is on would, at once. Its children end with it.
-stop_service() { stop "$1" 15 || true; }
-
 # restart_service NAME: and waits until it is of use.
 restart_service() {
   start_service "$1"
