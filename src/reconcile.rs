@@ -43,7 +43,7 @@ const AFTER_CONFLICT: Duration = Duration::from_millis(250);
 const SHORT: Duration = Duration::from_secs(2);
 
 /// News of one and the same step is told this often at most.
-const NEWS: Duration = Duration::from_secs(10);
+const NEWS: Duration = Duration::from_secs(20);
 
 /// While a node waits, it looks at least this often, should nothing wake it.
 const WAITING: Duration = Duration::from_secs(15);

@@ -11,7 +11,7 @@ use super::Inventory;
 use crate::api::{Kind, mark};
 use crate::metrics::{Metrics, Poll};
 use crate::openstack::block_storage::Volume;
-use crate::openstack::compute::Server;
+use crate::openstack::compute::{Server, ServerStatus};
 use crate::openstack::network::Port;
 use crate::openstack::rate::Lane;
 use crate::openstack::session::Session;
@@ -103,6 +103,7 @@ async fn list(
         Kind::Server => {
             let mut servers: Vec<Server> = session.compute().list_servers(&tag).await?;
             servers.retain(|server| ours(server.metadata.get(mark::CLUSTER)));
+            find_faults(inventory, session, &mut servers).await?;
             let mut state = inventory.lock();
             state.seen(Instant::now());
             state.servers.listed(began, servers)
@@ -125,4 +126,22 @@ async fn list(
     woken.extend(ledger.satisfied(began));
     drop(state);
     Ok(woken.into_iter().collect())
+}
+
+/// Nova's list has the faults of one cell only: those of servers that were never scheduled, or of all others, are only
+/// told by their ids. Each is asked for once.
+async fn find_faults(inventory: &Inventory, session: &Session, servers: &mut [Server]) -> Result<(), Error> {
+    let silent = |server: &&mut Server| server.status == ServerStatus::Error && server.fault.is_none();
+    for server in servers.iter_mut().filter(silent) {
+        let known = inventory.lock().servers.entry(&server.id.0).map(|entry| entry.object.clone());
+        server.fault = match known.filter(|known| known.status == ServerStatus::Error) {
+            Some(known) => known.fault,
+            None => match session.compute().server(&server.id).await {
+                Ok(shown) => shown.fault,
+                Err(error) if error.is_not_found() => None,
+                Err(error) => return Err(error),
+            },
+        };
+    }
+    Ok(())
 }

@@ -243,9 +243,10 @@ fn volume(entry: &Entry<block_storage::Volume>, all: &State, notes: &Notes) -> V
         VolumeStatus::ErrorDeleting => VolumeState::ErrorDeleting,
         VolumeStatus::Other(_) => VolumeState::Other,
     };
-    let free = matches!(state, VolumeState::Available | VolumeState::Reserved);
+    let coming =
+        matches!(found.status, VolumeStatus::Available | VolumeStatus::Reserved | VolumeStatus::Attaching);
     let on = on.filter(|server| {
-        free && server.sightings.last().map(|(began, _)| began) > entry.last_told().as_ref()
+        coming && server.sightings.last().map(|(began, _)| began) > entry.last_told().as_ref()
     });
     if let Some(server) = on {
         return Volume {

@@ -234,6 +234,7 @@ leave_nothing() {
   kubectl delete namespace "$namespace" --ignore-not-found --wait=false >/dev/null
   guests_of_the_lab | xargs --no-run-if-empty kubectl delete -n "$SYSTEM" --timeout=30s >/dev/null
   eventually 20 nothing_left
+  eventually 20 nothing_else_left
 }
 
 # guests_of_the_lab: the machine types, clouds and credentials that a test brought. Helm keeps its releases in Secrets.
@@ -243,6 +244,7 @@ guests_of_the_lab() {
 
 # repair_lab: what a failed test may have left is set right for the next.
 repair_lab() {
+  repair_world || true
   install_release || true
   runs operator || start_operator
   credentials lab | apply

@@ -76,7 +76,8 @@ start_rabbitmq() {
 
 # ---- the services -----------------------------------------------------------------------------------------------------
 
-# start_service NAME: also again, after a stop.
+# start_service NAME: also again, after a stop. In a process group of its own, as some have children that do not always
+# see that their parent is gone.
 start_service() {
   local config=${1%%-*}
   case $1 in
@@ -95,12 +96,12 @@ start_service() {
 }
 
 start_program() {
-  start "$2" "${in_cloud[@]}" "$here/openstack/service" "$1" --config-file "$cloud/etc/$3.conf"
+  start "$2" setsid "${in_cloud[@]}" "$here/openstack/service" "$1" --config-file "$cloud/etc/$3.conf"
 }
 
 # start_wsgi NAME PORT MODULE:FUNCTION SETTING: uWSGI closes after each answer, so it had better say so.
 start_wsgi() {
-  start "$1" "${in_cloud[@]}" "$4" uwsgi_python3 --http-socket "127.0.0.1:$2" --module "$3()" --processes 1 --threads 4 --need-app \
+  start "$1" setsid "${in_cloud[@]}" "$4" uwsgi_python3 --http-socket "127.0.0.1:$2" --module "$3()" --processes 1 --threads 4 --need-app \
     --die-on-term --disable-logging --add-header 'Connection: close'
 }
 
@@ -225,11 +226,20 @@ discover_host() {
   [[ $said == *'Creating host mapping'* ]]
 }
 
-# In the opposite order of their start. Some leave children that end with them.
+# stop_service NAME [SECONDS]: it and its children.
+stop_service() {
+  stop "$1" "${2:-10}" || true
+  ! runs_once "$1" || kill -KILL -- "-$(pid_of "$1")" 2>/dev/null || true
+}
+
+# runs_once NAME: whether it was ever started.
+runs_once() { [[ -e $work/run/$1.pid ]]; }
+
+# Workers first, then what they stand on.
 stop_openstack() {
-  local name names=(rabbitmq mariadb)
-  for name in "${OPENSTACK_APIS[@]}" "${OPENSTACK_WORKERS[@]}" gateway; do names=("$name" "${names[@]}"); done
-  for name in "${names[@]}"; do ! runs "$name" || kill -TERM "$(pid_of "$name")"; done
-  for name in "${names[@]}"; do stop "$name" 5 || true; done
+  local name
+  for name in "${OPENSTACK_APIS[@]}" "${OPENSTACK_WORKERS[@]}"; do ! runs "$name" || kill -TERM "$(pid_of "$name")"; done
+  for name in "${OPENSTACK_APIS[@]}" "${OPENSTACK_WORKERS[@]}"; do stop_service "$name" 5; done
+  for name in gateway rabbitmq mariadb; do stop "$name" 5 || true; done
   slay epmd
 }

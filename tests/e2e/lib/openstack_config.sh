@@ -20,6 +20,7 @@ project_domain_id = default
 region_name = RegionOne
 valid_interfaces = internal
 interface = internal
+endpoint_type = internal
 service_token_roles_required = true
 INI
 }

@@ -29,3 +29,43 @@ cloud_state() {
 
 # cloud_needs: milliseconds from the first request to a server with its volumes, for a client that does nothing else.
 cloud_needs() { "${in_cloud[@]}" "$here/openstack/perfect" "$cloud/clouds.yaml"; }
+
+# inside METHOD SERVICE/PATH [JSON]: asks a service as its admin; ADMIN in the path is the admin's project.
+inside() { at_cloud "$1" "inside/$2" "${@:3}"; }
+
+# quota SERVICE JSON: of the lab's project.
+quota() {
+  local project
+  project=$(inside GET 'keystone/v3/projects?name=lab' | jq -er '.projects[0].id')
+  case $1 in
+    nova) inside PUT "nova/v2.1/os-quota-sets/$project" "{\"quota_set\": $2}" ;;
+    cinder) inside PUT "cinder/v3/ADMIN/os-quota-sets/$project" "{\"quota_set\": $2}" ;;
+    neutron) inside PUT "neutron/v2.0/quotas/$project" "{\"quota\": $2}" ;;
+  esac >/dev/null
+}
+
+# restart_service NAME: and waits until it is of use.
+restart_service() {
+  start_service "$1"
+  [[ -z $(port_of "$1") ]] || await_api "$1"
+}
+
+# nothing_else_left: by listing everything of everyone, marked or not.
+nothing_else_left() {
+  local left
+  left=$(cloud_state | jq -r '[.servers, .volumes, .attachments, .ports, .floating_ips | .[]
+    | .name // .id // "something"] | .[]')
+  [[ -z $left ]] || { printf '%s\n' "$left"; return 1; }
+}
+
+# repair_world: what a failed test may have stopped runs again, and there is room.
+repair_world() {
+  local name
+  kill -CONT "$(pid_of bind)" 2>/dev/null || true
+  runs bind || start_bind
+  ! runs second-operator || slay second-operator
+  for name in "${OPENSTACK_APIS[@]}" "${OPENSTACK_WORKERS[@]}"; do
+    runs "$name" || restart_service "$name"
+  done
+  seed quotas
+}

@@ -101,7 +101,14 @@ pub(crate) fn brief(world: &World, request: &Request<'_>) -> Answer {
 }
 
 pub(crate) fn detail(world: &World, request: &Request<'_>) -> Answer {
-    answer(world, request, "/detail", |server| view::detail(world, request, server))
+    answer(world, request, "/detail", |server| {
+        let mut shown = view::detail(world, request, server);
+        // A list looks for faults in one cell only; a server that was never scheduled is in another.
+        if let Some(fields) = shown.as_object_mut().filter(|_| !server.scheduled) {
+            fields.remove("fault");
+        }
+        shown
+    })
 }
 
 fn answer(world: &World, request: &Request<'_>, under: &str, show: impl Fn(&Server) -> Value) -> Answer {

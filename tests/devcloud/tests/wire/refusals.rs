@@ -110,6 +110,25 @@ async fn servers_in_error_count_against_the_quota() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_fault_of_a_server_that_was_never_scheduled_is_in_no_list() {
+    for (message, listed) in
+        [("No valid host was found. ", false), ("Exceeded maximum number of retries.", true)]
+    {
+        let client = Client::default().await;
+        let fault = Some(message.into());
+        client.cloud.next_server(devcloud::ServerFate { fault, ..devcloud::ServerFate::default() });
+        let id = client.server(json!({})).await;
+        pass(10.0).await;
+
+        let list = client.get("/compute/v2.1/servers/detail").await.body;
+
+        assert_eq!(list["servers"][0]["status"], "ERROR");
+        assert_eq!(list["servers"][0].get("fault").is_some(), listed, "{message}");
+        assert_eq!(client.show(&id).await["fault"]["message"], message);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_there_is_400_in_a_create() {
     let client = Client::default().await;
     let cases = [

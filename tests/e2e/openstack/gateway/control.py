@@ -5,6 +5,7 @@ import json
 import os
 
 import requests
+import yaml
 
 import traffic
 
@@ -58,24 +59,58 @@ class Inside:
         for again in (False, True):
             if again or "X-Auth-Token" not in self.session.headers:
                 self.login()
-            url = self.url(service, path.replace("{project}", self.project))
+            url = self.url(service, path.replace("ADMIN", self.project))
             reply = self.session.request(method, url, json=body, timeout=90, headers=headers)
             if reply.status_code != 401:
                 break
         return reply
 
     def list(self, service, path, key):
-        reply = self.ask("GET", service, path)
+        reply = self.ask("GET", service, path, headers=microversions(service))
         reply.raise_for_status()
         return reply.json()[key]
 
     def state(self):
         return {
             "servers": self.list("nova", "/v2.1/servers/detail?all_tenants=1&limit=1000", "servers"),
-            "volumes": self.list("cinder", "/v3/{project}/volumes/detail?all_tenants=1&limit=1000", "volumes"),
+            "volumes": self.list("cinder", "/v3/ADMIN/volumes/detail?all_tenants=1&limit=1000", "volumes"),
             "ports": self.list("neutron", "/v2.0/ports", "ports"),
+            "attachments": self.list("cinder", "/v3/ADMIN/attachments/detail?all_tenants=1", "attachments"),
             "floating_ips": self.list("neutron", "/v2.0/floatingips", "floatingips"),
         }
+
+
+class Tester:
+    """The lab's ordinary user, who may make application credentials and take them back."""
+
+    def __init__(self, inside, clouds):
+        with open(clouds, encoding="utf-8") as file:
+            self.cloud = yaml.safe_load(file)["clouds"]["lab-app"]
+            file.seek(0)
+            auth = yaml.safe_load(file)["clouds"]["lab"]["auth"]
+        user = {"name": auth["username"], "domain": {"id": "default"}, "password": auth["password"]}
+        scope = {"project": {"name": auth["project_name"], "domain": {"id": "default"}}}
+        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+        reply = requests.post(inside.url("keystone", "/v3/auth/tokens"), json=body, timeout=30)
+        reply.raise_for_status()
+        self.headers = {"X-Auth-Token": reply.headers["X-Subject-Token"]}
+        self.url = inside.url("keystone", "/v3/users/%s/application_credentials" % reply.json()["token"]["user"]["id"])
+
+    def entrust(self, name):
+        """A clouds.yaml with a credential of that name."""
+        body = {"application_credential": {"name": name}}
+        reply = requests.post(self.url, json=body, headers=self.headers, timeout=30)
+        reply.raise_for_status()
+        made = reply.json()["application_credential"]
+        auth = {"auth_url": self.cloud["auth"]["auth_url"], "application_credential_id": made["id"],
+                "application_credential_secret": made["secret"]}
+        return yaml.safe_dump({"clouds": {"lab": {**self.cloud, "auth": auth}}}).encode()
+
+    def revoke(self, name):
+        reply = requests.get(self.url, params={"name": name}, headers=self.headers, timeout=30)
+        reply.raise_for_status()
+        for one in reply.json()["application_credentials"]:
+            requests.delete(self.url + "/" + one["id"], headers=self.headers, timeout=30).raise_for_status()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -103,6 +138,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             service, _, rest = path.removeprefix("/inside/").partition("/")
             reply = server.inside.ask(self.command, service, "/" + rest, body, microversions(service))
             return reply.status_code, reply.content
+        if path.startswith("/credentials/"):
+            tester, name = Tester(server.inside, server.clouds), path.removeprefix("/credentials/")
+            return 200, tester.entrust(name) if self.command == "POST" else tester.revoke(name)
         asked = (self.command, path.strip("/"))
         if asked == ("GET", "state"):
             return 200, server.inside.state()
