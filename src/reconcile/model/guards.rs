@@ -13,8 +13,11 @@ fn each_view(seen: &mut Observed, alter: impl Fn(&mut CloudView)) {
     seen.clouds.values_mut().for_each(alter);
 }
 
+/// What a careless observer makes of a look.
+type Belief = fn(&mut Observed);
+
 /// What may be forgotten, and how.
-const GUARDS: &[(&str, fn(&mut Observed))] = &[
+const GUARDS: &[(&str, Belief)] = &[
     ("a look is fresh once it began after the last change", |seen| each_view(seen, |view| view.fresh = ALL)),
     ("a look at servers is fresh", |seen| each_view(seen, |view| view.fresh.server = true)),
     ("a look at volumes is fresh", |seen| each_view(seen, |view| view.fresh.volume = true)),

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A real Kubernetes control plane on loopback: etcd, kube-apiserver with RBAC, and of kube-controller-manager what
-# makes namespaces and garbage go. Needs lib/process.sh, $work, and the programs in PATH.
+# makes namespaces and garbage go. Needs lib/process.sh, $work, and the programs in PATH. `kubernetes` may be a prefix of
+# their names.
 etcd_port='' apiserver_port='' controller_manager_port=''
 
 # The ServiceAccount whose every request the API server writes down, in $work/log/audit.log.
@@ -83,7 +84,7 @@ rules:
   - {level: Metadata, users: ["$OPERATOR_USER"]}
   - {level: None}
 YAML
-  start kube-apiserver kube-apiserver --etcd-servers "http://127.0.0.1:$etcd_port" \
+  start kube-apiserver "${kubernetes:-}kube-apiserver" --etcd-servers "http://127.0.0.1:$etcd_port" \
     --bind-address 127.0.0.1 --advertise-address 127.0.0.1 --secure-port "$apiserver_port" \
     --tls-cert-file "$work/pki/serving.crt" --tls-private-key-file "$work/pki/serving.key" --cert-dir "$work/pki" \
     --client-ca-file "$work/pki/ca.crt" --authorization-mode RBAC --service-cluster-ip-range 10.96.0.0/16 \
@@ -102,7 +103,7 @@ YAML
 # Each controller acts with its own ServiceAccount and rights, as in a real cluster.
 start_controller_manager() {
   free_port controller_manager_port
-  start kube-controller-manager kube-controller-manager --kubeconfig "$work/controller-manager.kubeconfig" \
+  start kube-controller-manager "${kubernetes:-}kube-controller-manager" --kubeconfig "$work/controller-manager.kubeconfig" \
     --controllers namespace-controller,garbage-collector-controller,serviceaccount-controller \
     --use-service-account-credentials --leader-elect=false --profiling=false \
     --bind-address 127.0.0.1 --secure-port "$controller_manager_port" --cert-dir "$work/pki"
