@@ -161,7 +161,8 @@ async fn rest(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
     // A node that holds nothing and goes is not ours to write any more.
     if !(look.seen.deleting && look.seen.held.is_empty()) {
         match report::report(node, look, &outcome, ctx).await {
-            Ok(()) => {}
+            Ok(None) => {}
+            Ok(Some(pause)) => return Ok(Action::requeue(pause)),
             Err(error) if error.is_conflict() => return Ok(Action::requeue(AFTER_CONFLICT)),
             Err(error) if error.is_object_gone() => return Ok(Action::await_change()),
             Err(error) => return Err(error),

@@ -1,4 +1,4 @@
-//! What this process last wrote as the status of a Cloud or a `MachineType`, and when. Two operators may be at work for a
+//! What this process last wrote as the status of an object, and when. Two operators may be at work for a
 //! moment, and see different things: without this they would overwrite each other as fast as the API server can answer,
 //! and every write would wake all nodes.
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// What somebody else wrote over ours stands at least this long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The last statuses, by kind and name.
+/// The last statuses, by UID, or by kind and name.
 #[derive(Debug, Default)]
 pub struct Told(Mutex<BTreeMap<String, (String, Instant)>>);
 
@@ -26,6 +26,11 @@ impl Told {
             Some((told, at)) if *told != format!("{stands:?}") => PATIENCE.saturating_sub(at.elapsed()),
             Some(_) | None => Duration::ZERO,
         }
+    }
+
+    /// It is gone.
+    pub fn forget(&self, object: &str) {
+        self.lock().remove(object);
     }
 
     /// It was written.

@@ -11,7 +11,8 @@
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use storm::storm::{Tally, live};
@@ -30,6 +31,21 @@ struct Options {
     threads: Option<usize>,
 }
 
+/// A world that takes this long goes round in circles without its time passing.
+const ENDLESS: Duration = Duration::from_mins(5);
+
+/// Ends the program if a world does not end; what is returned is dropped when it has.
+fn watch(seed: u64) -> Sender<()> {
+    let (ended, wait) = channel();
+    std::thread::spawn(move || {
+        if wait.recv_timeout(ENDLESS) == Err(RecvTimeoutError::Timeout) {
+            println!("--seed {seed}: Stuck: its time has not passed for {ENDLESS:?}");
+            std::process::exit(2);
+        }
+    });
+    ended
+}
+
 fn main() -> ExitCode {
     let options = Options::parse();
     if std::env::var_os("RUST_LOG").is_some() {
@@ -44,7 +60,10 @@ fn main() -> ExitCode {
         for _ in 0..threads {
             scope.spawn(|| {
                 while total() < options.lives {
-                    let tally = live(next.fetch_add(1, Ordering::SeqCst));
+                    let seed = next.fetch_add(1, Ordering::SeqCst);
+                    let ended = watch(seed);
+                    let tally = live(seed);
+                    drop(ended);
                     for (seed, law, what) in &tally.broken {
                         println!("--seed {seed}: {law:?}: {what}");
                     }

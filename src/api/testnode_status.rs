@@ -222,6 +222,9 @@ pub struct DnsFacts {
     /// Every address that was or may have been set under it. Written before the request that sets it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
+    /// Addresses that were withdrawn. A request that was sent long ago may set one of them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<String>,
     /// When the authority was last seen to say what it should.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_at: Option<Time>,

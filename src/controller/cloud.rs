@@ -113,6 +113,10 @@ async fn configure(
         Login::Refused(_) => again_in(&before).is_none_or(|pause| pause.is_zero()),
     };
     if !due && before.fingerprint == print && before.going == going {
+        // Who replaces a Secret by one with the same words takes its guard.
+        if let (Login::In(_), Some(secret)) = (&before.login, &secret) {
+            guard(secrets, secret, &finalizer(&name)).await?;
+        }
         return Ok(());
     }
     let Some(secret) = secret else {

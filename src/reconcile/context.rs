@@ -54,7 +54,7 @@ pub struct Context {
     pub resync: Duration,
     /// Wakes nodes.
     pub waker: Arc<Waker>,
-    /// The statuses of Clouds and machine types that were written last.
+    /// The statuses that were written last.
     pub told: Told,
     /// Notes by UID.
     pub notes: Mutex<HashMap<String, Notes>>,
@@ -205,6 +205,7 @@ impl Context {
     /// The object is gone; so is everything noted of it.
     pub fn forget(&self, uid: &str) {
         self.notes().remove(uid);
+        self.told.forget(uid);
         self.waker.forget(uid);
         for cloud in self.clouds.all() {
             cloud.inventory.lock().forget(uid);

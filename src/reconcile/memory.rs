@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::plan::{Change, claimed, remembered};
 use super::state::{Hints, Memory, Observed};
-use crate::api::testnode_status::{Outcome, TestNodeStatus};
+use crate::api::testnode_status::{DnsFacts, Outcome, TestNodeStatus};
 
 /// Reads what is remembered.
 #[must_use]
@@ -31,13 +31,13 @@ pub fn after(seen: &Observed, change: &Change) -> Option<Memory> {
     match change {
         Change::OpenAttempt { attempt, fqdn } => {
             memory.attempts = remembered(&memory.attempts, attempt);
-            memory.dns = claimed(fqdn.as_ref());
+            memory.dns = claimed(fqdn.as_ref(), memory.dns.as_ref());
         }
         Change::RecordFound(attempt) => {
             // A machine that stays has a name, whatever became of the claim.
             let offer = seen.offers.iter().find(|offer| offer.cloud == attempt.cloud);
             if attempt.outcome == Some(Outcome::Ready) && memory.dns.is_none() {
-                memory.dns = claimed(offer.and_then(|offer| offer.fqdn.as_ref()));
+                memory.dns = claimed(offer.and_then(|offer| offer.fqdn.as_ref()), None);
             }
             memory.attempts.push((**attempt).clone());
         }
@@ -57,7 +57,7 @@ pub fn after(seen: &Observed, change: &Change) -> Option<Memory> {
             memory.attempts.iter_mut().find(|attempt| attempt.number == *number)?.settled = true;
         }
         Change::RecordAddress { address } => memory.dns.as_mut()?.addresses.push(address.to_string()),
-        Change::ForgetName => memory.dns = None,
+        Change::ForgetName => memory.dns = memory.dns.take().and_then(let_go),
         Change::AddFinalizer { .. }
         | Change::RemoveFinalizer { .. }
         | Change::AnswerAbandon { .. }
@@ -73,4 +73,16 @@ pub fn after(seen: &Observed, change: &Change) -> Option<Memory> {
         | Change::DeletePort { .. } => return None,
     }
     Some(memory)
+}
+
+/// How many withdrawn addresses are remembered.
+const WITHDRAWN: usize = 16;
+
+/// What is remembered of a name that was withdrawn.
+fn let_go(dns: DnsFacts) -> Option<DnsFacts> {
+    let mut withdrawn: Vec<String> = dns.withdrawn;
+    withdrawn.retain(|before| !dns.addresses.contains(before));
+    withdrawn.extend(dns.addresses);
+    withdrawn.drain(..withdrawn.len().saturating_sub(WITHDRAWN));
+    (!withdrawn.is_empty()).then_some(DnsFacts { name: dns.name, withdrawn, ..DnsFacts::default() })
 }

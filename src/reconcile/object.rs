@@ -50,6 +50,7 @@ pub(super) async fn write_status(
     });
     let params = PatchParams::apply(MANAGER).force();
     let written = api(node, ctx).patch_status(&node.name_any(), &params, &Patch::Apply(body)).await?;
+    ctx.told.wrote(&node.uid().unwrap_or_default(), &written.status);
     tell(node, &written, ctx).await;
     keep(written, ctx);
     Ok(())

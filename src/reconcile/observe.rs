@@ -223,7 +223,7 @@ fn lost_name(
         return None;
     }
     let addresses = own.iter().map(ToString::to_string).collect();
-    Some(DnsFacts { name, addresses, verified_at: None })
+    Some(DnsFacts { name, addresses, ..DnsFacts::default() })
 }
 
 fn own_addresses<'a>(views: impl IntoIterator<Item = &'a CloudView>) -> BTreeSet<IpAddr> {
@@ -235,7 +235,7 @@ fn name(ctx: &Context, node: &TestNode, uid: &str, seen: &Observed) -> NameView 
     let target = target_address(seen);
     let of_status = seen.memory.last().map(|attempt| &attempt.cloud);
     let found_in = || seen.clouds.iter().find(|(_, view)| !view.is_empty()).map(|(cloud, _)| cloud);
-    let cloud = of_status.or_else(found_in).cloned();
+    let cloud = of_status.or_else(found_in).or(seen.held.first()).cloned();
     let handle = cloud.as_ref().and_then(|cloud| ctx.clouds.find(cloud));
     let driver = handle.and_then(|handle| handle.config().dns.clone());
     let now = Instant::now();

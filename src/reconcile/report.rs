@@ -1,6 +1,9 @@
 //! Tells people what a turn came to, where that is news.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
 
 use super::context::Context;
 use super::error::Error;
@@ -10,7 +13,8 @@ use super::status::{self, Outcome};
 use crate::api::TestNode;
 use crate::api::testnode_status::TestNodeStatus;
 
-/// Writes the status, if it says something new.
+/// Writes the status, if it says something new. Returns how long that must wait, if somebody else has just written over
+/// what we said: two operators that see different things do not contradict each other without end.
 ///
 /// # Errors
 /// If the API server refuses it.
@@ -19,12 +23,17 @@ pub async fn report(
     look: &Look,
     outcome: &Outcome,
     ctx: &Context,
-) -> Result<(), Error> {
+) -> Result<Option<Duration>, Error> {
     let status = status::project(node.status.as_ref(), &look.desired, &look.seen, outcome);
     if node.status.as_ref().is_some_and(|before| same(before, &status)) {
-        return Ok(());
+        return Ok(None);
     }
-    write_status(node, status, ctx).await
+    let pause = ctx.told.pause(&node.uid().unwrap_or_default(), &node.status);
+    if !pause.is_zero() {
+        return Ok(Some(pause));
+    }
+    write_status(node, status, ctx).await?;
+    Ok(None)
 }
 
 /// Times are written in whole seconds: what differs by less is the same.

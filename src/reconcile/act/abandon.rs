@@ -60,7 +60,8 @@ fn record(cloud: &str, node: &TestNode, look: &Look, view: &CloudView) -> Abando
         let all: BTreeSet<String> = seen.into_iter().cloned().chain(hints).collect();
         all.into_iter().take(most).collect()
     };
-    let dns = memory.dns.as_ref().filter(|_| look.seen.name.cloud.as_deref().is_none_or(|of| of == cloud));
+    let set = memory.dns.as_ref().filter(|dns| !dns.addresses.is_empty());
+    let dns = set.filter(|_| look.seen.name.cloud.as_deref().is_none_or(|of| of == cloud));
     let now = look.seen.now;
     Abandoned {
         node: path(node),

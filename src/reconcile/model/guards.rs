@@ -29,7 +29,7 @@ const GUARDS: &[(&str, Belief)] = &[
         }
     }),
     ("volumes are freed only when no server can come", |seen| {
-        if seen.memory.open().is_none() {
+        if seen.deleting || seen.memory.open().is_none() {
             each_view(seen, |view| view.settled.server = true);
         }
     }),
@@ -56,6 +56,7 @@ const GUARDS: &[(&str, Belief)] = &[
     }),
     ("a finalizer comes before the first create", |seen| {
         seen.held.extend(seen.offers.iter().map(|offer| offer.cloud.clone()));
+        seen.held.extend(seen.clouds.keys().cloned());
     }),
     ("the name of another is not ours", |seen| seen.name.holder = None),
     ("of a name only what says ours is changed", |seen| {

@@ -150,6 +150,14 @@ impl Laws {
         self.check(!object.deleting || open, "never creates for a node that goes");
     }
 
+    /// Under which name something may be recorded.
+    pub fn claims(&mut self, change: &Change, object: &Object, held_by_another: bool) {
+        let dns = object.status.as_ref().and_then(|status| status.dns.as_ref());
+        let ours = dns.is_some_and(|dns| !dns.addresses.is_empty());
+        let takes = matches!(change, Change::RecordAddress { .. }) && held_by_another && !ours;
+        self.check(!takes, "the name of another is not taken");
+    }
+
     /// What may be set under the name.
     pub fn sets_name(&mut self, address: IpAddr, held: bool, object: &Object) {
         let dns = object.status.as_ref().and_then(|status| status.dns.as_ref());

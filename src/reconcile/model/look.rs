@@ -180,7 +180,7 @@ impl World {
         let withdrawn = parked || process.found.as_ref().is_some_and(|(_, found)| found.iter().any(foreign));
         let addresses = own.iter().map(ToString::to_string).collect();
         let lost = !withdrawn && !own.is_empty() && self.now >= self.held_until;
-        lost.then(|| DnsFacts { name: FQDN.into(), addresses, verified_at: None })
+        lost.then(|| DnsFacts { name: FQDN.into(), addresses, ..DnsFacts::default() })
     }
 
     fn name(&self, seen: &Observed) -> NameView {

@@ -123,6 +123,7 @@ impl World {
     /// A write of the object: done, refused for a conflict, done without a reply, or the last that the process did.
     fn write(&mut self, change: &Change, desired: &Desired, seen: &Observed) {
         let (generation, was, lives) = (self.object.generation, self.object.status.clone(), self.lives);
+        self.laws.claims(change, &self.object, self.now < self.held_until);
         self.pass(self.now + SECOND / 20, Roused::Never);
         let luck = self.luck();
         if self.lives != lives {

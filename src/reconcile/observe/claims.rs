@@ -32,13 +32,19 @@ pub fn claim(node: &TestNode, memory: &Memory, view: Option<&CloudView>) -> Opti
     let attempt = memory.current().or_else(|| memory.to_end())?;
     let resolved = attempt.resolved.as_ref();
     let goes = node.metadata.deletion_timestamp.is_some();
+    // A name that was withdrawn is free, but for a machine that will have it.
+    let stays = !goes && !is_failed(attempt);
     Some(Claim {
         node: path(node),
         cloud: attempt.cloud.clone(),
         need: resolved.map(Amounts::of_machine).unwrap_or_default(),
         made: resolved.zip(view).map(|(resolved, view)| made(resolved, view)).unwrap_or_default(),
         stage: if goes { Stage::Ending } else { stage(attempt) },
-        fqdn: memory.dns.as_ref().map(|dns| dns.name.clone()),
+        fqdn: memory
+            .dns
+            .as_ref()
+            .filter(|dns| stays || !dns.addresses.is_empty())
+            .map(|dns| dns.name.clone()),
         rank: rank(node, memory),
     })
 }

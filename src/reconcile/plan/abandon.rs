@@ -49,7 +49,8 @@ mod tests {
     fn seen(abandon: Option<Abandon>) -> Observed {
         let away = Standing::Away(Problem { reason: "AuthenticationFailed", message: "no".into() });
         let view = CloudView { abandon, ..CloudView::empty(away) };
-        let dns = DnsFacts { name: "n.test".into(), addresses: vec!["10.77.0.10".into()], verified_at: None };
+        let dns =
+            DnsFacts { name: "n.test".into(), addresses: vec!["10.77.0.10".into()], ..DnsFacts::default() };
         Observed {
             now: jiff::Timestamp::UNIX_EPOCH,
             deleting: true,

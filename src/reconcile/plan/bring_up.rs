@@ -199,6 +199,10 @@ fn failure(desired: &Desired, seen: &Observed, open: &Open<'_>) -> Option<(Outco
             "a volume of the server is gone; somebody or something deleted it".into(),
         );
     }
+    let wanted = open.attempt.resolved.as_ref().map_or(0, |resolved| resolved.networks.len());
+    if open.server.is_some() && open.ports.len() < wanted {
+        return failed("PortLost", "a port of the server is gone; somebody or something deleted it".into());
+    }
     let active = open.server.is_some_and(|server| server.state == ServerState::Active);
     let loose = open.volumes.iter().find(|volume| volume.state == VolumeState::Available);
     if let (true, true, Some(volume)) = (active, open.view.fresh.volume, loose) {

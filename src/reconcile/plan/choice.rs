@@ -228,10 +228,12 @@ pub fn remembered(attempts: &[Attempt], opened: &Attempt) -> Vec<Attempt> {
     attempts.iter().filter(counts).cloned().chain([opened.clone()]).collect()
 }
 
-/// What is claimed and recorded of the name when an attempt is opened.
+/// What is claimed and recorded of the name when an attempt is opened, after what was before.
 #[must_use]
-pub fn claimed(fqdn: Option<&String>) -> Option<DnsFacts> {
-    fqdn.map(|name| DnsFacts { name: name.clone(), ..DnsFacts::default() })
+pub fn claimed(fqdn: Option<&String>, before: Option<&DnsFacts>) -> Option<DnsFacts> {
+    let name = fqdn?.clone();
+    let withdrawn = before.filter(|before| before.name == name).map(|before| before.withdrawn.clone());
+    Some(DnsFacts { name, withdrawn: withdrawn.unwrap_or_default(), ..DnsFacts::default() })
 }
 
 fn exhausted(seen: &Observed) -> Waiting {

@@ -47,13 +47,17 @@ pub(super) fn may_point_at(seen: &Observed, port: &Port) -> bool {
 }
 
 fn recorded(dns: &DnsFacts) -> BTreeSet<IpAddr> {
-    dns.addresses.iter().filter_map(|address| address.parse().ok()).collect()
+    parsed(&dns.addresses)
+}
+
+fn parsed(addresses: &[String]) -> BTreeSet<IpAddr> {
+    addresses.iter().filter_map(|address| address.parse().ok()).collect()
 }
 
 /// What the authority says is ours to change: nothing, parked, or addresses we recorded.
 fn is_ours(found: &BTreeSet<IpAddr>, dns: &DnsFacts, name: &NameView) -> bool {
-    let own = recorded(dns);
-    let is_own = |address| own.contains(address) || name.own.contains(address);
+    let (own, withdrawn) = (recorded(dns), parsed(&dns.withdrawn));
+    let is_own = |address| own.contains(address) || withdrawn.contains(address) || name.own.contains(address);
     found.iter().all(|address| is_own(address) || Some(*address) == name.park)
 }
 
@@ -138,8 +142,11 @@ pub(super) fn dns_trouble(seen: &Observed) -> Option<&crate::reconcile::state::T
 pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
     let (dns, name) = (seen.memory.dns.as_ref()?, &seen.name);
     let own = recorded(dns);
+    if own.is_empty() {
+        return withdraw_again(seen, dns, name);
+    }
     // A name that another node holds is not ours to write.
-    if own.is_empty() || name.holder.is_some() {
+    if name.holder.is_some() {
         return Some(Step::Do(Change::ForgetName));
     }
     let parked = |found: &BTreeSet<IpAddr>| found.iter().all(|address| Some(*address) == name.park);
@@ -167,6 +174,24 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
     if given_up { ready_to_send(step, seen) } else { Some(step) }
 }
 
+/// Before the object goes its name is looked at once more: what was withdrawn may have been set again since, by a
+/// request sent long ago or by another operator that knew no better.
+fn withdraw_again(seen: &Observed, dns: &DnsFacts, name: &NameView) -> Option<Step> {
+    let withdrawn = parsed(&dns.withdrawn);
+    if !seen.deleting || !name.verifiable || withdrawn.is_empty() || name.holder.is_some() {
+        return None;
+    }
+    let park = name.park?;
+    let step = match &name.found {
+        None => Step::Ask(Question::Name { fqdn: dns.name.clone() }),
+        Some(found) if is_ours(found, dns, name) && found.iter().any(|address| *address != park) => {
+            set(name, park, None).map(|_| Step::Do(Change::ParkName { address: park }))?
+        }
+        Some(_) => return None,
+    };
+    ready_to_send(step, seen)
+}
+
 /// An address of ours that is still held by a port.
 fn held(seen: &Observed, own: &BTreeSet<IpAddr>) -> Option<IpAddr> {
     let ports = seen.clouds.values().flat_map(|view| &view.ports);
@@ -175,7 +200,7 @@ fn held(seen: &Observed, own: &BTreeSet<IpAddr>) -> Option<IpAddr> {
 
 /// No port goes, and no address with it, while the name may still point there.
 pub(super) fn await_withdrawal(seen: &Observed, cloud: &str) -> Option<Step> {
-    let dns = seen.memory.dns.as_ref()?;
+    let dns = seen.memory.dns.as_ref().filter(|dns| !dns.addresses.is_empty())?;
     let trouble = dns_trouble(seen);
     let said =
         trouble.map_or_else(|| "its cloud's DNS cannot be asked".into(), |trouble| trouble.message.clone());

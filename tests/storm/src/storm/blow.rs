@@ -231,6 +231,7 @@ impl World {
             Undo::Quota(which) => self.cloud(which).change(|settings| settings.quotas = Quotas::default()),
             Undo::Password(which) => {
                 self.cloud(which).change(|settings| settings.password = "lab-password".into());
+                self.undo(&Undo::Secret(which));
             }
             Undo::Project(which) => {
                 let cloud = self.cloud(which);

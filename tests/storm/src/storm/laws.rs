@@ -113,9 +113,10 @@ impl Laws {
         }
     }
 
-    /// The name goes before its address is free.
+    /// The name goes before its address is free. nsupdate-web sets what it is told last, so two operators at once may
+    /// undo each other's names; at the end of all, theirs too must be gone.
     fn names(&mut self, lab: &Lab, clouds: &[DevCloud]) {
-        if self.late_names {
+        if self.late_names || self.two_operators {
             return;
         }
         let held: BTreeSet<IpAddr> = clouds

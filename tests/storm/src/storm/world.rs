@@ -167,7 +167,7 @@ impl World {
         let limit = Instant::now() + REST_WITHIN;
         loop {
             self.beats(GLANCE).await;
-            let late = self.late();
+            let late = self.late(Life::is_there);
             if late.is_empty() {
                 break;
             }
@@ -180,20 +180,20 @@ impl World {
         }
         // And stays so.
         self.beats(STILL).await;
-        for what in self.late() {
+        for what in self.late(Life::is_alive) {
             self.laws.breach(Law::Stuck, format!("did not stay at rest: {what}"));
         }
     }
 
-    /// Who is not where it should be, and why.
-    fn late(&self) -> Vec<String> {
+    /// Which of these is not where it should be, and why.
+    fn late(&self, of: impl Fn(&Life) -> bool) -> Vec<String> {
         let clouds = self.clouds();
         let late = |life: &Life| {
             let whole = || life.is_alive() && !life.harmed && self.lab.is_ready(&life.name);
             unsettled(&self.lab, life)
                 .or_else(|| whole().then(|| Laws::lacks(&self.lab, &clouds, life)).flatten())
         };
-        self.lives.iter().filter_map(late).collect()
+        self.lives.iter().filter(|life| of(life)).filter_map(late).collect()
     }
 
     /// Beats for a while.
