@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::surplus::{kept_ports, kept_server};
 use super::{Change, Question, Step, Waiting};
 use crate::api::testnode_status::DnsFacts;
+use crate::inventory::ledger::SETTLING;
 use crate::reconcile::state::{Desired, Kind, NameView, Observed, Port};
 
 /// An authority may be this far behind a request that was answered.
@@ -151,22 +152,27 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
     }
     let parked = |found: &BTreeSet<IpAddr>| found.iter().all(|address| Some(*address) == name.park);
     // A request whose reply was lost may be applied after a look that did not show it, but not after a later request
-    // that was answered. `no-change` answers nothing.
-    let sent = name.sent.as_ref().filter(|sent| Some(sent.address) == name.park && !sent.unchanged);
+    // that was answered. `no-change` answers nothing, but then time does.
+    let sent = name.sent.as_ref().filter(|sent| Some(sent.address) == name.park);
+    let sent = sent.filter(|sent| !sent.unchanged || sent.age >= SETTLING);
     let step = match (&name.found, name.verifiable, name.park) {
         (None, true, _) => Step::Ask(Question::Name { fqdn: dns.name.clone() }),
         (Some(found), true, _) if !is_ours(found, dns, name) => Step::Do(Change::ForgetName),
         (found, _, Some(_)) if sent.is_some() && found.as_ref().is_none_or(parked) => {
             Step::Do(Change::ForgetName)
         }
-        (_, _, Some(park)) => match set(name, park, held(seen, &own)) {
-            Some(Change::SetName { address }) if address == park => Step::Do(Change::ParkName { address }),
-            Some(change) => Step::Do(change),
-            None => Step::Wait(Waiting {
-                until: seen.now.checked_add(LAG).ok(),
-                ..Waiting::new("WithdrawingName", format!("waiting for {} to be parked", dns.name))
-            }),
-        },
+        (found, _, Some(park)) => {
+            match set(name, park, held(seen, &own).or_else(|| shown(found.as_ref(), park))) {
+                Some(Change::SetName { address }) if address == park => {
+                    Step::Do(Change::ParkName { address })
+                }
+                Some(change) => Step::Do(change),
+                None => Step::Wait(Waiting {
+                    until: seen.now.checked_add(LAG).ok(),
+                    ..Waiting::new("WithdrawingName", format!("waiting for {} to be parked", dns.name))
+                }),
+            }
+        }
         (_, _, None) => return None,
     };
     // If DNS is away, server and volumes go without it; ports stay, holding the address (see `await_withdrawal`).
@@ -196,6 +202,11 @@ fn withdraw_again(seen: &Observed, dns: &DnsFacts, name: &NameView) -> Option<St
 fn held(seen: &Observed, own: &BTreeSet<IpAddr>) -> Option<IpAddr> {
     let ports = seen.clouds.values().flat_map(|view| &view.ports);
     ports.filter_map(|port| port.address).find(|address| own.contains(address))
+}
+
+/// What the name says now: to say it again is no worse.
+fn shown(found: Option<&BTreeSet<IpAddr>>, park: IpAddr) -> Option<IpAddr> {
+    found?.iter().copied().find(|address| *address != park)
 }
 
 /// No port goes, and no address with it, while the name may still point there.

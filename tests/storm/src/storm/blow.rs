@@ -145,6 +145,7 @@ impl World {
             self.lives.iter().filter(|life| life.is_there()).map(|life| life.name.clone()).collect();
         if !there.is_empty() {
             let name = self.chance.pick(&there).clone();
+            self.lives.iter_mut().filter(|life| life.name == name).for_each(|life| life.wiped = true);
             let client = crate::lab::operator::client(&self.lab.cluster, None);
             tokio::spawn(crate::lab::wipe_status(client, name));
         }
@@ -204,6 +205,7 @@ impl World {
         let (uid, server) = self.chance.pick(&active).clone();
         let Some(life) = self.lives.iter_mut().find(|life| life.uid == uid) else { return };
         life.harmed = true;
+        life.portless |= gust == Gust::PortTaken;
         // An address that is taken away is no leak of ours.
         self.laws.late_names |= gust == Gust::PortTaken;
         let either = self.chance.percent(50);

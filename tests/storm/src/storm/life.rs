@@ -26,6 +26,10 @@ pub struct Life {
     pub uid: String,
     /// Somebody did something to what it has.
     pub harmed: bool,
+    /// Somebody wiped its status.
+    pub wiped: bool,
+    /// Somebody took its port.
+    pub portless: bool,
     /// The server that it was first Ready with.
     pub kept: Option<String>,
 }
@@ -64,13 +68,31 @@ impl Life {
         // A name is used again once it is free.
         let name = format!("smithi{:03}", if chance.percent(25) { number / 2 } else { number });
         let (uid, kept) = (String::new(), None);
-        Self { name, spec, volumes, born: now + born, dies, stage: Stage::Unborn, uid, harmed: false, kept }
+        Self {
+            name,
+            spec,
+            volumes,
+            born: now + born,
+            dies,
+            stage: Stage::Unborn,
+            uid,
+            harmed: false,
+            wiped: false,
+            portless: false,
+            kept,
+        }
     }
 
     /// It is made, and not deleted.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.stage == Stage::Alive
+    }
+
+    /// Neither status nor port tells any more what was set under its name.
+    #[must_use]
+    pub fn has_lost_its_name(&self) -> bool {
+        self.wiped && self.portless
     }
 
     /// It is there.

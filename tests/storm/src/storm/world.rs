@@ -233,7 +233,7 @@ impl World {
         }
         self.beats(STILL).await;
         let clouds = self.clouds();
-        self.laws.nothing_left(&self.lab, &clouds, &self.strangers);
+        self.laws.nothing_left(&self.lab, &clouds, &self.strangers, &self.lives);
         self.laws.strangers_are_untouched(&clouds, &self.strangers, &self.made);
     }
 
