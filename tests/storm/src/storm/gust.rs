@@ -171,16 +171,16 @@ const MENU: &[Gust] = &[
     Gust::PortTaken,
 ];
 
-/// The sorts of one world. Some together, and often, find more than all of them seldom.
+/// The sorts of one world; in some, lists leave something out even in fair weather. Some together, and often, find more than all of them seldom.
 #[must_use]
-pub fn weather(chance: &mut Chance) -> Vec<Gust> {
+pub fn weather(chance: &mut Chance, lists_leave_out: bool) -> Vec<Gust> {
     let share = *chance.pick(&[8, 20, 20, 40, 100]);
     let mut sorts: Vec<Gust> = MENU.iter().copied().filter(|_| chance.percent(share)).collect();
     if sorts.is_empty() {
         sorts.push(*chance.pick(MENU));
     }
     // Who lies both in a list and by id cannot be told from one who says the truth.
-    if sorts.contains(&Gust::Omitted) {
+    if lists_leave_out || sorts.contains(&Gust::Omitted) {
         sorts.retain(|sort| *sort != Gust::NotFound);
     }
     sorts

@@ -72,6 +72,9 @@ impl Laws {
         }
         if (clouds_at, cluster_at) != self.seen {
             self.count_twins(&lab.cluster.uid(), clouds);
+            // A twin takes port and volumes along when it goes.
+            let doubled = |life: &&mut Life| self.twins.contains_key(&life.uid);
+            lives.iter_mut().filter(doubled).for_each(|life| life.harmed = true);
             self.names(lab, clouds);
             self.kept(clouds, lives);
         }

@@ -178,9 +178,9 @@ impl World {
                 return;
             }
         }
-        // And stays so.
+        // And stays so; but what was harmed may be tried again.
         self.beats(STILL).await;
-        for what in self.late(Life::is_alive) {
+        for what in self.late(|life| life.is_alive() && !life.harmed) {
             self.laws.breach(Law::Stuck, format!("did not stay at rest: {what}"));
         }
     }

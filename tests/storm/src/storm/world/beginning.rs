@@ -62,7 +62,9 @@ impl World {
         }
         let storm = chance.seconds(60, 420);
         let lives = (0..4 + chance.index(8)).map(|number| Life::draw(number, storm, &mut chance)).collect();
-        let weather = without.map_or_else(|| weather(&mut chance), against);
+        // Nova lists no server that was deleted softly, and it is there.
+        let soft = lab.cloud.settings().soft_delete || far.settings().soft_delete;
+        let weather = without.map_or_else(|| weather(&mut chance, soft), against);
         let mut world = Self {
             lab,
             seed,
