@@ -46,7 +46,8 @@ pub async fn reconcile(cloud: Arc<Cloud>, ctx: Arc<Context>) -> Result<Action, k
     if !going && !cloud.finalizers().iter().any(|guard| guard == CLOUD_GUARD) {
         let guards = cloud.finalizers().iter().cloned().chain([CLOUD_GUARD.to_owned()]).collect();
         set_finalizers(&clouds, &*cloud, guards).await?;
-        return Ok(Action::requeue(Duration::ZERO));
+        // The watch tells sooner; where somebody takes the guard away again, this is not a race.
+        return Ok(Action::requeue(Duration::from_secs(1)));
     }
     let secrets = Api::<Secret>::namespaced(ctx.client.clone(), &ctx.namespace);
     if going && !is_needed(&name, &ctx).await? {

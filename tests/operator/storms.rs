@@ -26,8 +26,9 @@ fn the_same_seed_is_the_same_world() {
 fn no_guard_of_a_write_can_be_left_out() {
     let mut survivors = Vec::new();
     for guard in Guard::ALL {
+        // From here on each is found within a few worlds.
         let dead =
-            (1..100).find_map(|seed| Some(live_without(Some(guard), seed)).filter(|all| !all.is_sound()));
+            (14..100).find_map(|seed| Some(live_without(Some(guard), seed)).filter(|all| !all.is_sound()));
         println!("{guard:?}: {:?}", dead.as_ref().map(|all| (all.to_string(), all.broken.first())));
         survivors.extend(dead.is_none().then_some(guard));
     }
