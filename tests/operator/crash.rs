@@ -2,32 +2,69 @@
 
 use std::time::Duration;
 
-use devcloud::ServerFate;
-use serde_json::Value;
+use devcloud::{DevCloud, ServerFate, Settings};
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::harness::{Closing, Lab, Reached, quick, two_volumes};
+use crate::harness::{Closing, Lab, Reached, machine_type, quick, two_volumes};
 
 /// What a life is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Life {
     UpAndDown,
+    /// The first server goes to ERROR.
     FailedLaunch,
+    /// The same in a first cloud; there is a second.
+    Fallback,
+    /// The same, and what failed is kept to be looked at.
+    Held,
+}
+
+/// A lab with two clouds, and a machine type that prefers the one that is far.
+async fn two_clouds() -> (Lab, DevCloud) {
+    let mut lab = Lab::idle(quick());
+    let far = DevCloud::new(Settings { seed: 1, ..quick() });
+    lab.add_cloud("far", far.clone());
+    let mut types = machine_type(&["lab", "far"]);
+    types["clouds"][0]["weight"] = 10.into();
+    lab.apply(json!({
+        "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": "lab"}, "spec": types,
+    }));
+    lab.start();
+    for cloud in ["lab", "far"] {
+        let ready = |lab: &Lab| lab.condition("clouds", "", cloud, "Ready").0 == "True";
+        lab.until("the clouds are Ready", 30, ready).await;
+    }
+    (lab, far)
 }
 
 /// Lives a life and says how many requests the first operator made; it is killed at `closing`.
 async fn live(life: Life, closing: Option<Closing>) -> usize {
-    let mut lab = Lab::new(quick()).await;
+    let (mut lab, first) = if life == Life::Fallback {
+        two_clouds().await
+    } else {
+        let lab = Lab::new(quick()).await;
+        let first = lab.cloud.clone();
+        (lab, first)
+    };
     let before = lab.operator().gate.passed();
     if let Some(closing) = closing {
         lab.operator().gate.close_at(Closing { at: before + closing.at, ..closing });
     }
-    if let Life::FailedLaunch = life {
+    if life != Life::UpAndDown {
         let fault = Some("No valid host was found.".into());
-        lab.cloud.next_server(ServerFate { fault, ..ServerFate::default() });
+        first.next_server(ServerFate { fault, ..ServerFate::default() });
     }
-    lab.node("smithi001", two_volumes());
-    up(&mut lab, closing).await;
+    let mut spec = two_volumes();
+    if life == Life::Held {
+        spec["onFailure"] = "Hold".into();
+    }
+    lab.node("smithi001", spec);
+    if life == Life::Held {
+        held(&mut lab, closing).await;
+    } else {
+        up(&mut lab, closing).await;
+    }
     lab.delete("smithi001");
     down(&mut lab, closing).await;
     let passed = lab.operator().gate.passed() - before;
@@ -41,9 +78,17 @@ async fn live(life: Life, closing: Option<Closing>) -> usize {
 async fn up(lab: &mut Lab, closing: Option<Closing>) {
     let what = format!("Ready, killed at {closing:?}");
     lab.in_the_end(&what, 400, |lab| lab.is_ready("smithi001")).await;
-    let servers = lab.cloud.servers();
+    let servers: Vec<_> = lab.wires.clouds().into_values().flat_map(|cloud| cloud.servers()).collect();
     assert_eq!(servers.len(), 1, "{closing:?}\n{}", lab.story());
     assert_eq!(Value::from(&*servers[0].id), lab.the("smithi001")["status"]["server"]["id"], "{closing:?}");
+}
+
+/// The launch that failed is kept, whole.
+async fn held(lab: &mut Lab, closing: Option<Closing>) {
+    let what = format!("held, killed at {closing:?}");
+    lab.in_the_end(&what, 400, |lab| lab.says("smithi001", "Stalled").1 == "HeldAfterFailure").await;
+    assert_eq!(lab.cloud.servers().len(), 1, "{closing:?}\n{}", lab.story());
+    assert_eq!(lab.cloud.volumes().len(), 2, "{closing:?}\n{}", lab.story());
 }
 
 async fn down(lab: &mut Lab, closing: Option<Closing>) {
@@ -72,4 +117,14 @@ async fn killed_at_any_request_of_a_life_it_leaves_one_server_and_then_nothing()
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_request_of_a_failed_launch_it_leaves_one_server_and_then_nothing() {
     at_every_request(Life::FailedLaunch).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_at_any_request_of_a_way_to_a_second_cloud_it_leaves_one_server_and_then_nothing() {
+    at_every_request(Life::Fallback).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_at_any_request_around_a_launch_that_is_held_it_keeps_that_and_then_leaves_nothing() {
+    at_every_request(Life::Held).await;
 }

@@ -11,11 +11,12 @@ use std::time::Duration;
 use super::surplus::{kept_ports, kept_server};
 use super::{Change, Question, Step, Waiting};
 use crate::api::testnode_status::DnsFacts;
-use crate::inventory::ledger::SETTLING;
 use crate::reconcile::state::{Desired, Kind, NameView, Observed, Port};
 
 /// An authority may be this far behind a request that was answered.
 const LAG: Duration = Duration::from_secs(5);
+/// A request that was never answered takes effect no later than this.
+const SETTLING: Duration = Duration::from_secs(90);
 
 /// The address that the name should have: that of the first port of the current attempt that has one.
 #[must_use]
