@@ -111,6 +111,8 @@ pub struct Notes {
     pub step: Option<(&'static str, Instant)>,
     /// When that was last told.
     pub told: Option<Instant>,
+    /// Its last finalizer is removed: it is not ours to write any more, however late the watch tells.
+    pub over: bool,
 }
 
 /// What was read on a console.
@@ -137,6 +139,12 @@ impl Context {
     /// Alters the notes of a node.
     pub fn note<R>(&self, uid: &str, alter: impl FnOnce(&mut Notes) -> R) -> R {
         alter(self.notes().entry(uid.to_owned()).or_default())
+    }
+
+    /// Whether all of a node's finalizers of ours are removed for good.
+    #[must_use]
+    pub fn is_over(&self, node: &TestNode) -> bool {
+        self.notes().get(&node.uid().unwrap_or_default()).is_some_and(|notes| notes.over)
     }
 
     /// The newer of the watch's object and the one that our last write left.

@@ -50,6 +50,7 @@ pub(super) async fn write(
                     asked.and_then(|asked| Duration::try_from(look.seen.now.duration_since(asked.0)).ok());
                 ctx.metrics.phase_ended(Phase::Delete, took.unwrap_or_default());
                 ctx.forget(&uid);
+                ctx.note(&uid, |notes| notes.over = true);
             }
             Ok(())
         }
