@@ -30,6 +30,9 @@ use crate::told::Told;
 /// A name server is not asked again sooner after a failure.
 const DNS_PAUSE: Duration = Duration::from_secs(5);
 
+/// So late the watch brings the end of an object at most.
+const GONE_BY: Duration = Duration::from_mins(1);
+
 /// Everything a turn needs.
 pub struct Context {
     /// The API server.
@@ -111,8 +114,8 @@ pub struct Notes {
     pub step: Option<(&'static str, Instant)>,
     /// When that was last told.
     pub told: Option<Instant>,
-    /// Its last finalizer is removed: it is not ours to write any more, however late the watch tells.
-    pub over: bool,
+    /// When its last finalizer was removed.
+    pub over: Option<Instant>,
 }
 
 /// What was read on a console.
@@ -141,10 +144,12 @@ impl Context {
         alter(self.notes().entry(uid.to_owned()).or_default())
     }
 
-    /// Whether all of a node's finalizers of ours are removed for good.
+    /// How long a node whose last finalizer was removed is not looked at: the watch may still show it as it was. One
+    /// that is there after that was brought back.
     #[must_use]
-    pub fn is_over(&self, node: &TestNode) -> bool {
-        self.notes().get(&node.uid().unwrap_or_default()).is_some_and(|notes| notes.over)
+    pub fn over_for(&self, node: &TestNode) -> Option<Duration> {
+        let removed = self.notes().get(&node.uid().unwrap_or_default())?.over?;
+        (removed + GONE_BY).checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
     /// The newer of the watch's object and the one that our last write left.
