@@ -54,6 +54,9 @@ const WAITING: Duration = Duration::from_secs(15);
 /// If the API server could not be written; everything else that fails is the node's trouble, and reported.
 #[instrument(name = "reconcile", skip_all, fields(namespace = node.namespace(), node = node.name_any()))]
 pub async fn reconcile(node: Arc<TestNode>, ctx: Arc<Context>) -> Result<Action, Error> {
+    if let Some(rest) = ctx.over_for(&node) {
+        return Ok(Action::requeue(rest));
+    }
     let running = ctx.metrics.turn_begins();
     let node = ctx.newest(&node);
     let look = observe(&node, &ctx);

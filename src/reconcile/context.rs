@@ -30,6 +30,9 @@ use crate::told::Told;
 /// A name server is not asked again sooner after a failure.
 const DNS_PAUSE: Duration = Duration::from_secs(5);
 
+/// So late the watch brings the end of an object at most.
+const GONE_BY: Duration = Duration::from_mins(1);
+
 /// Everything a turn needs.
 pub struct Context {
     /// The API server.
@@ -111,6 +114,8 @@ pub struct Notes {
     pub step: Option<(&'static str, Instant)>,
     /// When that was last told.
     pub told: Option<Instant>,
+    /// When its last finalizer was removed.
+    pub over: Option<Instant>,
 }
 
 /// What was read on a console.
@@ -137,6 +142,14 @@ impl Context {
     /// Alters the notes of a node.
     pub fn note<R>(&self, uid: &str, alter: impl FnOnce(&mut Notes) -> R) -> R {
         alter(self.notes().entry(uid.to_owned()).or_default())
+    }
+
+    /// How long a node whose last finalizer was removed is not looked at: the watch may still show it as it was. One
+    /// that is there after that was brought back.
+    #[must_use]
+    pub fn over_for(&self, node: &TestNode) -> Option<Duration> {
+        let removed = self.notes().get(&node.uid().unwrap_or_default())?.over?;
+        (removed + GONE_BY).checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
     /// The newer of the watch's object and the one that our last write left.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use devcluster::{Fault, Verb};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -63,6 +64,25 @@ async fn each_of_forty_at_once_costs_at_most_10_calls() {
     println!("{:?}", lab.tally());
     assert!(calls <= 40 * 10, "{calls}");
     assert!(names.iter().all(|name| lab.kubernetes_writes(name) <= 12), "{:#?}", lab.writes(&names[7]));
+}
+
+/// The watch brings the end of an object late on a busy API server.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_after_the_last_finalizer_is_removed() {
+    let lab = Lab::new(quick()).await;
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 30).await;
+
+    lab.delete("smithi001");
+    sleep(Duration::from_millis(100)).await;
+    let watches = |call: &devcluster::Call| call.verb == Verb::Watch && call.resource == "testnodes";
+    lab.cluster.faults().inject(usize::MAX, watches, Fault::Delay(Duration::from_secs(20)));
+    lab.cluster.faults().drop_watches();
+    lab.gone("smithi001", 30).await;
+    sleep(Duration::from_secs(30)).await;
+
+    let codes: Vec<u16> = lab.writes("smithi001").iter().map(|written| written.code).collect();
+    assert!(codes.iter().all(|code| *code == 200), "{codes:?}");
 }
 
 fn generous() -> Value {

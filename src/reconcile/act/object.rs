@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use crate::api::testnode_status::Outcome as AttemptOutcome;
 use crate::api::{FINALIZER_PREFIX, TestNode, finalizer};
@@ -50,6 +51,7 @@ pub(super) async fn write(
                     asked.and_then(|asked| Duration::try_from(look.seen.now.duration_since(asked.0)).ok());
                 ctx.metrics.phase_ended(Phase::Delete, took.unwrap_or_default());
                 ctx.forget(&uid);
+                ctx.note(&uid, |notes| notes.over = Some(Instant::now()));
             }
             Ok(())
         }

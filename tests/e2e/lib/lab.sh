@@ -40,6 +40,13 @@ servers_of() { cloud_has "[.servers[] | select(.status != \"DELETED\" and .metad
 volumes_of() { cloud_has "[.volumes[] | select(.metadata[\"testnode-node\"] == \"$namespace/$1\")]"; }
 ports_of() { cloud_has "[.ports[] | select(.name | startswith(\"testnode-$(uid_of "$1")-\"))]"; }
 
+# holds_nothing NODE
+holds_nothing() {
+  equal 0 "$(servers_of "$1" | jq length)" servers
+  equal 0 "$(volumes_of "$1" | jq length)" volumes
+  equal 0 "$(ports_of "$1" | jq length)" ports
+}
+
 # address_of_name NAME: what the zone says, parked names included.
 address_of_name() {
   cloud_has ".records | (.[\"$1.$ZONE\"] // []) | join(\" \")"

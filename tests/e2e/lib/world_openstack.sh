@@ -48,6 +48,8 @@ quota() {
 restart_service() {
   start_service "$1"
   [[ -z $(port_of "$1") ]] || await_api "$1"
+  # A list of ports is 500 there, every time, until Neutron has been asked for something else: so reads its models late.
+  [[ $1 != neutron ]] || inside GET neutron/v2.0/networks >/dev/null
 }
 
 # nothing_else_left: by listing everything of everyone, marked or not.

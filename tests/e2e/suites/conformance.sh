@@ -40,6 +40,11 @@ answers() {
 
 said() { jq -er "$1" "$work/body"; }
 
+# heads NAME REGEX: what was asked last was answered with such a header.
+heads() {
+  matches "$(sed -n "s/^$1: *\([^\r]*\)\r*$/\1/Ip" "$work/headers")" "$2"
+}
+
 NOBODY=00000000-0000-4000-8000-000000000000
 
 test_a_login_names_its_token_project_and_services() {
@@ -50,6 +55,7 @@ test_a_login_names_its_token_project_and_services() {
   printf 'X-Auth-Token: nonsense\n' >"$work/token"
   ask GET compute /servers
   answers 401 '.error.code == 401'
+  heads www-authenticate '^Keystone uri='
 }
 
 test_what_is_not_there_is_told_in_each_services_own_shape() {
@@ -111,6 +117,36 @@ test_bad_creates_are_refused() {
   answers 400 '.badRequest.code == 400'
 }
 
+test_a_full_quota_is_refused_in_each_services_own_shape() {
+  local flavor image network
+  login
+  ask GET compute /flavors/detail && flavor=$(said '[.flavors[] | select(.name == "b2-7").id][0]')
+  ask GET image '/v2/images?name=Debian%2012' && image=$(said '.images[0].id')
+  ask GET network '/v2.0/networks?name=lab-net' && network=$(said '.networks[0].id')
+  quota nova '{"cores": 1}'
+  ask POST compute /servers \
+    "{\"server\": {\"name\": \"x\", \"flavorRef\": \"$flavor\", \"imageRef\": \"$image\", \"networks\": \"none\"}}"
+  answers 403 '.forbidden | .code == 403 and (.message | startswith("Quota exceeded for cores: Requested 2, but already used 0 of 1"))'
+  ask GET compute /limits
+  answers 200 '.limits.absolute | .maxTotalCores == 1 and .totalCoresUsed == 0'
+  quota nova '{"cores": 200}'
+  quota cinder '{"volumes": 0}'
+  ask POST volumev3 /volumes '{"volume": {"size": 1}}'
+  answers 413 '.overLimit | .code == 413 and (.message | startswith("VolumeLimitExceeded:"))'
+  heads retry-after '^0$'
+  quota cinder '{"volumes": 200, "gigabytes": 1}'
+  ask POST volumev3 /volumes '{"volume": {"size": 2}}'
+  answers 413 '.overLimit.message | startswith("VolumeSizeExceedsAvailableQuota:")'
+  quota cinder '{"gigabytes": 4000, "per_volume_gigabytes": 1}'
+  ask POST volumev3 /volumes '{"volume": {"size": 2}}'
+  answers 413 '.overLimit.message | startswith("VolumeSizeExceedsLimit:")'
+  quota cinder '{"per_volume_gigabytes": -1}'
+  quota neutron '{"port": 0}'
+  ask POST network /v2.0/ports "{\"port\": {\"network_id\": \"$network\"}}"
+  answers 409 '.NeutronError | .type == "OverQuota" and (.message | contains("port"))'
+  quota neutron '{"port": 200}'
+}
+
 test_a_server_with_its_volume_and_port_lives_and_dies() {
   local volume port server flavor image network mapping wanted
   login
@@ -138,6 +174,7 @@ test_a_server_with_its_volume_and_port_lives_and_dies() {
     \"block_device_mapping_v2\": $mapping}}"
   ask POST compute /servers "$wanted"
   answers 202 '.server | .id and .links and (has("name") or has("status") | not)'
+  heads location '/servers/'
   server=$(said .server.id)
   ask POST compute /servers "$wanted"
   answers 400 '.badRequest.message | contains("reserve") or contains("in-use") or contains("attach")'

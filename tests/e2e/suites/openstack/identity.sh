@@ -32,6 +32,46 @@ test_a_revoked_credential_is_told_and_a_new_one_heals() {
   at_cloud DELETE "credentials/$namespace-2" >/dev/null
 }
 
+# by_password PASSWORD: a Secret of the test's name, for a user of that name.
+by_password() {
+  credentials "$namespace" -e "s/username: .*/username: $namespace/" -e "s/password: .*/password: $1/" | apply
+}
+
+# new_user PASSWORD: of the test's name, with the rights of any tester. Prints its id.
+new_user() {
+  local user project role
+  user=$(inside POST keystone/v3/users "{\"user\": {\"name\": \"$namespace\", \"domain_id\": \"default\",
+    \"password\": \"$1\"}}" | jq -er .user.id)
+  project=$(inside GET 'keystone/v3/projects?name=lab' | jq -er '.projects[0].id')
+  role=$(inside GET 'keystone/v3/roles?name=member' | jq -er '.roles[0].id')
+  inside PUT "keystone/v3/projects/$project/users/$user/roles/$role" >/dev/null
+  printf '%s\n' "$user"
+}
+
+test_a_changed_password_is_told_with_its_secret_and_spares_the_nodes() {
+  local user server
+  user=$(new_user former)
+  by_password former
+  own_cloud
+  own_machine_type_on_own_cloud
+  MACHINE_TYPE=$namespace node steady "$OSD" | apply
+  wait_ready steady
+  server=$(the steady .status.server.id)
+  inside POST "keystone/v3/users/$user/password" \
+    '{"user": {"original_password": "former", "password": "latter"}}' >/dev/null
+  # Services believe a token for minutes that they know; a new operator has none.
+  stop_operator
+  start_operator
+  is_told 60 "cloud/$namespace" Ready False AuthenticationFailed "Secret $SYSTEM/$namespace"
+  note "the Cloud says: $(condition "cloud/$namespace" Ready)"
+  contains "$(condition testnode/steady Ready)" True
+  by_password latter
+  is_told 60 "cloud/$namespace" Ready True
+  equal "$server" "$(the steady .status.server.id)" 'the server of a node that had nothing to do with it'
+  kubectl delete testnode steady -n "$namespace" --timeout=60s >/dev/null
+  inside DELETE "keystone/v3/users/$user" >/dev/null
+}
+
 test_tokens_of_20_seconds_are_renewed_in_time() {
   credentials "$namespace" | apply
   own_cloud '.spec.openstack.cloudName = "lab-brief"'
@@ -80,6 +120,8 @@ test_of_two_replicas_the_other_goes_on_when_one_is_killed() {
   wait_ready heir 120
   note "Ready $((SECONDS - begun)) s after the leader was killed"
   equal 1 "$(servers_of heir | jq length)" servers
+  equal 2 "$(volumes_of heir | jq length)" volumes
+  equal 1 "$(ports_of heir | jq length)" ports
   # Asked to end, the second hands over at once.
   start_operator
   begun=$SECONDS

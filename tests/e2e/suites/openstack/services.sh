@@ -3,11 +3,14 @@
 
 OSD='volumes: [{name: osd, count: 2, sizeGiB: 1}]'
 
-# outlives SERVICE: one node comes up through its absence, another goes.
+# outlives SERVICE: one node comes up through its absence, another goes, and a third does not even notice.
 outlives() {
-  local service=$1 started=$SECONDS
+  local service=$1 started=$SECONDS settled
   node "leaver-$service" "$OSD" | apply
+  node "stayer-$service" "$OSD" | apply
   wait_ready "leaver-$service"
+  wait_ready "stayer-$service"
+  settled=$(machine_of "stayer-$service")
   stop_service "$service"
   node "comer-$service" "$OSD" | apply
   kubectl delete testnode "leaver-$service" -n "$namespace" --wait=false >/dev/null
@@ -19,7 +22,14 @@ outlives() {
   equal 1 "$(servers_of "comer-$service" | jq length)" "servers after $service was away"
   equal 2 "$(volumes_of "comer-$service" | jq length)" "volumes after $service was away"
   eventually 240 gone "testnode/leaver-$service"
+  equal "$settled" "$(machine_of "stayer-$service")" "the node that was Ready before $service was away"
   note "$service took $((SECONDS - started)) s"
+}
+
+# machine_of NODE: its server, and since when it is Ready.
+machine_of() {
+  kubectl get testnode "$1" -n "$namespace" -o json | jq -c '[.status.server.id, (.status.attempts | length),
+    (.status.conditions[] | select(.type == "Ready") | .status, .lastTransitionTime)]'
 }
 
 test_nodes_outlive_the_absence_of_keystone() { outlives keystone; }
