@@ -61,16 +61,16 @@ impl Handle {
     }
 }
 
-/// What reserves a volume for a server that does not exist.
+/// What reserves a volume for a server that does not exist, or was not taken from it when it went.
 ///
 /// # Errors
 /// If the cloud does not say.
 pub async fn loose_attachments(session: &Session, volume: &str) -> Result<Vec<AttachmentId>, Error> {
     let attachments = session.block_storage().attachments(&VolumeId(volume.to_owned())).await?;
     let mut loose = Vec::new();
-    for attachment in attachments.into_iter().filter(|attachment| attachment.status == "reserved") {
+    for attachment in attachments {
         let exists = match &attachment.instance {
-            None => false,
+            None => attachment.status != "reserved",
             Some(server) => match session.compute().server(server).await {
                 Ok(_) => true,
                 Err(error) if error.is_not_found() => false,

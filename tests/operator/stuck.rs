@@ -57,6 +57,16 @@ async fn a_volume_in_error_deleting_is_told_at_once_and_goes_once_it_is_reset() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn volumes_left_in_use_by_a_server_that_is_gone_are_freed_and_go() {
+    let fate = ServerFate { keeps_volumes: true, ..ServerFate::default() };
+    let lab = a_node_that_goes(|lab| lab.cloud.doom_server(&lab.cloud.servers()[0].id, fate.clone())).await;
+
+    lab.gone("smithi001", 60).await;
+
+    lab.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_volume_that_does_not_go_is_told_after_its_time_and_goes_once_it_is_reset() {
     let fate = VolumeFate { delete_sticks: true, ..VolumeFate::default() };
     let lab = a_node_that_goes(|lab| doom_volume(lab, fate)).await;

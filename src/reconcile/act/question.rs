@@ -110,7 +110,7 @@ pub(super) async fn presence(
     Ok(handle.confirm(session, kind, id, &owner).await?)
 }
 
-/// What reserves a volume whose server does not exist.
+/// What claims a volume for a server that does not exist.
 pub(super) async fn reservations(
     ctx: &Context,
     uid: &str,
@@ -120,7 +120,7 @@ pub(super) async fn reservations(
     let loose = loose_attachments(session, volume).await?;
     if loose.is_empty() {
         return Err(Error::Unready(format!(
-            "volume {volume} is reserved, and Cinder shows nothing that reserves it"
+            "volume {volume} is not free, and Cinder shows no server that is gone and had it"
         )));
     }
     ctx.note(uid, |notes| {

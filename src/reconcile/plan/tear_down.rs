@@ -2,7 +2,7 @@
 
 use super::{Change, Question, Step, TearDownRule, Waiting, abandon};
 use crate::reconcile::state::{
-    CloudView, Kind, Observed, Presence, Server, ServerState, Standing, VolumeState,
+    CloudView, Kind, Observed, Presence, Server, ServerState, Standing, Volume, VolumeState,
 };
 
 /// Tears down every cloud that holds the object. One that cannot be asked does not hold up the others.
@@ -124,8 +124,9 @@ fn fresh(view: &CloudView, cloud: &str, kind: Kind) -> Option<Step> {
     (!view.fresh.of(kind)).then(|| Step::Wait(Waiting::look("LookingAround", message, cloud, kind)))
 }
 
-/// A create that failed halfway leaves volumes reserved for a server that does not exist. Only once no server can
-/// appear any more may they be freed: freed under a POST in flight they would let a twin be made.
+/// A create that failed halfway leaves volumes reserved for a server that does not exist, and a server that went while
+/// Cinder was away leaves them in use. Only once no server can appear any more may they be freed: freed under a POST in
+/// flight they would let a twin be made.
 pub(super) fn free_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
     // They went along with their server; only what a fresh look still shows is ours to free and to delete.
@@ -135,10 +136,12 @@ pub(super) fn free_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
     let volume = view
         .volumes
         .iter()
-        .find(|volume| volume.state == VolumeState::Reserved && volume.presence != Presence::Missing)?;
+        .find(|volume| is_claimed(volume, view) && volume.presence != Presence::Missing)?;
     if !view.settled.server {
-        let message =
-            format!("volume {} is reserved; waiting until no server can appear any more", volume.key);
+        let message = format!(
+            "volume {} is {}; waiting until no server can appear any more",
+            volume.key, volume.status
+        );
         return Some(Step::Wait(Waiting::settling(message, cloud, Kind::Server)));
     }
     let (cloud, id) = (cloud.to_owned(), volume.id.clone());
@@ -146,6 +149,11 @@ pub(super) fn free_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
         Some(attachment) => Step::Do(Change::FreeVolume { cloud, id, attachment: attachment.clone() }),
         None => Step::Ask(Question::Reservations { cloud, id }),
     })
+}
+
+/// What a stranger's server has does not come free by asking: after its time an administrator is told.
+fn is_claimed(volume: &Volume, view: &CloudView) -> bool {
+    volume.state == VolumeState::Reserved || (volume.state == VolumeState::Attached && !view.overdue)
 }
 
 pub(super) fn delete_volumes(seen: &Observed, cloud: &str) -> Option<Step> {

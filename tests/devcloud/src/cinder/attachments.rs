@@ -51,8 +51,9 @@ pub(crate) fn show(world: &World, request: &Request<'_>, id: &str) -> Answer {
 /// Frees the volume. One in use by a server that lives is refused, as since CVE-2023-2088.
 pub(crate) fn delete(world: &mut World, request: &Request<'_>, id: &str) -> Answer {
     let attachment = own(world, request, id)?;
-    if attachment.status == "attached" {
-        let (volume, server) = (&attachment.volume, &attachment.server);
+    let (volume, server) = (&attachment.volume, &attachment.server);
+    let lives = world.servers.iter().any(|known| known.id == *server && known.deleted.is_none());
+    if attachment.status == "attached" && lives {
         return Err(error(
             409,
             &format!("Detach volume from instance {server} using the Compute API: volume {volume} is in use"),

@@ -93,7 +93,7 @@ impl World {
         server.task = None;
         server.deleted = Some(now);
         server.updated = now;
-        let volumes = server.volumes.clone();
+        let volumes = if server.fate.keeps_volumes { Vec::new() } else { server.volumes.clone() };
         for mapped in volumes {
             if let Some(attachment) = &mapped.attachment {
                 self.detach(attachment);

@@ -152,6 +152,8 @@ pub struct ServerFate {
     pub no_host_keys: bool,
     /// It stays in `deleting`.
     pub delete_sticks: bool,
+    /// Cinder was away when it went, and did not hear of it: its volumes stay in use, and are not deleted with it.
+    pub keeps_volumes: bool,
     /// Its deletion fails once, with this text.
     pub delete_fails: Option<String>,
 }

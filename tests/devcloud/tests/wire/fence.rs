@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use devcloud::{Effect, Fault, Service, VolumeFate};
+use devcloud::{Effect, Fault, ServerFate, Service, VolumeFate};
 use serde_json::json;
 
 use crate::client::{Client, mapping, pass};
@@ -140,4 +140,22 @@ async fn volumes_go_with_their_server_only_where_that_was_asked() {
     assert_eq!(client.volume_status(&going).await, "deleting");
     pass(0.5).await;
     assert_eq!(client.volume_status(&going).await, "gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_left_in_use_by_a_server_that_went_while_cinder_was_away_is_freed_by_hand() {
+    let client = Client::default().await;
+    let volume = client.volume("left").await;
+    let id = client.server(json!({"block_device_mapping_v2": mapping(&[&volume], true)})).await;
+    pass(2.0).await;
+    client.cloud.doom_server(&id, ServerFate { keeps_volumes: true, ..ServerFate::default() });
+    let claim = client.volumes(&format!("/attachments/{}", client.cloud.attachments()[0].id));
+    assert_eq!(client.delete(&claim).await.status, 409, "the server is there");
+
+    client.delete(&format!("/compute/v2.1/servers/{id}")).await;
+    pass(2.0).await;
+    assert_eq!(client.volume_status(&volume).await, "in-use");
+
+    assert_eq!(client.delete(&claim).await.status, 200);
+    assert_eq!(client.volume_status(&volume).await, "available");
 }
