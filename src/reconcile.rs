@@ -40,9 +40,9 @@ use status::Outcome;
 const AFTER_CONFLICT: Duration = Duration::from_millis(250);
 
 /// What takes less than this is not worth a write, nor an event.
-const SHORT: Duration = Duration::from_secs(2);
+const SHORT: Duration = Duration::from_secs(4);
 
-/// News of one and the same step is told this often at most.
+/// News of one and the same step is told this often at most, and ever more seldom the longer it lasts.
 const NEWS: Duration = Duration::from_secs(20);
 
 /// While a node waits, it looks at least this often, should nothing wake it.
@@ -221,7 +221,7 @@ fn told_later(outcome: &Outcome, node: &TestNode, uid: &str, ctx: &Context) -> O
                 now
             }
         };
-        let due = notes.told.map_or(since + SHORT, |told| told + NEWS);
+        let due = notes.told.map_or(since + SHORT, |told| told + NEWS.max(told - since));
         (due > now && !first).then(|| due - now)
     })
 }
