@@ -59,27 +59,35 @@ impl Handle {
         }
         Ok(())
     }
-}
 
-/// What reserves a volume for a server that does not exist, or was not taken from it when it went.
-///
-/// # Errors
-/// If the cloud does not say.
-pub async fn loose_attachments(session: &Session, volume: &str) -> Result<Vec<AttachmentId>, Error> {
-    let attachments = session.block_storage().attachments(&VolumeId(volume.to_owned())).await?;
-    let mut loose = Vec::new();
-    for attachment in attachments {
-        let exists = match &attachment.instance {
-            None => attachment.status != "reserved",
-            Some(server) => match session.compute().server(server).await {
-                Ok(_) => true,
-                Err(error) if error.is_not_found() => false,
-                Err(error) => return Err(error),
-            },
-        };
-        if !exists {
-            loose.push(attachment.id);
+    /// What reserves a volume for a server that does not exist, or was not taken from it when it went. A server that is
+    /// there after all is told to the inventory.
+    ///
+    /// # Errors
+    /// If the cloud does not say.
+    pub async fn loose_attachments(
+        &self,
+        session: &Session,
+        volume: &str,
+    ) -> Result<Vec<AttachmentId>, Error> {
+        let attachments = session.block_storage().attachments(&VolumeId(volume.to_owned())).await?;
+        let mut loose = Vec::new();
+        for attachment in attachments {
+            let exists = match &attachment.instance {
+                None => attachment.status != "reserved",
+                Some(server) => match session.compute().server(server).await {
+                    Ok(server) => {
+                        self.inventory.lock().servers.fold(server, Instant::now());
+                        true
+                    }
+                    Err(error) if error.is_not_found() => false,
+                    Err(error) => return Err(error),
+                },
+            };
+            if !exists {
+                loose.push(attachment.id);
+            }
         }
+        Ok(loose)
     }
-    Ok(loose)
 }

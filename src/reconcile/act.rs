@@ -74,8 +74,8 @@ pub async fn ask(question: &Question, node: &Arc<TestNode>, look: &Look, ctx: &C
             question::presence(*kind, id, &uid, look, &handle, &session).await
         }
         Question::Reservations { cloud, id } => {
-            let (_, session) = session(ctx, cloud)?;
-            question::reservations(ctx, &uid, id, &session).await
+            let (handle, session) = session(ctx, cloud)?;
+            question::reservations(ctx, &uid, id, &handle, &session).await
         }
         Question::Console { cloud, server } => {
             let (_, session) = session(ctx, cloud)?;

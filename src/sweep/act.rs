@@ -9,7 +9,6 @@ use tracing::{debug, info, warn};
 use super::decide::{Memory, Name, Scene, Step};
 use super::tell;
 use crate::api::Kind;
-use crate::clouds::ask::loose_attachments;
 use crate::clouds::{Dns, Handle};
 use crate::dns::lookup;
 use crate::dns::name::{Fqdn, Hostname};
@@ -86,7 +85,7 @@ async fn confirm(
 }
 
 async fn free(id: &str, scene: &Scene, cloud: &Handle, session: &Session) -> Result<(), Error> {
-    for attachment in loose_attachments(session, id).await? {
+    for attachment in cloud.loose_attachments(session, id).await? {
         session.block_storage().delete_attachment(&attachment).await?;
         info!(volume = id, attachment = attachment.0, "freed");
     }

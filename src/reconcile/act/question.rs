@@ -9,7 +9,6 @@ use tracing::warn;
 use crate::api::{Kind, TestNode};
 use crate::catalogue::List;
 use crate::clouds::Handle;
-use crate::clouds::ask::loose_attachments;
 use crate::error::Class;
 use crate::gate::{Quantity, Quota};
 use crate::guest::console::Console;
@@ -115,9 +114,10 @@ pub(super) async fn reservations(
     ctx: &Context,
     uid: &str,
     volume: &str,
+    handle: &Handle,
     session: &Session,
 ) -> Result<(), Error> {
-    let loose = loose_attachments(session, volume).await?;
+    let loose = handle.loose_attachments(session, volume).await?;
     if loose.is_empty() {
         return Err(Error::Unready(format!(
             "volume {volume} is not free, and Cinder shows no server that is gone and had it"

@@ -3,27 +3,27 @@
 
 OSD='volumes: [{name: osd, count: 2, sizeGiB: 1}]'
 
-# outlives SERVICE: one node comes up through its absence, another goes, and a third does not even notice.
+# outlives SERVICE...: one node comes up through their absence, another goes, and a third does not even notice.
 outlives() {
-  local service=$1 started=$SECONDS settled
-  node "leaver-$service" "$OSD" | apply
-  node "stayer-$service" "$OSD" | apply
-  wait_ready "leaver-$service"
-  wait_ready "stayer-$service"
-  settled=$(machine_of "stayer-$service")
-  stop_service "$service"
-  node "comer-$service" "$OSD" | apply
-  kubectl delete testnode "leaver-$service" -n "$namespace" --wait=false >/dev/null
+  local name=$1 service started=$SECONDS settled
+  node "leaver-$name" "$OSD" | apply
+  node "stayer-$name" "$OSD" | apply
+  wait_ready "leaver-$name"
+  wait_ready "stayer-$name"
+  settled=$(machine_of "stayer-$name")
+  for service in "$@"; do stop_service "$service"; done
+  node "comer-$name" "$OSD" | apply
+  kubectl delete testnode "leaver-$name" -n "$namespace" --wait=false >/dev/null
   # Long enough for every call of both to have failed.
   within 8 false || true
-  note "$service away: $(condition "testnode/comer-$service" Ready)"
-  restart_service "$service"
-  wait_ready "comer-$service" 240
-  equal 1 "$(servers_of "comer-$service" | jq length)" "servers after $service was away"
-  equal 2 "$(volumes_of "comer-$service" | jq length)" "volumes after $service was away"
-  eventually 240 gone "testnode/leaver-$service"
-  equal "$settled" "$(machine_of "stayer-$service")" "the node that was Ready before $service was away"
-  note "$service took $((SECONDS - started)) s"
+  note "$* away: $(condition "testnode/comer-$name" Ready)"
+  for service in "$@"; do restart_service "$service"; done
+  wait_ready "comer-$name" 240
+  equal 1 "$(servers_of "comer-$name" | jq length)" "servers after $* was away"
+  equal 2 "$(volumes_of "comer-$name" | jq length)" "volumes after $* was away"
+  eventually 240 gone "testnode/leaver-$name"
+  equal "$settled" "$(machine_of "stayer-$name")" "the node that was Ready before $* was away"
+  note "$* took $((SECONDS - started)) s"
 }
 
 # machine_of NODE: its server, and since when it is Ready.
@@ -33,16 +33,11 @@ machine_of() {
 }
 
 test_nodes_outlive_the_absence_of_keystone() { outlives keystone; }
-test_nodes_outlive_the_absence_of_glance() { outlives glance; }
 test_nodes_outlive_the_absence_of_neutron() { outlives neutron; }
-test_nodes_outlive_the_absence_of_placement() { outlives placement; }
-test_nodes_outlive_the_absence_of_the_api_of_nova() { outlives nova-api; }
-test_nodes_outlive_the_absence_of_the_conductor() { outlives nova-conductor; }
-test_nodes_outlive_the_absence_of_the_scheduler() { outlives nova-scheduler; }
-test_nodes_outlive_the_absence_of_the_compute_host() { outlives nova-compute; }
+test_nodes_outlive_the_absence_of_the_apis_around_nova() { outlives nova-api placement glance; }
+test_nodes_outlive_the_absence_of_novas_workers() { outlives nova-conductor nova-scheduler nova-compute; }
 test_nodes_outlive_the_absence_of_the_api_of_cinder() { outlives cinder-api; }
-test_nodes_outlive_the_absence_of_the_scheduler_of_cinder() { outlives cinder-scheduler; }
-test_nodes_outlive_the_absence_of_the_volume_backend() { outlives cinder-volume; }
+test_nodes_outlive_the_absence_of_cinders_workers() { outlives cinder-scheduler cinder-volume; }
 
 test_without_dns_a_node_waits_for_its_name() {
   stop bind
@@ -77,7 +72,7 @@ test_the_name_is_withdrawn_before_its_address_is_free() {
   equal 192.0.2.1 "$(address_of_name leaving)" 'where the name is parked'
 }
 
-has_no_server() { [[ $(servers_state | jq --arg name "$1" '[.servers[] | select(.name == $name)] | length') == 0 ]]; }
+has_no_server() { [[ $(servers_of "$1" | jq length) == 0 ]]; }
 
 # servers_state: what there is, DNS not asked.
 servers_state() { at_cloud GET state; }

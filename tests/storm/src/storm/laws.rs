@@ -217,9 +217,7 @@ impl Laws {
         }
         let park: IpAddr = PARK.parse().unwrap();
         for (name, addresses) in lab.cloud.records() {
-            let lost = lives
-                .iter()
-                .any(|life| life.has_lost_its_name() && name.split('.').next() == Some(life.name.as_str()));
+            let lost = name.split('.').next().is_some_and(|name| is_lost(name, lives));
             if !addresses.iter().eq([&park]) && !lost {
                 self.breach(Law::Leak, format!("{name} still says {addresses:?}"));
             }
@@ -295,8 +293,13 @@ fn follow(lab: &Lab, lives: &mut [Life]) {
     }
 }
 
+/// Nobody can know any more who set this name: neither status nor port of one who had it tells.
+fn is_lost(name: &str, lives: &[Life]) -> bool {
+    lives.iter().any(|life| life.name == name && life.wiped && life.portless)
+}
+
 /// Whether a life is where it should be when trouble is over, and if not, what it says.
-pub fn unsettled(lab: &Lab, life: &Life) -> Option<String> {
+pub fn unsettled(lab: &Lab, life: &Life, all: &[Life]) -> Option<String> {
     let node = lab.the(&life.name);
     let says = || format!("{} {}", life.name, node["status"]["conditions"]);
     match life.stage {
@@ -306,7 +309,8 @@ pub fn unsettled(lab: &Lab, life: &Life) -> Option<String> {
             let ready = condition(&node, "Ready").0 == "True";
             let stalled = condition(&node, "Stalled");
             let told = stalled.0 == "True" && (life.harmed || stalled.1 == "HeldAfterFailure");
-            (!ready && !told).then(says)
+            let taken = is_lost(&life.name, all) && condition(&node, "Ready").1 == "DNSConflict";
+            (!ready && !told && !taken).then(says)
         }
     }
 }

@@ -89,12 +89,6 @@ impl Life {
         self.stage == Stage::Alive
     }
 
-    /// Neither status nor port tells any more what was set under its name.
-    #[must_use]
-    pub fn has_lost_its_name(&self) -> bool {
-        self.wiped && self.portless
-    }
-
     /// It is there.
     #[must_use]
     pub fn is_there(&self) -> bool {

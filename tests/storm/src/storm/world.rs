@@ -190,7 +190,7 @@ impl World {
         let clouds = self.clouds();
         let late = |life: &Life| {
             let whole = || life.is_alive() && !life.harmed && self.lab.is_ready(&life.name);
-            unsettled(&self.lab, life)
+            unsettled(&self.lab, life, &self.lives)
                 .or_else(|| whole().then(|| Laws::lacks(&self.lab, &clouds, life)).flatten())
         };
         self.lives.iter().filter(|life| of(life)).filter_map(late).collect()
@@ -225,7 +225,7 @@ impl World {
         while self.lives.iter().any(Life::is_there) {
             self.beat().await;
             if limit <= Instant::now() {
-                for what in self.lives.iter().filter_map(|life| unsettled(&self.lab, life)) {
+                for what in self.lives.iter().filter_map(|life| unsettled(&self.lab, life, &self.lives)) {
                     self.laws.breach(Law::Stuck, format!("not gone: {what}"));
                 }
                 break;
