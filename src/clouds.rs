@@ -21,7 +21,7 @@ use crate::api::{Cloud, Kind, TestNode};
 use crate::catalogue::Catalogue;
 use crate::dns::lookup::Server;
 use crate::dns::nsupdate_web::NsupdateWeb;
-use crate::gate::Bounds;
+use crate::gate::{Bounds, Gate};
 use crate::inventory::ledger::Born;
 use crate::inventory::poller::{self, Pace};
 use crate::inventory::{Inventory, Wake};
@@ -157,12 +157,15 @@ impl Handle {
         })
     }
 
-    fn session_and_pace(&self) -> Option<(Session, Pace)> {
+    /// While a node waits for room, quotas are read, and the lists of what nobody waits for make way for that.
+    fn session_and_pace(&self, gate: &Gate) -> Option<(Session, Pace)> {
         let config = self.config();
         let (Login::In(_), Some(session), Some(spec)) = (&config.login, &config.session, &config.spec) else {
             return None;
         };
-        Some((session.clone(), pace(spec)))
+        let pace = pace(spec);
+        let idle = if gate.shortage(&self.name).is_some() { pace.idle * 2 } else { pace.idle };
+        Some((session.clone(), Pace { idle, ..pace }))
     }
 }
 
@@ -185,14 +188,15 @@ pub struct Clouds {
     known: RwLock<BTreeMap<String, Arc<Handle>>>,
     cluster_id: String,
     wake: Wake,
+    gate: Arc<Gate>,
     metrics: Metrics,
 }
 
 impl Clouds {
     /// None yet.
     #[must_use]
-    pub fn new(cluster_id: String, wake: Wake, metrics: Metrics) -> Self {
-        Self { known: RwLock::default(), cluster_id, wake, metrics }
+    pub fn new(cluster_id: String, wake: Wake, gate: Arc<Gate>, metrics: Metrics) -> Self {
+        Self { known: RwLock::default(), cluster_id, wake, gate, metrics }
     }
 
     /// The mark of everything that is ours.
@@ -246,7 +250,8 @@ impl Clouds {
         });
         let pollers = Kind::ALL.map(|kind| {
             let (watched, inventory) = (Arc::downgrade(&handle), handle.inventory.clone());
-            let session = move || watched.upgrade().and_then(|handle| handle.session_and_pace());
+            let gate = self.gate.clone();
+            let session = move || watched.upgrade().and_then(|handle| handle.session_and_pace(&gate));
             tokio::spawn(poller::poll(inventory, kind, name.to_owned(), session, self.metrics.clone()))
                 .abort_handle()
         });

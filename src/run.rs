@@ -255,11 +255,12 @@ async fn begin(
         let waker = waker.clone();
         Arc::new(move |uid| waker.wake(uid))
     };
+    let gate = Arc::<Gate>::default();
     let reporter = Reporter { controller: MANAGER.into(), instance: None };
     let ctx = Arc::new(Context {
         client: client.clone(),
-        clouds: Clouds::new(cluster_id, wake, metrics.clone()),
-        gate: Gate::default(),
+        clouds: Clouds::new(cluster_id, wake, gate.clone(), metrics.clone()),
+        gate,
         metrics,
         seams,
         recorder: Recorder::new(client.clone(), reporter),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::amounts::{Amounts, Quantity};
-use super::figures::FIGURES_LAST;
+use super::figures::{FIGURES_LAST, READ_AGAIN};
 use super::names::Age;
 use super::queue::{self, Bound, By, Turn, Wish};
 use super::{Bounds, Stage, State, count};
@@ -110,7 +110,7 @@ impl State {
         figures.is_none_or(|figures| figures.is_old(now, patience))
     }
 
-    /// There is too little. Of figures that say so one service's are read every [`FIGURES_LAST`], in turn if nodes wait
+    /// There is too little. Of figures that say so one service's are read every [`READ_AGAIN`], in turn if nodes wait
     /// for several.
     fn short(&mut self, cloud: &str, need: &Amounts, bounds: &[Bound], now: Instant) -> Room {
         let lasting = lasting(bounds);
@@ -119,9 +119,9 @@ impl State {
             let kind = first.of.kind();
             let short = &mut self.accounts.entry(cloud.to_owned()).or_default().short;
             short.insert(kind, now);
-            short.retain(|_, at| now < *at + FIGURES_LAST * 3 / 2);
+            short.retain(|_, at| now < *at + READ_AGAIN * 3 / 2);
             let services = u32::try_from(short.len()).unwrap_or(1);
-            if self.is_old(cloud, kind, now, FIGURES_LAST * services) {
+            if self.is_old(cloud, kind, now, READ_AGAIN * services) {
                 return Room::Unread(kind);
             }
         }

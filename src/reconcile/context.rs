@@ -40,7 +40,7 @@ pub struct Context {
     /// The clouds.
     pub clouds: Clouds,
     /// Who uses what.
-    pub gate: Gate,
+    pub gate: Arc<Gate>,
     /// Counters.
     pub metrics: Metrics,
     /// How the world is reached.

@@ -1,6 +1,6 @@
 //! What a node that goes says to the wish to abandon what it has in a cloud that is lost.
 
-use super::name::{dns_trouble, withdraw_name};
+use super::name::{dns_is_away, withdraw_name};
 use super::{Change, Step, Waiting};
 use crate::reconcile::state::{Abandon, CloudView, Observed};
 
@@ -22,8 +22,7 @@ pub(super) fn answer(seen: &Observed, cloud: &str, view: &CloudView) -> Option<S
 
 /// The name is withdrawn if DNS can be asked; if not, it is among what may be left.
 fn withdrawal(seen: &Observed, cloud: &str) -> Option<Step> {
-    let given_up = dns_trouble(seen).is_some_and(|trouble| trouble.failures >= 2);
-    if given_up { None } else { withdraw_name(seen, cloud) }
+    if dns_is_away(seen) { None } else { withdraw_name(seen, cloud) }
 }
 
 /// Why a wish is not honoured, behind what is waited for.

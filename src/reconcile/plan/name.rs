@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::surplus::{kept_ports, kept_server};
 use super::{Change, Question, Step, Waiting};
 use crate::api::testnode_status::DnsFacts;
-use crate::reconcile::state::{Desired, Kind, NameView, Observed, Port};
+use crate::reconcile::state::{Desired, Kind, NameView, Observed, Port, Trouble};
 
 /// An authority may be this far behind a request that was answered.
 const LAG: Duration = Duration::from_secs(5);
@@ -134,10 +134,20 @@ pub(super) fn await_name(_: &Desired, seen: &Observed) -> Option<Step> {
     Some(Step::Wait(waiting))
 }
 
-pub(super) fn dns_trouble(seen: &Observed) -> Option<&crate::reconcile::state::Trouble> {
+fn dns_troubles(seen: &Observed) -> impl Iterator<Item = &Trouble> {
     let is_dns =
         |key: &str| ["set name", "park name", "ask the authority"].iter().any(|start| key.starts_with(start));
-    seen.troubles.iter().find(|trouble| is_dns(&trouble.key))
+    seen.troubles.iter().filter(move |trouble| is_dns(&trouble.key))
+}
+
+/// What failed last.
+fn dns_trouble(seen: &Observed) -> Option<&Trouble> {
+    dns_troubles(seen).max_by_key(|trouble| trouble.retry_at)
+}
+
+/// Two tries failed, of whichever request: once to park the name and once to ask for it is twice.
+pub(super) fn dns_is_away(seen: &Observed) -> bool {
+    dns_troubles(seen).map(|trouble| trouble.failures).sum::<u32>() >= 2
 }
 
 /// The name goes before its address is free: first of all, in the normal case. Only what says ours is changed.
@@ -177,8 +187,7 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
         (_, _, None) => return None,
     };
     // If DNS is away, server and volumes go without it; ports stay, holding the address (see `await_withdrawal`).
-    let given_up = dns_trouble(seen).is_some_and(|trouble| trouble.failures >= 2);
-    if given_up { ready_to_send(step, seen) } else { Some(step) }
+    if dns_is_away(seen) { ready_to_send(step, seen) } else { Some(step) }
 }
 
 /// Before the object goes its name is looked at once more: what was withdrawn may have been set again since, by a

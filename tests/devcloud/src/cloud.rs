@@ -47,11 +47,11 @@ impl DevCloud {
         Router::new().fallback(move |request: Request| router::answer(cloud.clone(), request))
     }
 
-    /// One authoritative DNS answer to one message; empty if it was none.
+    /// The name server's answer to one message; none if it was no question, or the name server is away.
     #[must_use]
-    pub fn dns(&self, request: &[u8]) -> Vec<u8> {
+    pub fn dns(&self, request: &[u8]) -> Option<Vec<u8>> {
         self.with(|world| {
-            let reply = dns::answer(world, request).unwrap_or_default();
+            let reply = dns::answer(world, request);
             world.serial += 1;
             let serial = world.serial;
             world.log(Call {
@@ -61,7 +61,7 @@ impl DevCloud {
                 template: format!("QUERY {}", dns::kind(request)),
                 path: String::new(),
                 body: serde_json::Value::Null,
-                status: reply.get(3).map(|flags| u16::from(flags & 0xf)),
+                status: reply.as_ref().and_then(|reply| reply.get(3)).map(|flags| u16::from(flags & 0xf)),
                 at: Instant::now(),
             });
             reply

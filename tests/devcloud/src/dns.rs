@@ -7,10 +7,13 @@ use hickory_proto::{
     rr::{Name, RData, Record, RecordType, rdata::SOA},
 };
 
-use crate::world::World;
+use crate::{settings::Backend, world::World};
 
 /// Answers one question. The same bytes go over UDP and TCP.
 pub(crate) fn answer(world: &World, request: &[u8]) -> Option<Vec<u8>> {
+    if matches!(world.settings.nsupdate_backend, Backend::Down | Backend::Silent) {
+        return None;
+    }
     let question = Message::from_vec(request).ok()?;
     let mut reply = Message::response(question.metadata.id, question.metadata.op_code);
     reply.metadata.message_type = MessageType::Response;

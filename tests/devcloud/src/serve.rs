@@ -67,8 +67,7 @@ impl DevCloud {
         let mut buffer = vec![0; 4096];
         loop {
             let (length, from) = socket.recv_from(&mut buffer).await?;
-            let reply = self.dns(buffer.get(..length).unwrap_or_default());
-            if !reply.is_empty() {
+            if let Some(reply) = self.dns(buffer.get(..length).unwrap_or_default()) {
                 socket.send_to(&reply, from).await?;
             }
         }
@@ -91,7 +90,7 @@ impl DevCloud {
             let length = stream.read_u16().await?;
             let mut request = vec![0; usize::from(length)];
             stream.read_exact(&mut request).await?;
-            let reply = self.dns(&request);
+            let Some(reply) = self.dns(&request) else { return Ok(()) };
             let length = u16::try_from(reply.len()).map_err(io::Error::other)?;
             stream.write_u16(length).await?;
             stream.write_all(&reply).await?;

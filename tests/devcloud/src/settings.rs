@@ -23,7 +23,7 @@ pub struct Settings {
     pub allow_hosts: String,
     /// `user:password` that nsupdate-web's proxy asks for.
     pub nsupdate_auth: Option<String>,
-    /// What the name server behind nsupdate-web does.
+    /// What the name server does, which is behind nsupdate-web.
     pub nsupdate_backend: Backend,
     /// Every API call waits this long before it is looked at.
     #[serde(with = "seconds")]
@@ -107,16 +107,16 @@ pub struct Settings {
     pub security_groups: Vec<SecurityGroup>,
 }
 
-/// What the name server behind nsupdate-web does.
+/// What the name server does, which is behind nsupdate-web.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
     /// It takes updates.
     #[default]
     Up,
-    /// It is not there: 500 at once, nothing is changed.
+    /// It is not there: 500 at once, nothing is changed, no question is answered.
     Down,
-    /// It does not answer: 500 `timeout` after 3 s, and the update is applied when it is up again.
+    /// It answers nothing: 500 `timeout` after 3 s, and the update is applied when it is up again.
     Silent,
     /// It refuses the key.
     BadKey,

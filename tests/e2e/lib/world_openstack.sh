@@ -22,8 +22,9 @@ stop_world() {
   stop_openstack
 }
 
+# Without BIND its records are null: what a test asks of the cloud alone is answered all the same.
 cloud_state() {
-  at_cloud GET state | jq --argjson records "$(records)" '.records = $records
+  at_cloud GET state | jq --argjson records "$(records || printf null)" '.records = $records
     | .floating_ips |= map(.address = .floating_ip_address)'
 }
 

@@ -18,7 +18,7 @@ async fn ask(client: &Client, query: &str) -> (u16, String) {
 fn lookup(client: &Client, name: &str, kind: RecordType) -> Message {
     let mut question = Message::query();
     question.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
-    Message::from_vec(&client.cloud.dns(&question.to_vec().unwrap())).unwrap()
+    Message::from_vec(&client.cloud.dns(&question.to_vec().unwrap()).unwrap()).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

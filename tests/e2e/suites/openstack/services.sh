@@ -74,9 +74,6 @@ test_the_name_is_withdrawn_before_its_address_is_free() {
 
 has_no_server() { [[ $(servers_of "$1" | jq length) == 0 ]]; }
 
-# servers_state: what there is, DNS not asked.
-servers_state() { at_cloud GET state; }
-
 test_in_the_normal_case_the_name_goes_first_of_all() {
   node orderly "$OSD" | apply
   wait_ready orderly

@@ -181,7 +181,13 @@ impl Wires {
         let (names, gate) = (self.names.clone(), gate.clone());
         Exchange::new(move |_, question, _| {
             let (names, gate) = (names.clone(), gate.clone());
-            async move { gate.pass(async move { Ok(names.dns(&question)) }).await }
+            let answer = async move {
+                match names.dns(&question) {
+                    Some(answer) => Ok(answer),
+                    None => std::future::pending().await,
+                }
+            };
+            async move { gate.pass(answer).await }
         })
     }
 
