@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use tokio::time::Instant;
 use tracing::{debug, info, instrument, warn};
 
 use crate::api::TestNode;
@@ -76,8 +77,13 @@ async fn take(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
     let uid = node.uid().unwrap_or_default();
     let result = match step {
         Step::Do(change) => {
+            if let Some(pause) = ctx.is_undone(&uid, &change.key()) {
+                debug!("{change}, later: somebody undid it");
+                return Ok(Action::requeue(pause));
+            }
             let result = act::change(change, node, look, ctx).await;
             if result.is_ok() {
+                ctx.note(&uid, |notes| notes.done = Some((change.key(), Instant::now())));
                 ctx.metrics.changed(change.reason());
                 info!("{change}");
             }
@@ -210,7 +216,7 @@ fn told_later(outcome: &Outcome, node: &TestNode, uid: &str, ctx: &Context) -> O
         ctx.note(uid, |notes| notes.step = None);
         return None;
     };
-    let now = tokio::time::Instant::now();
+    let now = Instant::now();
     let first = node.status.as_ref().is_none_or(|status| status.observed_generation.is_none());
     ctx.note(uid, |notes| {
         let since = match notes.step {
@@ -236,7 +242,7 @@ fn say(outcome: &Outcome) {
 
 /// When the console, or a port, is next due.
 fn guest_pause(uid: &str, ctx: &Context) -> Duration {
-    let now = tokio::time::Instant::now();
+    let now = Instant::now();
     ctx.note(uid, |notes| {
         let next =
             [notes.console.next, notes.tcp_next].into_iter().flatten().filter(|next| *next > now).min();

@@ -15,7 +15,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use storm::storm::{Tally, live};
+use storm::lab::Guard;
+use storm::storm::{Tally, live, live_without};
 
 /// Random lives of the whole operator, in virtual time.
 #[derive(Parser)]
@@ -26,9 +27,19 @@ struct Options {
     /// The seed of the first world; the next world has the next one.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Only the weather that a guard is there for: version, project, cluster-id or finalizers.
+    #[arg(long, value_parser = guard)]
+    against: Option<Guard>,
+    /// The same weather, and an operator that lacks the guard: this must find something.
+    #[arg(long, value_parser = guard, conflicts_with = "against")]
+    without: Option<Guard>,
     /// So many worlds at once; as many as there are processors, if not given.
     #[arg(long)]
     threads: Option<usize>,
+}
+
+fn guard(word: &str) -> Result<Guard, String> {
+    Guard::ALL.into_iter().find(|guard| guard.word() == word).ok_or_else(|| "no such guard".into())
 }
 
 /// A world that takes this long goes round in circles without its time passing.
@@ -62,7 +73,9 @@ fn main() -> ExitCode {
                 while total() < options.lives {
                     let seed = next.fetch_add(1, Ordering::SeqCst);
                     let ended = watch(seed);
-                    let tally = live(seed);
+                    let tally = options
+                        .without
+                        .map_or_else(|| live(seed, options.against), |guard| live_without(guard, seed));
                     drop(ended);
                     for (seed, law, what) in &tally.broken {
                         println!("--seed {seed}: {law:?}: {what}");

@@ -27,6 +27,9 @@ use crate::openstack::Transport;
 use crate::openstack::transport::{Failure, TlsOptions};
 use crate::told::Told;
 
+/// A change that was undone is made again no sooner.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// A name server is not asked again sooner after a failure.
 const DNS_PAUSE: Duration = Duration::from_secs(5);
 
@@ -108,6 +111,8 @@ pub struct Notes {
     pub abandon: BTreeMap<String, bool>,
     /// Servers that were deleted for good.
     pub forced: BTreeSet<String>,
+    /// What was changed last, and when.
+    pub done: Option<(String, Instant)>,
     /// It waits for a place or a name.
     pub queued: bool,
     /// What it does or waits for, and since when.
@@ -164,6 +169,13 @@ impl Context {
                 node.clone()
             }
         })
+    }
+
+    /// How long a change waits that was the last one made: somebody undoes what we do, and we are not to race with them.
+    #[must_use]
+    pub fn is_undone(&self, uid: &str, key: &str) -> Option<Duration> {
+        let (_, at) = self.notes().get(uid)?.done.clone().filter(|(done, _)| done == key)?;
+        (at + AGAIN).checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
     /// A request failed; it is not sent again before its time.

@@ -68,6 +68,7 @@ pub const TEAR_DOWN: &[TearDownRule] = &[
     tear_down::delete_ports,
     tear_down::await_ports,
     tear_down::await_settled,
+    name::await_name_gone,
     tear_down::release,
 ];
 

@@ -109,6 +109,30 @@ async fn a_namespace_goes_with_the_nodes_in_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_keeps_taking_a_finalizer_away_is_not_raced_with() {
+    let lab = Lab::new(quick()).await;
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 30).await;
+    let before = lab.kubernetes_writes("smithi001");
+
+    for _ in 0..1000 {
+        let mut node = lab.the("smithi001");
+        if node["metadata"]["finalizers"] != json!([]) {
+            node["metadata"]["finalizers"] = json!([]);
+            lab.apply(node);
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    let writes = lab.kubernetes_writes("smithi001") - before;
+    println!("{writes} writes in 10 s");
+    assert!((5..=12).contains(&writes), "{writes}");
+    lab.until("it is held again", 5, |lab| {
+        lab.the("smithi001")["metadata"]["finalizers"] == json!(["cloud.testnode.dev/lab"])
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn secrets_are_read_only_where_the_operator_is_at_home() {
     let lab = Lab::new(quick()).await;
     lab.node("smithi001", two_volumes());

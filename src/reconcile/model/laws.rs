@@ -77,6 +77,14 @@ impl Laws {
             Change::CloseAttempt(closing) if closing.reason == "BootTimeout" => {
                 self.check(!seen.guest.finished, "DNS is never a reason to end an attempt");
             }
+            Change::RemoveFinalizer { .. } if seen.deleting && seen.name.verifiable => {
+                let withdrawn = seen.memory.dns.as_ref().is_some_and(|dns| !dns.withdrawn.is_empty());
+                let free = seen.name.holder.is_none();
+                self.check(
+                    !(withdrawn && free) || seen.name.found.is_some(),
+                    "the name is looked at before the object goes",
+                );
+            }
             _ => {}
         }
     }

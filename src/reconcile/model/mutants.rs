@@ -45,6 +45,7 @@ const TEAR_DOWN_NAMES: &[&str] = &[
     "delete_ports",
     "await_ports",
     "await_settled",
+    "await_name_gone",
     "release",
 ];
 

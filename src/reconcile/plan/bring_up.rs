@@ -1,6 +1,6 @@
 //! The rules of `BRING_UP` that make the machine and watch over it.
 
-use super::surplus::{kept_ports, kept_server, kept_volumes};
+use super::surplus::{drop_beside, kept_ports, kept_server, kept_volumes};
 use super::tear_down::{missing, unseen};
 use super::{Change, Closing, Question, Step, TEAR_DOWN, Waiting};
 use crate::api::common::CheckKind;
@@ -118,7 +118,7 @@ pub(super) fn end_failed_attempt(desired: &Desired, seen: &Observed) -> Option<S
     let last = seen.memory.last().is_some_and(|last| last.number == attempt.number);
     if last && desired.on_failure == OnFailure::Hold && attempt.outcome == Some(Outcome::Failed) {
         let (reason, message) = (attempt.reason.as_deref(), attempt.message.as_deref().unwrap_or_default());
-        return Some(Step::Wait(Waiting::stalled(
+        let held = Step::Wait(Waiting::stalled(
             "HeldAfterFailure",
             format!(
                 "attempt {} failed ({}: {message}) and is kept for you to look at; set spec.onFailure to Retry, or delete \
@@ -126,7 +126,8 @@ pub(super) fn end_failed_attempt(desired: &Desired, seen: &Observed) -> Option<S
                 attempt.number,
                 reason.unwrap_or("Failed"),
             ),
-        )));
+        ));
+        return drop_beside(seen, attempt).or(Some(held));
     }
     let rules = TEAR_DOWN.split_last().map_or(TEAR_DOWN, |(_, rules)| rules);
     rules

@@ -193,19 +193,38 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
 /// Before the object goes its name is looked at once more: what was withdrawn may have been set again since, by a
 /// request sent long ago or by another operator that knew no better.
 fn withdraw_again(seen: &Observed, dns: &DnsFacts, name: &NameView) -> Option<Step> {
-    let withdrawn = parsed(&dns.withdrawn);
-    if !seen.deleting || !name.verifiable || withdrawn.is_empty() || name.holder.is_some() {
+    let park = to_be_parked_again(seen, dns, name)?;
+    let step = match &name.found {
+        None => Step::Ask(Question::Name { fqdn: dns.name.clone() }),
+        Some(_) => set(name, park, None).map(|_| Step::Do(Change::ParkName { address: park }))?,
+    };
+    ready_to_send(step, seen)
+}
+
+/// The address to park the name on again, unless it is known to be nothing of ours.
+fn to_be_parked_again(seen: &Observed, dns: &DnsFacts, name: &NameView) -> Option<IpAddr> {
+    if !seen.deleting || !name.verifiable || dns.withdrawn.is_empty() || name.holder.is_some() {
         return None;
     }
     let park = name.park?;
-    let step = match &name.found {
-        None => Step::Ask(Question::Name { fqdn: dns.name.clone() }),
-        Some(found) if is_ours(found, dns, name) && found.iter().any(|address| *address != park) => {
-            set(name, park, None).map(|_| Step::Do(Change::ParkName { address: park }))?
-        }
-        Some(_) => return None,
-    };
-    ready_to_send(step, seen)
+    let is_right =
+        |found: &BTreeSet<IpAddr>| !is_ours(found, dns, name) || found.iter().all(|address| *address == park);
+    (!name.found.as_ref().is_some_and(is_right)).then_some(park)
+}
+
+/// The object does not go before that look: if DNS is away, it waits with nothing but its name.
+pub(super) fn await_name_gone(seen: &Observed, _: &str) -> Option<Step> {
+    let dns = seen.memory.dns.as_ref().filter(|dns| dns.addresses.is_empty())?;
+    to_be_parked_again(seen, dns, &seen.name)?;
+    let trouble = dns_trouble(seen);
+    let said = trouble.map_or_else(String::new, |trouble| format!(": {}", trouble.message));
+    Some(Step::Wait(Waiting {
+        until: trouble.map(|trouble| trouble.retry_at).or_else(|| seen.now.checked_add(LAG).ok()),
+        ..Waiting::new(
+            "WithdrawingName",
+            format!("{} was withdrawn; waiting until its name server confirms that{said}", dns.name),
+        )
+    }))
 }
 
 /// An address of ours that is still held by a port.

@@ -62,7 +62,11 @@ fn is_bound(port: &Port, server: Option<&Server>) -> bool {
 /// A create that took effect late, or a second operator, can leave more than there should be. What the kept server
 /// has is never touched.
 pub(super) fn drop_surplus(_: &Desired, seen: &Observed) -> Option<Step> {
-    let current = seen.memory.current()?;
+    drop_beside(seen, seen.memory.current()?)
+}
+
+/// What is more than this attempt should have.
+pub(super) fn drop_beside(seen: &Observed, current: &Attempt) -> Option<Step> {
     seen.clouds.iter().find_map(|(cloud, view)| {
         let own = (*cloud == current.cloud).then_some(current);
         let server = own.and_then(|attempt| kept_server(seen, view, attempt));

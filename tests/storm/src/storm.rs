@@ -16,18 +16,22 @@ pub use world::World;
 use crate::lab::Guard;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Lives the world of a seed to its end.
+/// Lives the world of a seed to its end, in all weathers or only in that which a guard is there for.
 #[must_use]
-pub fn live(seed: u64) -> Tally {
-    live_without(None, seed)
+pub fn live(seed: u64, against: Option<Guard>) -> Tally {
+    live_to_the_end(seed, against, None)
 }
 
-/// The same with an operator that lacks a guard.
+/// The same in the weather that a guard is there for, with an operator that lacks it.
 #[must_use]
-pub fn live_without(guard: Option<Guard>, seed: u64) -> Tally {
+pub fn live_without(guard: Guard, seed: u64) -> Tally {
+    live_to_the_end(seed, Some(guard), Some(guard))
+}
+
+fn live_to_the_end(seed: u64, against: Option<Guard>, without: Option<Guard>) -> Tally {
     let lived = catch_unwind(AssertUnwindSafe(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.unwrap().block_on(async { World::new(seed, guard).await.live().await })
+        runtime.unwrap().block_on(async { World::new(seed, against, without).await.live().await })
     }));
     lived.unwrap_or_else(|_| Tally::panicked(seed))
 }

@@ -24,6 +24,17 @@ impl Guard {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Version, Self::Project, Self::ClusterId, Self::Finalizers];
 
+    /// What it is called on a command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Project => "project",
+            Self::ClusterId => "cluster-id",
+            Self::Finalizers => "finalizers",
+        }
+    }
+
     /// A request to the API server, without the guard.
     pub(super) async fn without(self, request: http::Request<Body>) -> http::Request<Body> {
         if request.method() != http::Method::PATCH {
@@ -48,7 +59,7 @@ impl Guard {
             Self::Version => without(&mut body["metadata"], &["uid", "resourceVersion"]),
             Self::Project | Self::ClusterId => {
                 let pins: &[&str] =
-                    if self == Self::Project { &["projectId", "region"] } else { &["clusterId"] };
+                    if self == Self::Project { &["projectID", "region"] } else { &["clusterID"] };
                 let Some(status) = body.get_mut("status") else { return };
                 without(status, pins);
                 let attempts = status.get_mut("attempts").and_then(Value::as_array_mut);

@@ -23,6 +23,11 @@ impl World {
     pub fn blow(&mut self, gust: Gust) {
         let which = *self.chance.pick(&HOSTS);
         let cloud = self.cloud(which);
+        // The first login says what is right: who is wrong then stays so, and is told.
+        let of_pins = matches!(gust, Gust::ProjectChanged | Gust::SecretSwapped | Gust::WrongClusterId);
+        if of_pins && !self.clouds_are_logged_in() {
+            return;
+        }
         match gust {
             Gust::Refused | Gust::RefusedAfter | Gust::Dropped | Gust::DroppedAfter => {
                 self.some_requests(gust, &cloud);
@@ -71,6 +76,10 @@ impl World {
                 self.harm(gust, &cloud);
             }
         }
+    }
+
+    fn clouds_are_logged_in(&self) -> bool {
+        HOSTS.iter().all(|which| self.lab.condition("clouds", "", which, "Authenticated").0 == "True")
     }
 
     fn names(&mut self, gust: Gust) {
@@ -156,10 +165,12 @@ impl World {
             Gust::Crash if self.lab.is_running() => {
                 let gate = &self.lab.operator().gate;
                 let at = gate.passed() + self.chance.index(60);
+                let late = self.chance.between(100, 60_000);
                 let reached = match self.chance.below(3) {
                     0 => Reached::Nothing,
                     1 => Reached::World,
-                    _ => Reached::WorldLater(self.chance.between(100, 60_000)),
+                    _ if self.weather.contains(&Gust::SecondOperator) => Reached::World,
+                    _ => Reached::WorldLater(late),
                 };
                 gate.close_at(Closing { at, reached });
             }

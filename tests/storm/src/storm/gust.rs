@@ -183,6 +183,11 @@ pub fn weather(chance: &mut Chance, lists_leave_out: bool) -> Vec<Gust> {
     if lists_leave_out || sorts.contains(&Gust::Omitted) {
         sorts.retain(|sort| *sort != Gust::NotFound);
     }
+    // Of two operators at once one works beyond the lease. What it asked for, and takes effect when it is no more, is
+    // known to nobody.
+    if sorts.contains(&Gust::SecondOperator) {
+        sorts.retain(|sort| !matches!(sort, Gust::Late | Gust::InFlight));
+    }
     sorts
 }
 
@@ -190,8 +195,10 @@ pub fn weather(chance: &mut Chance, lists_leave_out: bool) -> Vec<Gust> {
 #[must_use]
 pub fn against(guard: Guard) -> Vec<Gust> {
     match guard {
-        Guard::Version => vec![Gust::SecondOperator, Gust::StatusWiped, Gust::Crash, Gust::Late],
-        Guard::Project => vec![Gust::ProjectChanged, Gust::SecretSwapped],
+        Guard::Version => {
+            vec![Gust::SecondOperator, Gust::SecondOperator, Gust::Crash, Gust::Late, Gust::Quota]
+        }
+        Guard::Project => vec![Gust::ProjectChanged, Gust::SecretSwapped, Gust::Kill],
         Guard::ClusterId => vec![Gust::WrongClusterId],
         Guard::Finalizers => vec![Gust::Kill, Gust::Slow],
     }

@@ -293,9 +293,10 @@ fn follow(lab: &Lab, lives: &mut [Life]) {
     }
 }
 
-/// Nobody can know any more who set this name: neither status nor port of one who had it tells.
+/// Nobody can know any more who set this name: neither status nor port of one who had it tells. Of two operators one
+/// may set a name when the other has withdrawn it and deleted the port.
 fn is_lost(name: &str, lives: &[Life]) -> bool {
-    lives.iter().any(|life| life.name == name && life.wiped && life.portless)
+    lives.iter().any(|life| life.name == name && life.wiped && (life.portless || life.doubled))
 }
 
 /// Whether a life is where it should be when trouble is over, and if not, what it says.

@@ -9,6 +9,7 @@ use crate::chance::Chance;
 
 /// A node.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what befell it: each may, whatever else does")]
 pub struct Life {
     /// Its name, and its hostname.
     pub name: String,
@@ -30,6 +31,8 @@ pub struct Life {
     pub wiped: bool,
     /// Somebody took its port.
     pub portless: bool,
+    /// Two operators worked at it at once.
+    pub doubled: bool,
     /// The server that it was first Ready with.
     pub kept: Option<String>,
 }
@@ -79,6 +82,7 @@ impl Life {
             harmed: false,
             wiped: false,
             portless: false,
+            doubled: false,
             kept,
         }
     }

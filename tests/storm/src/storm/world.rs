@@ -51,7 +51,7 @@ pub struct World {
     pub(super) stray: Vec<(DevCloud, String)>,
     far: DevCloud,
     made: BTreeMap<String, String>,
-    weather: Vec<Gust>,
+    pub(super) weather: Vec<Gust>,
     undo: Vec<(Instant, Undo)>,
     storm: Duration,
     restart: Option<Instant>,
@@ -94,6 +94,9 @@ impl World {
         }
         self.births_and_deaths();
         self.supervise();
+        if self.second.is_some() {
+            self.lives.iter_mut().filter(|life| life.is_there()).for_each(|life| life.doubled = true);
+        }
         let clouds = self.clouds();
         self.laws.watch(&self.lab, &clouds, &mut self.lives);
         sleep(BEAT).await;

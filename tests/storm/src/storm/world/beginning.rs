@@ -44,8 +44,9 @@ fn settings(which: &str, seed: u64, chance: &mut Chance) -> Settings {
 }
 
 impl World {
-    /// The world of a seed, before anything happens in it.
-    pub async fn new(seed: u64, without: Option<Guard>) -> Self {
+    /// The world of a seed, before anything happens in it: in all weathers, or in that which a guard is there for, and
+    /// perhaps with an operator that lacks one.
+    pub async fn new(seed: u64, in_weather: Option<Guard>, without: Option<Guard>) -> Self {
         let mut chance = Chance::new(seed);
         let lab = Lab::idle(settings("lab", seed, &mut chance));
         let far = DevCloud::new(settings("far", seed, &mut chance));
@@ -64,7 +65,7 @@ impl World {
         let lives = (0..4 + chance.index(8)).map(|number| Life::draw(number, storm, &mut chance)).collect();
         // Nova lists no server that was deleted softly, and it is there.
         let soft = lab.cloud.settings().soft_delete || far.settings().soft_delete;
-        let weather = without.map_or_else(|| weather(&mut chance, soft), against);
+        let weather = in_weather.map_or_else(|| weather(&mut chance, soft), against);
         let mut world = Self {
             lab,
             seed,
