@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use devcloud::{Backend, Effect, Fault, Service, Settings};
+use devcloud::{Backend, Effect, Fault, ServerFate, Service, Settings};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -52,6 +52,30 @@ async fn a_name_that_cannot_be_withdrawn_keeps_its_address_and_nothing_else() {
         lab.gone("smithi001", 90).await;
         lab.assert_clean();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_was_set_again_while_dns_is_away_does_not_outlive_its_node() {
+    let lab = Lab::new(quick()).await;
+    let fails = ServerFate { fault: Some("No valid host was found.".into()), ..ServerFate::default() };
+    lab.cloud.plan_servers(regex::Regex::new("").unwrap(), 3, fails);
+    lab.node("smithi001", two_volumes());
+    lab.told("smithi001", "Stalled", "NoValidHost", 120).await;
+    sleep(Duration::from_mins(1)).await;
+    let withdrawn = lab.the("smithi001")["status"]["dns"]["withdrawn"][0].clone();
+
+    // By an operator that has lost its lease and does not know it.
+    lab.cloud.set_record(NAME, [withdrawn.as_str().unwrap().parse().unwrap()]);
+    lab.cloud.change(|settings| settings.nsupdate_backend = Backend::Down);
+    lab.delete("smithi001");
+    let message = lab.told("smithi001", "Ready", "DNSUpdateFailed", 60).await;
+    println!("{message}");
+    sleep(Duration::from_mins(5)).await;
+    assert!(!lab.the("smithi001").is_null());
+    lab.cloud.change(|settings| settings.nsupdate_backend = Backend::Up);
+
+    lab.gone("smithi001", 90).await;
+    lab.assert_clean();
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,20 +78,18 @@ pub(super) fn publish_name(_: &Desired, seen: &Observed) -> Option<Step> {
     } else if is_published(seen) {
         return None;
     } else {
-        Step::Do(set(name, target, name.park)?)
+        Step::Do(Change::SetName { address: due(name, target, name.park)? })
     };
     ready_to_send(step, seen)
 }
 
-/// The request that brings the name to `target`, if one is due. `other` is another address of ours, to mend a
+/// The address to send now, so that the name comes to `target`. `other` is another address of ours, to mend a
 /// `no-change` that is wrong.
-fn set(name: &NameView, target: IpAddr, other: Option<IpAddr>) -> Option<Change> {
+fn due(name: &NameView, target: IpAddr, other: Option<IpAddr>) -> Option<IpAddr> {
     match &name.sent {
-        Some(sent) if sent.address == target && sent.unchanged => {
-            other.map(|address| Change::SetName { address })
-        }
+        Some(sent) if sent.address == target && sent.unchanged => other,
         Some(sent) if sent.address == target && sent.age < LAG => None,
-        Some(_) | None => Some(Change::SetName { address: target }),
+        Some(_) | None => Some(target),
     }
 }
 
@@ -173,10 +171,7 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
             Step::Do(Change::ForgetName)
         }
         (found, _, Some(park)) => {
-            match set(name, park, held(seen, &own).or_else(|| shown(found.as_ref(), park))) {
-                Some(Change::SetName { address }) if address == park => {
-                    Step::Do(Change::ParkName { address })
-                }
+            match park_by(name, park, held(seen, &own).or_else(|| shown(found.as_ref(), park))) {
                 Some(change) => Step::Do(change),
                 None => Step::Wait(Waiting {
                     until: seen.now.checked_add(LAG).ok(),
@@ -190,13 +185,19 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
     if dns_is_away(seen) { ready_to_send(step, seen) } else { Some(step) }
 }
 
+/// The request that parks the name, or that sets `other` where nsupdate-web wrongly says that it is parked.
+fn park_by(name: &NameView, park: IpAddr, other: Option<IpAddr>) -> Option<Change> {
+    let address = due(name, park, other)?;
+    Some(if address == park { Change::ParkName { address } } else { Change::SetName { address } })
+}
+
 /// Before the object goes its name is looked at once more: what was withdrawn may have been set again since, by a
 /// request sent long ago or by another operator that knew no better.
 fn withdraw_again(seen: &Observed, dns: &DnsFacts, name: &NameView) -> Option<Step> {
     let park = to_be_parked_again(seen, dns, name)?;
     let step = match &name.found {
         None => Step::Ask(Question::Name { fqdn: dns.name.clone() }),
-        Some(_) => set(name, park, None).map(|_| Step::Do(Change::ParkName { address: park }))?,
+        found => Step::Do(park_by(name, park, shown(found.as_ref(), park))?),
     };
     ready_to_send(step, seen)
 }
@@ -216,14 +217,18 @@ fn to_be_parked_again(seen: &Observed, dns: &DnsFacts, name: &NameView) -> Optio
 pub(super) fn await_name_gone(seen: &Observed, _: &str) -> Option<Step> {
     let dns = seen.memory.dns.as_ref().filter(|dns| dns.addresses.is_empty())?;
     to_be_parked_again(seen, dns, &seen.name)?;
-    let trouble = dns_trouble(seen);
-    let said = trouble.map_or_else(String::new, |trouble| format!(": {}", trouble.message));
-    Some(Step::Wait(Waiting {
-        until: trouble.map(|trouble| trouble.retry_at).or_else(|| seen.now.checked_add(LAG).ok()),
-        ..Waiting::new(
-            "WithdrawingName",
-            format!("{} was withdrawn; waiting until its name server confirms that{said}", dns.name),
-        )
+    Some(Step::Wait(match dns_trouble(seen) {
+        Some(trouble) => Waiting {
+            until: Some(trouble.retry_at),
+            ..Waiting::new(
+                "DNSUpdateFailed",
+                format!("{} was withdrawn, and is looked at once more: {}", dns.name, trouble.message),
+            )
+        },
+        None => Waiting {
+            until: seen.now.checked_add(LAG).ok(),
+            ..Waiting::new("WithdrawingName", format!("waiting for {} to be parked again", dns.name))
+        },
     }))
 }
 
