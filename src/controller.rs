@@ -3,6 +3,8 @@
 pub mod cloud;
 pub mod conditions;
 pub mod credentials;
+mod guards;
+mod login;
 pub mod machine_type;
 mod orphans;
 

@@ -10,19 +10,20 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 use tokio::time::Instant;
-use tracing::{info, instrument, warn};
+use tracing::{info, instrument};
 
 use super::conditions::condition;
 use super::credentials;
+use super::guards::{guard, set_finalizers, unguard};
+use super::login::{fingerprint, log_in};
 use super::orphans::orphans;
 use crate::api::cloud::CloudStatus;
 use crate::api::{CLOUD_GUARD, Cloud, MANAGER, TestNode, finalizer};
 use crate::clouds::{Config, Handle, Login};
-use crate::error::Class;
 use crate::inventory::ledger::Born;
-use crate::openstack::{Project, Session};
+use crate::openstack::Session;
 use crate::reconcile::context::Context;
-use crate::reconcile::state::{Pins, Problem, Standing};
+use crate::reconcile::state::{Problem, Standing};
 
 /// How often usage and reachability are told, where they changed.
 const LOOK: Duration = Duration::from_secs(15);
@@ -161,81 +162,6 @@ fn config(cloud: &Cloud, going: bool, fingerprint: String) -> Config {
     }
 }
 
-/// Everything that a session and a driver are made from, but no secret.
-fn fingerprint(cloud: &Cloud, secret: Option<&Secret>, dns_secret: Option<&Secret>) -> String {
-    let version = |secret: Option<&Secret>| {
-        secret.map(|secret| (secret.uid(), secret.data.clone().map(|data| blurred(&data))))
-    };
-    format!(
-        "{:?} {:?} {:?} {:?}",
-        cloud.metadata.uid,
-        cloud.metadata.generation,
-        version(secret),
-        version(dns_secret)
-    )
-}
-
-/// A Secret's data as a number: our own guard alters its `resourceVersion`, but not this.
-fn blurred(data: &std::collections::BTreeMap<String, k8s_openapi::ByteString>) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    for (key, value) in data {
-        (key, &value.0).hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
-async fn log_in(session: &Session, cloud: &Cloud, ctx: &Context) -> Login {
-    match session.login().await {
-        Ok(project) => pinned(&project, cloud, ctx),
-        Err(error) => {
-            warn!(%error, "login failed");
-            let secret = &cloud.spec.openstack.secret_ref.name;
-            Login::Refused(match error.class() {
-                Class::Unreachable | Class::Busy => Problem::new("CloudUnreachable", error.to_string()),
-                Class::Auth
-                | Class::NotFound
-                | Class::Quota
-                | Class::Capacity
-                | Class::Conflict
-                | Class::Invalid => {
-                    let cure = format!("{error}; mend clouds.yaml in Secret {}/{secret}", ctx.namespace);
-                    Problem::new("AuthenticationFailed", cure)
-                }
-            })
-        }
-    }
-}
-
-/// Region and project are pinned at the first login; under a token of another nothing is done.
-fn pinned(project: &Project, cloud: &Cloud, ctx: &Context) -> Login {
-    let status = cloud.status.clone().unwrap_or_default();
-    let differs = |pin: &Option<String>, now: &str| pin.as_deref().is_some_and(|pin| pin != now);
-    if differs(&status.project_id, &project.id.0) || differs(&status.region, &project.region) {
-        let message = format!(
-            "the credentials open project {} in region {}, but this Cloud was pinned to project {} in region {}; put \
-             the old ones back, or make another Cloud",
-            project.id,
-            project.region,
-            status.project_id.unwrap_or_default(),
-            status.region.unwrap_or_default()
-        );
-        return Login::Refused(Problem { reason: "ProjectChanged", message });
-    }
-    if differs(&status.cluster_id, ctx.clouds.cluster_id()) {
-        let pin = status.cluster_id.unwrap_or_default();
-        let message = format!(
-            "what is there is marked with cluster id {pin}; start the operator with --cluster-id {pin}"
-        );
-        return Login::Refused(Problem { reason: "ClusterIDChanged", message });
-    }
-    Login::In(Pins {
-        region: Some(project.region.clone()),
-        project_id: Some(project.id.0.clone()),
-        cluster_id: Some(ctx.clouds.cluster_id().to_owned()),
-    })
-}
-
 fn settle(handle: &Handle, ctx: &Context, config: Config) {
     let changed = handle.config().login != config.login || handle.config().unfit != config.unfit;
     let limits = |config: &Config| config.spec.as_ref().map(|spec| (spec.limits.clone(), spec.rate.clone()));
@@ -339,40 +265,4 @@ fn names(config: &Config) -> String {
         }
         Some(_) => "machines can be made, and their names checked".into(),
     }
-}
-
-async fn guard<K>(api: &Api<K>, object: &K, name: &str) -> Result<(), kube::Error>
-where
-    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
-{
-    if object.finalizers().iter().any(|found| found == name) || object.meta().deletion_timestamp.is_some() {
-        return Ok(());
-    }
-    let names = object.finalizers().iter().cloned().chain([name.to_owned()]).collect();
-    set_finalizers(api, object, names).await
-}
-
-async fn unguard<K>(api: &Api<K>, object: &K, name: &str) -> Result<(), kube::Error>
-where
-    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
-{
-    if !object.finalizers().iter().any(|found| found == name) {
-        return Ok(());
-    }
-    let names = object.finalizers().iter().filter(|found| *found != name).cloned().collect();
-    set_finalizers(api, object, names).await
-}
-
-async fn set_finalizers<K>(api: &Api<K>, object: &K, names: Vec<String>) -> Result<(), kube::Error>
-where
-    K: Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
-{
-    let metadata = json!({
-        "uid": object.uid(),
-        "resourceVersion": object.resource_version(),
-        "finalizers": names,
-    });
-    let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-    api.patch_metadata(&object.name_any(), &params, &patch).await.map(drop)
 }

@@ -1,5 +1,8 @@
 //! The vocabulary of decisions: what is wanted ([`Desired`]) and what is seen ([`Observed`]). Pure.
 
+mod things;
+mod view;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -8,8 +11,10 @@ use jiff::Timestamp;
 use crate::api::common::ReadinessCheck;
 pub use crate::api::kind::{Kind, PerKind};
 use crate::api::testnode::OnFailure;
-use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved, ServerFacts};
+use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
 pub use crate::select::Problem;
+pub use things::{Binding, Fault, Port, Presence, Server, ServerState, Verdict, Volume, VolumeState};
+pub use view::{Abandon, CloudView, Standing};
 
 /// What the spec and its machine type ask for. `TEAR_DOWN` never looks at it: a bad spec cannot hold up a deletion.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,246 +120,6 @@ impl Memory {
 #[must_use]
 pub fn is_failed(attempt: &Attempt) -> bool {
     attempt.closed_at.is_some() && attempt.outcome != Some(Outcome::Ready)
-}
-
-/// What can be said of a cloud before anything in it is judged.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Standing {
-    /// Logged in to the right project, and looked at.
-    Seen,
-    /// The first complete listings are not there yet.
-    Unseen,
-    /// It cannot be asked: credentials, network, another project. Nothing there is believed or changed.
-    Away(Problem),
-}
-
-/// What one cloud holds of one node.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CloudView {
-    /// Whether it can be believed.
-    pub standing: Standing,
-    /// Servers with our UID, of any attempt.
-    pub servers: Vec<Server>,
-    /// Volumes with our UID, of any attempt.
-    pub volumes: Vec<Volume>,
-    /// Ports with our UID, of any attempt.
-    pub ports: Vec<Port>,
-    /// What is there shows every change that was made.
-    pub fresh: PerKind<bool>,
-    /// No create whose fate is unknown can take effect any more.
-    pub settled: PerKind<bool>,
-    /// Something that was asked to go is not gone within `timeouts.delete`.
-    pub overdue: bool,
-    /// Attempts whose server was seen, and is proved gone.
-    pub servers_gone: BTreeSet<i64>,
-    /// How long the current attempt has been launching, and booting, while we could look.
-    pub launching_for: Duration,
-    /// See `launching_for`.
-    pub booting_for: Duration,
-    /// Somebody wishes what the node has there to be abandoned, and this is to be said to it.
-    pub abandon: Option<Abandon>,
-}
-
-/// What is to be said to the wish to abandon what a node that goes has in a cloud.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Abandon {
-    /// It is not honoured, for this reason.
-    Refused(String),
-    /// The same, and that was told.
-    RefusalTold(String),
-    /// It is honoured; what may be left is not on record yet.
-    Honoured,
-    /// It was told; the Cloud's status does not have it yet.
-    Recording,
-    /// It is on record what may be left.
-    Recorded,
-}
-
-impl CloudView {
-    /// A cloud with nothing in it.
-    #[must_use]
-    pub fn empty(standing: Standing) -> Self {
-        Self {
-            standing,
-            servers: Vec::new(),
-            volumes: Vec::new(),
-            ports: Vec::new(),
-            fresh: PerKind { server: true, volume: true, port: true },
-            settled: PerKind { server: true, volume: true, port: true },
-            overdue: false,
-            servers_gone: BTreeSet::new(),
-            launching_for: Duration::ZERO,
-            booting_for: Duration::ZERO,
-            abandon: None,
-        }
-    }
-
-    /// Nothing of the node is there, as far as was seen.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.servers.is_empty() && self.volumes.is_empty() && self.ports.is_empty()
-    }
-
-    /// All looks are fresh.
-    #[must_use]
-    pub fn is_fresh(&self) -> bool {
-        self.fresh.server && self.fresh.volume && self.fresh.port
-    }
-
-    /// Nothing can appear any more.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.settled.server && self.settled.volume && self.settled.port
-    }
-}
-
-/// How sure we are that a thing is still there.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Presence {
-    /// Seen, or made just now.
-    There,
-    /// A list left it out: only a GET by id tells.
-    Missing,
-    /// We asked for its end, and that was answered.
-    Going,
-}
-
-/// Nova's states, as far as they matter.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ServerState {
-    /// Being made.
-    Building,
-    /// Running.
-    Active,
-    /// Failed, with a fault.
-    Error,
-    /// Not running: stopped, paused, suspended, shelved.
-    Stopped,
-    /// Deleted, and kept by the cloud for a while.
-    SoftDeleted,
-    /// In some other state that will pass, or that the cloud cannot tell.
-    Other,
-}
-
-/// A server of the node.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Server {
-    /// Nova's id.
-    pub id: String,
-    /// The attempt it was made in.
-    pub attempt: i64,
-    /// Whether it is there.
-    pub presence: Presence,
-    /// Its state.
-    pub state: ServerState,
-    /// Why it is in ERROR.
-    pub fault: Option<Fault>,
-    /// Orders servers by age; Nova's time.
-    pub created: Option<Timestamp>,
-    /// For people.
-    pub facts: ServerFacts,
-}
-
-/// A fault of Nova's, judged.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Fault {
-    /// What it means for the attempt.
-    pub verdict: Verdict,
-    /// Nova's text.
-    pub message: String,
-}
-
-/// What a failure means for an attempt.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
-    /// Over quota: the attempt ends and does not count.
-    Quota,
-    /// No room here: the attempt ends; another zone or cloud may have room.
-    Capacity,
-    /// Only an edit cures it: the attempt ends, and this cloud is out for the round.
-    Invalid,
-    /// It passes: try again.
-    Passing,
-}
-
-/// Cinder's states, as far as they matter.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum VolumeState {
-    /// Being made.
-    Creating,
-    /// Free.
-    Available,
-    /// Promised to a server, which may not exist.
-    Reserved,
-    /// On a server, or on its way.
-    Attached,
-    /// Being deleted.
-    Deleting,
-    /// Failed.
-    Error,
-    /// Its deletion failed; a member cannot delete it any more.
-    ErrorDeleting,
-    /// Some other state that will pass.
-    Other,
-}
-
-/// A volume of the node.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Volume {
-    /// Cinder's id.
-    pub id: String,
-    /// The attempt it was made in.
-    pub attempt: i64,
-    /// Which of the node's volumes: `osd-0`.
-    pub key: String,
-    /// Whether it is there.
-    pub presence: Presence,
-    /// Its state.
-    pub state: VolumeState,
-    /// Servers it is on.
-    pub servers: Vec<String>,
-    /// Orders volumes by age.
-    pub created: Option<Timestamp>,
-    /// What reserves it, once asked: attachments whose server does not exist.
-    pub reservations: Vec<String>,
-    /// Cinder's word for its state.
-    pub status: String,
-    /// The device, once attached.
-    pub device: Option<String>,
-}
-
-/// A port of the node.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Port {
-    /// Neutron's id.
-    pub id: String,
-    /// The attempt it was made in.
-    pub attempt: i64,
-    /// Which of the attempt's ports.
-    pub index: usize,
-    /// Whether it is there.
-    pub presence: Presence,
-    /// The server it is bound to.
-    pub device: Option<String>,
-    /// What lists that began after the server was seen ACTIVE say of its binding.
-    pub binding: Binding,
-    /// The address that `addressFrom` chooses among this port's.
-    pub address: Option<std::net::IpAddr>,
-    /// All its addresses.
-    pub addresses: Vec<std::net::IpAddr>,
-    /// Its network's id.
-    pub network: String,
-}
-
-/// Whether a port is bound to the node's server.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Binding {
-    /// It is, or no list can tell yet.
-    Sound,
-    /// One list said it is not: another look decides.
-    Doubtful,
-    /// It is not.
-    Lost,
 }
 
 /// One place where the machine could be made.

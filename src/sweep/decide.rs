@@ -2,6 +2,10 @@
 //!
 //! Begin with [`GUARDS`]: a thing goes only if none of them objects.
 
+mod guards;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,9 +14,9 @@ use jiff::Timestamp;
 
 use crate::api::orphans::OrphanMode;
 use crate::api::{Kind, PerKind};
+use guards::{WHOSE, waits_for_its_server};
 
-#[cfg(test)]
-mod tests;
+pub use guards::{GUARDS, Guard};
 
 /// A list of nodes is believed so long.
 pub const FRESH: Duration = Duration::from_mins(1);
@@ -170,25 +174,6 @@ impl Step {
     }
 }
 
-/// Why something stays.
-pub type Guard = fn(&Scene, &Memory, &Thing) -> Option<String>;
-
-/// Each may object to a deletion. Of those that do the first is told.
-pub const GUARDS: &[Guard] = &[
-    cloud_cannot_be_believed,
-    nodes_were_not_listed,
-    belongs_to_a_node,
-    is_kept,
-    was_not_seen_twice,
-    is_not_to_be_deleted,
-    is_too_young,
-    waits_for_its_server,
-    is_one_too_many,
-];
-
-/// The guards that also keep something from being called an orphan.
-const WHOSE: &[Guard] = &[cloud_cannot_be_believed, nodes_were_not_listed, belongs_to_a_node, is_kept];
-
 /// Takes in what is there, once a sweep. What could not be judged, or was no orphan, begins anew.
 pub fn remember(scene: &Scene, memory: &mut Memory) {
     let mut sightings = BTreeMap::new();
@@ -300,59 +285,6 @@ fn why(scene: &Scene, memory: &Memory, thing: &Thing) -> Option<String> {
 
 fn objection(guards: &[Guard], scene: &Scene, memory: &Memory, thing: &Thing) -> Option<String> {
     guards.iter().find_map(|guard| guard(scene, memory, thing))
-}
-
-fn cloud_cannot_be_believed(scene: &Scene, _: &Memory, _: &Thing) -> Option<String> {
-    (!scene.believed).then(|| "the cloud cannot be asked".into())
-}
-
-fn nodes_were_not_listed(scene: &Scene, _: &Memory, _: &Thing) -> Option<String> {
-    let listed = |nodes: &Nodes| Duration::try_from(scene.now.duration_since(nodes.asked)).ok();
-    let fresh = scene.nodes.as_ref().and_then(listed).is_some_and(|ago| ago <= FRESH);
-    (!fresh).then(|| "the TestNodes cannot be listed".into())
-}
-
-fn belongs_to_a_node(scene: &Scene, _: &Memory, thing: &Thing) -> Option<String> {
-    let kept = scene.nodes.as_ref().is_some_and(|nodes| nodes.keep(&thing.uid, &scene.cloud));
-    kept.then(|| "it belongs to a TestNode".into())
-}
-
-fn is_kept(_: &Scene, _: &Memory, thing: &Thing) -> Option<String> {
-    thing.kept.then(|| "it is marked to be kept".into())
-}
-
-fn was_not_seen_twice(_: &Scene, memory: &Memory, thing: &Thing) -> Option<String> {
-    let sighting = memory.sightings.get(&(thing.kind, thing.id.clone()));
-    sighting.is_none_or(|sighting| sighting.times < 2).then(|| "it was seen once".into())
-}
-
-fn is_not_to_be_deleted(scene: &Scene, _: &Memory, _: &Thing) -> Option<String> {
-    (scene.policy.mode != OrphanMode::Delete).then(|| "spec.orphans.mode is not Delete".into())
-}
-
-/// Its age by the clock of the service that made it; else the time that we have known it.
-fn is_too_young(scene: &Scene, memory: &Memory, thing: &Thing) -> Option<String> {
-    let sighting = || memory.sightings.get(&(thing.kind, thing.id.clone()));
-    let age = match (scene.dates.of(thing.kind), thing.created) {
-        (Some(date), Some(created)) => date.duration_since(created),
-        (None, _) | (_, None) => {
-            sighting().map(|sighting| scene.now.duration_since(sighting.first)).unwrap_or_default()
-        }
-    };
-    let old = Duration::try_from(age).is_ok_and(|age| age >= scene.policy.min_age);
-    (!old).then(|| "it is younger than spec.orphans.minAge".into())
-}
-
-/// What a server has goes with it, or after it. That includes one that only a GET can tell of.
-fn waits_for_its_server(scene: &Scene, _: &Memory, thing: &Thing) -> Option<String> {
-    let server = |other: &Thing| other.kind == Kind::Server && other.uid == thing.uid;
-    (thing.kind != Kind::Server && scene.things.iter().any(server))
-        .then(|| "its server is still there".into())
-}
-
-fn is_one_too_many(scene: &Scene, _: &Memory, _: &Thing) -> Option<String> {
-    let deleted = scene.done.iter().filter(|step| step.deletes()).count();
-    (deleted >= scene.policy.max).then(|| "spec.orphans.maxPerSweep things were deleted in this sweep".into())
 }
 
 impl Scene {
