@@ -7,6 +7,7 @@ mod guards;
 mod login;
 pub mod machine_type;
 mod orphans;
+pub mod rewatch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::reconcile::error::{Error, said};
 use crate::reconcile::reconcile;
 use crate::reconcile::status::PHASES;
 use crate::sweep;
+use rewatch::Rewatch;
 
 /// How often what went without our doing is forgotten.
 const FORGET: Duration = Duration::from_mins(1);
@@ -63,6 +65,7 @@ pub async fn nodes(
                 .map(|n| ObjectRef::from_obj(&*n))
         })
         .reconcile_on(wakes)
+        .trigger_backoff(Rewatch::default())
         .graceful_shutdown_on(stop)
         .run(reconcile, node_failed, ctx)
         .for_each(|turn| async move { ended(turn) });
@@ -111,6 +114,7 @@ pub async fn clouds(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + S
                 .filter(move |c| credentials::uses(c, &name))
                 .map(|c| ObjectRef::from_obj(&*c))
         })
+        .trigger_backoff(Rewatch::default())
         .graceful_shutdown_on(stop)
         .run(cloud::reconcile, cloud_failed, ctx)
         .for_each(|turn| async move { ended(turn) });
@@ -163,6 +167,7 @@ pub async fn machine_types(ctx: Arc<Context>, stop: impl Future<Output = ()> + S
             };
             types.state().into_iter().filter(serves).map(|machine| ObjectRef::from_obj(&*machine))
         })
+        .trigger_backoff(Rewatch::default())
         .graceful_shutdown_on(stop)
         .run(machine_type::reconcile, type_failed, ctx)
         .for_each(|turn| async move { ended(turn) })

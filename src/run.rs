@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use crate::admin::{self, Health};
 use crate::api::{Cloud, MANAGER, MachineType, TestNode, crd};
 use crate::clouds::Clouds;
+use crate::controller::rewatch::Rewatch;
 use crate::dns::exchange::Exchange;
 use crate::gate::Gate;
 use crate::guest::tcp::Dial;
@@ -312,7 +313,8 @@ where
 async fn machine_types(client: &kube::Client) -> Store<MachineType> {
     let (store, writer) = reflector::store();
     let watch = watcher(Api::<MachineType>::all(client.clone()), watcher::Config::default());
-    let watch = reflector::reflector(writer, watch.default_backoff()).for_each(|_| std::future::ready(()));
+    let watch =
+        reflector::reflector(writer, watch.backoff(Rewatch::default())).for_each(|_| std::future::ready(()));
     tokio::spawn(watch);
     // A first sync that takes long holds up the nodes, not the program: they wait for their machine types.
     drop(timeout(Duration::from_secs(30), store.wait_until_ready()).await);
