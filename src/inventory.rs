@@ -148,6 +148,14 @@ impl State {
         }
     }
 
+    /// Neutron said that a port is deleted. It is: Neutron says so when its transaction is over, where Nova and Cinder
+    /// have only begun.
+    pub fn port_deleted(&mut self, id: &str, now: Instant) {
+        if let Some(owner) = self.ports.entry(id).map(|entry| entry.owner.clone()) {
+            self.ports.gone(id, &owner, now);
+        }
+    }
+
     /// Something happened to the node's server that changes its volumes, if it has any.
     pub fn outdate_volumes(&mut self, uid: &str, now: Instant) {
         if self.volumes.of(uid).next().is_some() {

@@ -191,8 +191,10 @@ impl Maker<'_> {
         let creating = change.creates().is_some();
         match &result {
             Ok(()) => {
-                if let Some(id) = deleted(change) {
-                    state.deleted(kind, id, now);
+                match deleted(change) {
+                    Some(id) if kind == Kind::Port => state.port_deleted(id, now),
+                    Some(id) => state.deleted(kind, id, now),
+                    None => {}
                 }
                 state.ledger_mut(kind).answered(&self.uid, now);
                 if matches!(change, Change::CreateServer { .. }) {

@@ -22,8 +22,10 @@ impl World {
         } else {
             match reply {
                 Reply::Done(made) => {
-                    if let Some(id) = deleted(change) {
-                        books.deleted(kind, id, now);
+                    match deleted(change) {
+                        Some(id) if kind == Kind::Port => books.port_deleted(id, now),
+                        Some(id) => books.deleted(kind, id, now),
+                        None => {}
                     }
                     if let Some(id) = made {
                         books.fold(kind, id, &self.clouds[cloud], now);

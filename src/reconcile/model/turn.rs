@@ -67,6 +67,13 @@ impl Books {
             Kind::Port => self.ports.deleted(id, now),
         }
     }
+
+    /// As the inventory takes it.
+    pub fn port_deleted(&mut self, id: &str, now: tokio::time::Instant) {
+        if let Some(owner) = self.ports.entry(id).map(|entry| entry.owner.clone()) {
+            self.ports.gone(id, &owner, now);
+        }
+    }
 }
 
 /// An attempt has made it Ready.
