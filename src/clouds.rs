@@ -164,7 +164,7 @@ impl Handle {
             return None;
         };
         let pace = pace(spec);
-        let idle = if gate.shortage(&self.name).is_some() { pace.idle * 2 } else { pace.idle };
+        let idle = if gate.shortage(&self.name).is_some() { pace.idle * 4 } else { pace.idle };
         Some((session.clone(), Pace { idle, ..pace }))
     }
 }

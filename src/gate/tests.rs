@@ -230,7 +230,7 @@ async fn nodes_that_wait_for_two_services_have_each_read_half_as_often() {
         tokio::time::advance(Duration::from_secs(1)).await;
     }
 
-    assert!((38..=42).contains(&calls), "{calls} in ten minutes");
+    assert!((44..=48).contains(&calls), "{calls} in ten minutes");
 }
 
 #[test]

@@ -18,7 +18,7 @@ const QUEUED: &str = "Queued";
 pub const REST_BETWEEN_ROUNDS: Duration = Duration::from_mins(10);
 
 /// A node that waits for room looks at least this often: whenever figures may be read again.
-const LOOKS_AGAIN: Duration = Duration::from_secs(15);
+const LOOKS_AGAIN: Duration = Duration::from_secs(13);
 
 /// What stands in the way at one offer.
 pub(super) enum Obstacle {
