@@ -28,7 +28,7 @@ use refusals::Refusal;
 
 pub use amounts::{Amounts, Quantity, count};
 pub use cooling::Place;
-pub use figures::{Count, FIGURES_LAST, Quota, READ_AGAIN};
+pub use figures::{Count, FIGURES_LAST, Quota};
 pub use names::{Age, Rank};
 
 /// What one node uses, or is about to.

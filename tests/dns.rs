@@ -34,13 +34,8 @@ impl Names {
         let web = NsupdateWeb::new("http://cloud.test/nsupdate", zone, auth, transport(&cloud)).unwrap();
         let authority = cloud.clone();
         let exchange = Exchange::new(move |_, question, _| {
-            let answer = authority.dns(&question);
-            async move {
-                match answer {
-                    Some(answer) => Ok(answer),
-                    None => std::future::pending().await,
-                }
-            }
+            let authority = authority.clone();
+            async move { Ok(authority.dns_reply(&question).await) }
         });
         Self { cloud, web, exchange }
     }

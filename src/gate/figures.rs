@@ -16,9 +16,6 @@ use crate::api::Kind;
 /// Figures older than this let nobody in.
 pub const FIGURES_LAST: Duration = Duration::from_secs(10);
 
-/// While somebody waits, figures that say there is too little are read again after this: less than 5 times a minute.
-pub const READ_AGAIN: Duration = Duration::from_secs(13);
-
 /// A service that did not tell its quotas is not asked again sooner.
 const UNREADABLE_FOR: Duration = Duration::from_mins(1);
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::amounts::{Amounts, Quantity};
-use super::figures::{FIGURES_LAST, READ_AGAIN};
+use super::figures::FIGURES_LAST;
 use super::names::Age;
 use super::queue::{self, Bound, By, Turn, Wish};
 use super::{Bounds, Stage, State, count};
 use crate::api::Kind;
 use crate::api::cloud::Limits;
-use crate::reconcile::state::Room;
+use crate::reconcile::state::{READ_AGAIN, Room};
 
 /// One who waits looks far more often. A node that did not for so long holds up nobody.
 const LOOKS_AGAIN: Duration = Duration::from_secs(30);

@@ -1,5 +1,6 @@
 use super::refusals::TRY_ANYWAY;
 use super::*;
+use crate::reconcile::state::READ_AGAIN;
 
 fn age(uid: &str) -> Age {
     Age { created: None, uid: uid.into() }

@@ -16,6 +16,10 @@ pub use crate::select::Problem;
 pub use things::{Binding, Fault, Port, Presence, Server, ServerState, Verdict, Volume, VolumeState};
 pub use view::{Abandon, CloudView, Standing};
 
+/// While a node waits for room it looks this often, and figures that say there is too little are read again: less than
+/// 5 times a minute.
+pub const READ_AGAIN: Duration = Duration::from_secs(13);
+
 /// What the spec and its machine type ask for. `TEAR_DOWN` never looks at it: a bad spec cannot hold up a deletion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {

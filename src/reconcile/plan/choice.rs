@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::place::{Cooled, NO_VALID_HOST, cooled, cooling, zone};
 use super::{Change, Question, Step, Waiting};
 use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
-use crate::reconcile::state::{Desired, Observed, Offer, Problem, Resolution, Room, Standing};
+use crate::reconcile::state::{Desired, Observed, Offer, Problem, READ_AGAIN, Resolution, Room, Standing};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The reason of an attempt that only an edit can better.
@@ -16,9 +16,6 @@ const QUEUED: &str = "Queued";
 
 /// A node whose clouds are all used up begins anew after this, or when it or its machine type is edited.
 pub const REST_BETWEEN_ROUNDS: Duration = Duration::from_mins(10);
-
-/// A node that waits for room looks at least this often: whenever figures may be read again.
-const LOOKS_AGAIN: Duration = Duration::from_secs(13);
 
 /// What stands in the way at one offer.
 pub(super) enum Obstacle {
@@ -76,7 +73,7 @@ pub(super) fn open_attempt(desired: &Desired, seen: &Observed) -> Option<Step> {
 fn queued(seen: &Observed, full: Vec<String>, pending: &[Waiting]) -> Waiting {
     let others = pending.iter().map(|waiting| waiting.message.clone());
     let message = full.into_iter().chain(others).collect::<Vec<_>>().join("; ");
-    let pause = jiff::SignedDuration::try_from(LOOKS_AGAIN).unwrap_or_default();
+    let pause = jiff::SignedDuration::try_from(READ_AGAIN).unwrap_or_default();
     Waiting {
         until: seen.now.checked_add(pause).ok(),
         ..Waiting::new("QuotaExceeded", format!("waiting for room: {message}"))

@@ -145,3 +145,70 @@ fn judged(verdict: Verdict, reason: &'static str) -> (Outcome, &'static str) {
         Verdict::Passing => (Outcome::Failed, reason),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+    use crate::api::testnode_status::{Attempt, Resolved, ServerFacts};
+    use crate::reconcile::state::{CloudView, GuestView, Memory, NameView, Presence, Server, Standing};
+
+    fn server(id: &str) -> Server {
+        Server {
+            id: id.into(),
+            attempt: 1,
+            presence: Presence::There,
+            state: ServerState::Error,
+            fault: None,
+            created: None,
+            facts: ServerFacts::default(),
+        }
+    }
+
+    #[test]
+    fn of_two_servers_of_an_attempt_that_is_held_one_is_kept() {
+        let closed_at = Some(Time(jiff::Timestamp::UNIX_EPOCH));
+        let attempt = Attempt {
+            number: 1,
+            cloud: "lab".into(),
+            resolved: Some(Resolved::default()),
+            outcome: Some(Outcome::Failed),
+            closed_at,
+            ..Attempt::default()
+        };
+        let mut view = CloudView::empty(Standing::Seen);
+        view.servers = vec![server("a"), server("b")];
+        let mut seen = Observed {
+            now: jiff::Timestamp::UNIX_EPOCH,
+            deleting: false,
+            held: ["lab".to_owned()].into(),
+            memory: Memory { attempts: vec![attempt], ..Memory::default() },
+            clouds: BTreeMap::from([("lab".to_owned(), view)]),
+            offers: Vec::new(),
+            name: NameView::default(),
+            guest: GuestView::default(),
+            troubles: Vec::new(),
+        };
+        let desired = Desired {
+            generation: 1,
+            machine_type_generation: 1,
+            os: None,
+            paused: false,
+            on_failure: OnFailure::Hold,
+            readiness: Vec::new(),
+            launch_timeout: std::time::Duration::MAX,
+            boot_timeout: std::time::Duration::MAX,
+            launch_retries: 1,
+            problem: None,
+        };
+
+        let delete = Change::DeleteServer { cloud: "lab".into(), id: "b".into() };
+        assert_eq!(end_failed_attempt(&desired, &seen), Some(Step::Do(delete)));
+
+        seen.clouds.get_mut("lab").unwrap().servers.pop();
+        assert!(matches!(end_failed_attempt(&desired, &seen), Some(Step::Wait(_))));
+    }
+}

@@ -138,7 +138,7 @@ fn dns_troubles(seen: &Observed) -> impl Iterator<Item = &Trouble> {
     seen.troubles.iter().filter(move |trouble| is_dns(&trouble.key))
 }
 
-/// What failed last.
+/// The one that is tried again last: what is told of DNS.
 fn dns_trouble(seen: &Observed) -> Option<&Trouble> {
     dns_troubles(seen).max_by_key(|trouble| trouble.retry_at)
 }

@@ -68,6 +68,14 @@ impl DevCloud {
         })
     }
 
+    /// The same, for somebody who waits: what is not answered never comes.
+    pub async fn dns_reply(&self, request: &[u8]) -> Vec<u8> {
+        match self.dns(request) {
+            Some(reply) => reply,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Runs something on the world as it is now.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);

@@ -181,13 +181,7 @@ impl Wires {
         let (names, gate) = (self.names.clone(), gate.clone());
         Exchange::new(move |_, question, _| {
             let (names, gate) = (names.clone(), gate.clone());
-            let answer = async move {
-                match names.dns(&question) {
-                    Some(answer) => Ok(answer),
-                    None => std::future::pending().await,
-                }
-            };
-            async move { gate.pass(answer).await }
+            async move { gate.pass(async move { Ok(names.dns_reply(&question).await) }).await }
         })
     }
 
