@@ -16,7 +16,9 @@ pub struct Rank {
 pub struct Age {
     /// When the object was created.
     pub created: Option<jiff::Timestamp>,
-    /// Its UID, where two are as old.
+    /// Its namespace and name: the API server dates by whole seconds, and those of one manifest come in their order.
+    pub node: String,
+    /// Its UID.
     pub uid: String,
 }
 

@@ -3,7 +3,7 @@ use super::*;
 use crate::reconcile::state::READ_AGAIN;
 
 fn age(uid: &str) -> Age {
-    Age { created: None, uid: uid.into() }
+    Age { uid: uid.into(), ..Age::default() }
 }
 
 fn cores(cores: i64) -> Amounts {
@@ -240,8 +240,7 @@ fn of_two_claims_on_one_name_the_one_with_an_address_stays_then_the_older() {
     let mut set = Claim { fqdn: Some("n.z".into()), ..claim("young", cores(1)) };
     set.rank.unset = false;
     gate.set("young", Some(set.clone()));
-    let unset =
-        Rank { unset: true, age: Age { created: Some(jiff::Timestamp::UNIX_EPOCH), uid: "old".into() } };
+    let unset = Rank { unset: true, age: Age { created: Some(jiff::Timestamp::UNIX_EPOCH), ..age("old") } };
 
     assert_eq!(gate.holder("old", "n.z", Some(&unset)).as_deref(), Some("ns/young"));
     assert_eq!(gate.holder("young", "n.z", Some(&set.rank)), None);

@@ -111,6 +111,28 @@ async fn a_node_that_goes_lets_the_oldest_of_those_that_wait_in_at_once() {
     assert_eq!(tries(&lab, "third"), ["lab - Ready"]);
 }
 
+/// As those of one manifest are.
+#[tokio::test(start_paused = true)]
+async fn nodes_of_one_second_queue_by_name() {
+    let lab = Lab::new(with(Quotas { instances: 1, ..Quotas::default() })).await;
+    lab.node("first", json!({}));
+    lab.ready("first", 30).await;
+    let names = ["smithi005", "smithi002", "smithi004", "smithi001", "smithi003"];
+    for name in names {
+        lab.node(name, json!({}));
+    }
+    for name in names {
+        lab.told(name, "Ready", "QuotaExceeded", 30).await;
+    }
+
+    let mut goes = "first";
+    for comes in ["smithi001", "smithi002", "smithi003", "smithi004", "smithi005"] {
+        lab.delete(goes);
+        lab.ready(comes, 60).await;
+        goes = comes;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn nodes_over_the_limit_of_a_cloud_queue_by_age_and_one_too_big_is_told() {
     let lab = Lab::new(quick()).await;

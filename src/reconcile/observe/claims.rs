@@ -19,7 +19,11 @@ pub fn path(node: &TestNode) -> String {
 /// Orders nodes.
 #[must_use]
 pub fn age(node: &TestNode) -> Age {
-    Age { created: node.creation_timestamp().map(|time| time.0), uid: node.uid().unwrap_or_default() }
+    Age {
+        created: node.creation_timestamp().map(|time| time.0),
+        node: path(node),
+        uid: node.uid().unwrap_or_default(),
+    }
 }
 
 pub(super) fn rank(node: &TestNode, memory: &Memory) -> Rank {
