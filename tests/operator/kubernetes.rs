@@ -81,7 +81,7 @@ async fn watches_that_break_or_are_too_old_cost_little() {
         lab.cluster.faults().drop_watches();
         lab.node(&name, two_volumes());
         sleep(Duration::from_millis(700)).await;
-        lab.cluster.compact();
+        lab.cluster.simulated().compact();
         lab.cluster.faults().drop_watches();
         lab.ready(&name, 60).await;
         lab.cluster.faults().drop_watches();

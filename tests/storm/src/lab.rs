@@ -1,5 +1,6 @@
 //! A lab: one API server, some clouds, and at most one operator that can be killed at any request.
 
+mod cluster;
 pub mod forgetful;
 pub mod operator;
 mod stranger;
@@ -8,16 +9,17 @@ mod wires;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use devcloud::{DevCloud, Settings};
-use devcluster::DevCluster;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-use testnode_operator::api::{TestNode, crd};
+use testnode_operator::api::TestNode;
 use tokio::time::{Instant, sleep};
 
+pub use cluster::Cluster;
+use cluster::epoch;
 pub use forgetful::Guard;
 pub use operator::{Manner, Operator};
 pub use stranger::Stranger;
@@ -33,7 +35,7 @@ const BEAT: Duration = Duration::from_millis(50);
 /// Everything there is.
 pub struct Lab {
     /// The API server.
-    pub cluster: DevCluster,
+    pub cluster: Cluster,
     /// The cloud `lab`, which has the names too.
     pub cloud: DevCloud,
     /// The ways between them.
@@ -61,17 +63,6 @@ pub fn quick() -> Settings {
     }
 }
 
-/// The definitions of our kinds. To make them from the types takes a while, and there are many labs.
-fn definitions() -> Vec<Value> {
-    static DEFINITIONS: OnceLock<Vec<Value>> = OnceLock::new();
-    let made = || crd::all().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
-    DEFINITIONS.get_or_init(made).clone()
-}
-
-fn epoch() -> jiff::Timestamp {
-    "2026-03-02T08:00:00Z".parse().unwrap()
-}
-
 impl Lab {
     /// A lab with one cloud, one machine type, and an operator at work.
     pub async fn new(settings: Settings) -> Self {
@@ -89,11 +80,7 @@ impl Lab {
     /// The same without machine type and operator.
     #[must_use]
     pub fn idle(settings: Settings) -> Self {
-        let cluster = DevCluster::starting(epoch());
-        for crd in definitions() {
-            cluster.install(crd).unwrap();
-        }
-        cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})).unwrap();
+        let cluster = Cluster::new();
         let cloud = DevCloud::new(settings);
         let wires = Wires::new(cloud.clone());
         let lab = Self { cluster, cloud: cloud.clone(), wires, operator: None, twins: Mutex::default() };
@@ -234,7 +221,7 @@ impl Lab {
 
     /// Loses a node's status, as a careless restore does.
     pub async fn wipe_status(&self, name: &str) {
-        assert!(wipe_status(operator::client(&self.cluster, None), name.to_owned()).await);
+        assert!(wipe_status(self.cluster.client(), name.to_owned()).await);
     }
 
     /// Waits until something is true, `within` so many seconds, and says how long it took.
@@ -303,6 +290,13 @@ impl Lab {
         for (name, addresses) in self.cloud.records() {
             assert!(addresses.iter().eq([&park]), "{name} still says {addresses:?}\n{}", self.story());
         }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.kill();
+        self.cluster.leave();
     }
 }
 

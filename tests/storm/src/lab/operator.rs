@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use clap::Parser as _;
-use devcluster::DevCluster;
 use testnode_operator::admin::Health;
 use testnode_operator::cli::{Cli, Command, Run};
 use testnode_operator::metrics::Metrics;
@@ -13,6 +12,7 @@ use testnode_operator::run;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
+use super::cluster::Cluster;
 use super::forgetful::Guard;
 use super::wires::{Gate, Wires};
 
@@ -37,13 +37,13 @@ pub struct Operator {
 impl Operator {
     /// Starts one.
     #[must_use]
-    pub fn start(cluster: &DevCluster, wires: &Wires) -> Self {
+    pub fn start(cluster: &Cluster, wires: &Wires) -> Self {
         Self::start_with(cluster, wires, &Manner::default())
     }
 
     /// Starts one of some manner.
     #[must_use]
-    pub fn start_with(cluster: &DevCluster, wires: &Wires, manner: &Manner) -> Self {
+    pub fn start_with(cluster: &Cluster, wires: &Wires, manner: &Manner) -> Self {
         let options = options(manner);
         let gate = Arc::new(Gate::default());
         let clock = cluster.clone();
@@ -53,7 +53,7 @@ impl Operator {
             dial: wires.dial(&gate),
             clock: Arc::new(move || clock.now()),
         };
-        let client = client_without(manner.without, cluster, Some(gate.clone()));
+        let client = client(cluster, manner.without, gate.clone());
         let task = tokio::spawn(async move {
             let (health, metrics) = (Health::new(), Metrics::new());
             // It may not go on: a Deployment would start another.
@@ -91,16 +91,11 @@ fn options(manner: &Manner) -> Run {
     }
 }
 
-/// A client of the cluster, past a gate if there is one.
-#[must_use]
-pub fn client(cluster: &DevCluster, gate: Option<Arc<Gate>>) -> kube::Client {
-    client_without(None, cluster, gate)
-}
-
-fn client_without(without: Option<Guard>, cluster: &DevCluster, gate: Option<Arc<Gate>>) -> kube::Client {
-    let cluster = cluster.clone();
+/// What asks the cluster past a gate, and lacks a guard if it is told so.
+fn client(cluster: &Cluster, without: Option<Guard>, gate: Arc<Gate>) -> kube::Client {
+    let router = cluster.router();
     let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-        let (router, gate) = (cluster.router(), gate.clone());
+        let (router, gate) = (router.clone(), gate.clone());
         async move {
             let request = request.map(Body::new);
             let answer = async move {
@@ -109,10 +104,7 @@ fn client_without(without: Option<Guard>, cluster: &DevCluster, gate: Option<Arc
                     None => router.oneshot(request).await,
                 }
             };
-            match gate {
-                Some(gate) => gate.pass(answer).await,
-                None => answer.await,
-            }
+            gate.pass(answer).await
         }
     });
     kube::Client::new(service, "default")

@@ -124,7 +124,7 @@ impl World {
             }
             Gust::WatchesEnd => faults.drop_watches(),
             Gust::WatchesExpire => {
-                self.lab.cluster.compact();
+                self.lab.cluster.simulated().compact();
                 faults.expire_watches(times);
                 faults.drop_watches();
             }
@@ -155,7 +155,7 @@ impl World {
         if !there.is_empty() {
             let name = self.chance.pick(&there).clone();
             self.lives.iter_mut().filter(|life| life.name == name).for_each(|life| life.wiped = true);
-            let client = crate::lab::operator::client(&self.lab.cluster, None);
+            let client = self.lab.cluster.client();
             tokio::spawn(crate::lab::wipe_status(client, name));
         }
     }

@@ -66,7 +66,7 @@ impl Laws {
     /// Looks whether anything is wrong now.
     pub fn watch(&mut self, lab: &Lab, clouds: &[DevCloud], lives: &mut [Life]) {
         let clouds_at: u64 = clouds.iter().map(DevCloud::revision).sum();
-        let cluster_at = lab.cluster.revision();
+        let cluster_at = lab.cluster.simulated().revision();
         if cluster_at != self.seen.1 {
             follow(lab, lives);
         }
