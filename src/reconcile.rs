@@ -87,7 +87,7 @@ async fn take(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
                 ctx.metrics.changed(change.reason());
                 info!("{change}");
             }
-            result.map_err(|error| (change.key(), change.creates().is_some(), error))
+            result.map_err(|error| (change.key(), change.creates(), error))
         }
         Step::Ask(question) => {
             debug!("{question}");

@@ -25,29 +25,17 @@ use crate::openstack::Session;
 /// If the request was refused, or no answer came.
 pub async fn change(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<(), Error> {
     match change {
-        Change::AddFinalizer { .. }
-        | Change::RemoveFinalizer { .. }
-        | Change::OpenAttempt { .. }
-        | Change::RecordFound(_)
-        | Change::CloseAttempt(_)
-        | Change::SettleAttempt { .. }
-        | Change::RecordAddress { .. }
-        | Change::ForgetName => object::write(change, node, look, ctx).await,
+        Change::AddFinalizer { cloud } => object::add_finalizer(cloud, node, look, ctx).await,
+        Change::RemoveFinalizer { cloud } => object::remove_finalizer(cloud, node, look, ctx).await,
         Change::AnswerAbandon { cloud } => {
             abandon::answer(cloud, node, look, ctx).await;
             Ok(())
         }
+        Change::Memory(change) => object::remember(change, node, look, ctx).await,
         Change::SetName { address } | Change::ParkName { address } => {
             name::set(*address, node, look, ctx).await
         }
-        Change::CreateVolume { cloud, .. }
-        | Change::CreatePort { cloud, .. }
-        | Change::CreateServer { cloud, .. }
-        | Change::DeleteServer { cloud, .. }
-        | Change::ForceDeleteServer { cloud, .. }
-        | Change::FreeVolume { cloud, .. }
-        | Change::DeleteVolume { cloud, .. }
-        | Change::DeletePort { cloud, .. } => {
+        Change::Cloud { cloud, change } => {
             let (handle, session) = session(ctx, cloud)?;
             cloud::change(change, node, look, ctx, &handle, &session).await
         }

@@ -3,7 +3,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::plan::{Change, claimed, remembered};
+use super::plan::{MemoryChange, claimed, remembered};
 use super::state::{Hints, Memory, Observed};
 use crate::api::testnode_status::{DnsFacts, Outcome, TestNodeStatus};
 
@@ -24,16 +24,16 @@ pub fn read(status: Option<&TestNodeStatus>) -> Memory {
     }
 }
 
-/// The memory after a change of it; `None` for a change of something else.
+/// The memory after a change of it; `None` if what it would alter is not remembered.
 #[must_use]
-pub fn after(seen: &Observed, change: &Change) -> Option<Memory> {
+pub fn after(seen: &Observed, change: &MemoryChange) -> Option<Memory> {
     let mut memory = seen.memory.clone();
     match change {
-        Change::OpenAttempt { attempt, fqdn } => {
+        MemoryChange::OpenAttempt { attempt, fqdn } => {
             memory.attempts = remembered(&memory.attempts, attempt);
             memory.dns = claimed(fqdn.as_ref(), memory.dns.as_ref());
         }
-        Change::RecordFound(attempt) => {
+        MemoryChange::RecordFound(attempt) => {
             // A machine that stays has a name, whatever became of the claim.
             let offer = seen.offers.iter().find(|offer| offer.cloud == attempt.cloud);
             if attempt.outcome == Some(Outcome::Ready) && memory.dns.is_none() {
@@ -41,7 +41,7 @@ pub fn after(seen: &Observed, change: &Change) -> Option<Memory> {
             }
             memory.attempts.push((**attempt).clone());
         }
-        Change::CloseAttempt(closing) => {
+        MemoryChange::CloseAttempt(closing) => {
             let attempt = memory.attempts.iter_mut().find(|attempt| attempt.number == closing.number)?;
             attempt.closed_at = Some(Time(seen.now));
             attempt.outcome = Some(closing.outcome);
@@ -53,24 +53,11 @@ pub fn after(seen: &Observed, change: &Change) -> Option<Memory> {
                 attempt.message = Some(closing.message.clone());
             }
         }
-        Change::SettleAttempt { number } => {
+        MemoryChange::SettleAttempt { number } => {
             memory.attempts.iter_mut().find(|attempt| attempt.number == *number)?.settled = true;
         }
-        Change::RecordAddress { address } => memory.dns.as_mut()?.addresses.push(address.to_string()),
-        Change::ForgetName => memory.dns = memory.dns.take().and_then(let_go),
-        Change::AddFinalizer { .. }
-        | Change::RemoveFinalizer { .. }
-        | Change::AnswerAbandon { .. }
-        | Change::SetName { .. }
-        | Change::ParkName { .. }
-        | Change::CreateVolume { .. }
-        | Change::CreatePort { .. }
-        | Change::CreateServer { .. }
-        | Change::DeleteServer { .. }
-        | Change::ForceDeleteServer { .. }
-        | Change::FreeVolume { .. }
-        | Change::DeleteVolume { .. }
-        | Change::DeletePort { .. } => return None,
+        MemoryChange::RecordAddress { address } => memory.dns.as_mut()?.addresses.push(address.to_string()),
+        MemoryChange::ForgetName => memory.dns = memory.dns.take().and_then(let_go),
     }
     Some(memory)
 }

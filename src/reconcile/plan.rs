@@ -16,7 +16,7 @@ mod tear_down;
 
 use super::state::{Desired, Observed, Trouble};
 
-pub use change::{Change, Closing};
+pub use change::{Change, Closing, CloudChange, MemoryChange};
 pub use choice::{REST_BETWEEN_ROUNDS, claimed, queues_at, remembered};
 pub use name::{is_published, target_address};
 pub use place::NO_VALID_HOST;

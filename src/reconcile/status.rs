@@ -6,9 +6,10 @@ mod conditions;
 mod facts;
 mod health;
 
-use super::plan::{Step, Waiting};
+use super::plan::{MemoryChange, Step, Waiting};
 use super::state::{Desired, Observed, Problem};
-use crate::api::testnode_status::TestNodeStatus;
+use crate::api::testnode_status::{Outcome as AttemptOutcome, TestNodeStatus};
+use conditions::was_ready;
 
 pub use conditions::PHASES;
 pub use health::health;
@@ -39,6 +40,27 @@ impl Outcome {
                 Self::Stalled(Problem { reason, message: message.clone() })
             }
             Step::Rest => health(seen).map_or(Self::Ready, Self::Stalled),
+        }
+    }
+
+    /// What a change of memory says of a node, as it is seen after it.
+    #[must_use]
+    pub fn after(change: &MemoryChange, seen: &Observed) -> Self {
+        match change {
+            MemoryChange::CloseAttempt(closing) if closing.outcome == AttemptOutcome::Ready => Self::Ready,
+            MemoryChange::CloseAttempt(closing) => Self::Progressing(Problem {
+                reason: closing.reason,
+                message: format!("attempt {} failed: {}", closing.number, closing.message),
+            }),
+            // A node at rest whose attempt is only marked as settled stays at rest. One whose attempt failed never was.
+            MemoryChange::SettleAttempt { .. } | MemoryChange::RecordFound(_) if was_ready(seen) => {
+                Self::of(&Step::Rest, seen)
+            }
+            MemoryChange::OpenAttempt { .. }
+            | MemoryChange::RecordFound(_)
+            | MemoryChange::SettleAttempt { .. }
+            | MemoryChange::RecordAddress { .. }
+            | MemoryChange::ForgetName => Self::of(&Step::Do(change.clone().into()), seen),
         }
     }
 }

@@ -19,12 +19,12 @@ use crate::openstack::{self, Session};
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::observe::{Look, path};
-use crate::reconcile::plan::Change;
+use crate::reconcile::plan::CloudChange;
 use crate::reconcile::userdata;
 
 /// Sends one request and folds its answer in.
 pub(super) async fn change(
-    change: &Change,
+    change: &CloudChange,
     node: &TestNode,
     look: &Look,
     ctx: &Context,
@@ -32,8 +32,8 @@ pub(super) async fn change(
     session: &Session,
 ) -> Result<(), Error> {
     let maker = Maker { node, look, handle, session, uid: node.uid().unwrap_or_default() };
-    let (kind, result) = match change {
-        Change::CreateVolume { attempt, volume, .. } => {
+    let result = match change {
+        CloudChange::CreateVolume { attempt, volume } => {
             let new = NewVolume {
                 name: format!("{}-{}", node.hostname(), volume.name),
                 size_gib: u32::try_from(volume.size_gib).unwrap_or(u32::MAX),
@@ -43,49 +43,37 @@ pub(super) async fn change(
                 metadata: maker.metadata(*attempt, [(mark::VOLUME, volume.name.clone())]),
                 image: None,
             };
-            (Kind::Volume, maker.create_volume(&new).await)
+            maker.create_volume(&new).await
         }
-        Change::CreatePort { attempt, index, .. } => (Kind::Port, maker.create_port(*attempt, *index).await),
-        Change::CreateServer { attempt, volumes, ports, .. } => {
-            (Kind::Server, maker.create_server(*attempt, volumes, ports).await)
+        CloudChange::CreatePort { attempt, index } => maker.create_port(*attempt, *index).await,
+        CloudChange::CreateServer { attempt, volumes, ports } => {
+            maker.create_server(*attempt, volumes, ports).await
         }
-        Change::DeleteServer { id, .. } => {
-            (Kind::Server, session.compute().delete_server(&ServerId(id.clone())).await.map_err(Error::from))
+        CloudChange::DeleteServer { id } => {
+            session.compute().delete_server(&ServerId(id.clone())).await.map_err(Error::from)
         }
-        Change::ForceDeleteServer { id, .. } => {
+        CloudChange::ForceDeleteServer { id } => {
             let result = session.compute().force_delete_server(&ServerId(id.clone())).await;
             if result.is_ok() {
                 ctx.note(&maker.uid, |notes| notes.forced.insert(id.clone()));
             }
-            (Kind::Server, result.map_err(Error::from))
+            result.map_err(Error::from)
         }
-        Change::FreeVolume { id, attachment, .. } => {
+        CloudChange::FreeVolume { id, attachment } => {
             let result = session.block_storage().delete_attachment(&AttachmentId(attachment.clone())).await;
             ctx.note(&maker.uid, |notes| notes.reservations.remove(id));
             // What came of it is seen in a list.
             handle.inventory.lock().volumes.ledger.refused(&maker.uid, Instant::now());
             return result.map_err(Error::from);
         }
-        Change::DeleteVolume { id, .. } => (
-            Kind::Volume,
-            session.block_storage().delete_volume(&VolumeId(id.clone())).await.map_err(Error::from),
-        ),
-        Change::DeletePort { id, .. } => {
-            (Kind::Port, session.network().delete_port(&PortId(id.clone())).await.map_err(Error::from))
+        CloudChange::DeleteVolume { id } => {
+            session.block_storage().delete_volume(&VolumeId(id.clone())).await.map_err(Error::from)
         }
-        Change::AddFinalizer { .. }
-        | Change::RemoveFinalizer { .. }
-        | Change::AnswerAbandon { .. }
-        | Change::OpenAttempt { .. }
-        | Change::RecordFound(_)
-        | Change::CloseAttempt(_)
-        | Change::SettleAttempt { .. }
-        | Change::RecordAddress { .. }
-        | Change::ForgetName
-        | Change::SetName { .. }
-        | Change::ParkName { .. } => return Ok(()),
+        CloudChange::DeletePort { id } => {
+            session.network().delete_port(&PortId(id.clone())).await.map_err(Error::from)
+        }
     };
-    maker.settle(change, kind, result)
+    maker.settle(change, result)
 }
 
 struct Maker<'a> {
@@ -185,26 +173,26 @@ impl Maker<'_> {
 
     /// Tells the inventory what came of a request: answered, refused (one fresh look decides) or lost (it may still take
     /// effect).
-    fn settle(&self, change: &Change, kind: Kind, result: Result<(), Error>) -> Result<(), Error> {
+    fn settle(&self, change: &CloudChange, result: Result<(), Error>) -> Result<(), Error> {
         let now = Instant::now();
         let mut state = self.handle.inventory.lock();
-        let creating = change.creates().is_some();
+        let (kind, creating) = (change.kind(), change.creates());
         match &result {
             Ok(()) => {
-                match deleted(change) {
+                match change.deletes() {
                     Some(id) if kind == Kind::Port => state.port_deleted(id, now),
                     Some(id) => state.deleted(kind, id, now),
                     None => {}
                 }
                 state.ledger_mut(kind).answered(&self.uid, now);
-                if matches!(change, Change::CreateServer { .. }) {
+                if matches!(change, CloudChange::CreateServer { .. }) {
                     // They were last seen free.
                     state.outdate_volumes(&self.uid, now);
                 }
             }
             // Gone already, or not to be seen by this part of the cloud: a look tells.
             Err(Error::OpenStack(error)) if error.is_not_found() && !creating => {
-                if let Some(id) = deleted(change) {
+                if let Some(id) = change.deletes() {
                     state.deleted(kind, id, now);
                 }
                 state.ledger_mut(kind).refused(&self.uid, now);
@@ -244,29 +232,5 @@ impl Maker<'_> {
             | Class::Conflict
             | Class::Invalid => {}
         }
-    }
-}
-
-fn deleted(change: &Change) -> Option<&str> {
-    match change {
-        Change::DeleteServer { id, .. }
-        | Change::ForceDeleteServer { id, .. }
-        | Change::DeleteVolume { id, .. }
-        | Change::DeletePort { id, .. } => Some(id),
-        Change::AddFinalizer { .. }
-        | Change::RemoveFinalizer { .. }
-        | Change::AnswerAbandon { .. }
-        | Change::OpenAttempt { .. }
-        | Change::RecordFound(_)
-        | Change::CloseAttempt(_)
-        | Change::SettleAttempt { .. }
-        | Change::RecordAddress { .. }
-        | Change::ForgetName
-        | Change::SetName { .. }
-        | Change::ParkName { .. }
-        | Change::CreateVolume { .. }
-        | Change::CreatePort { .. }
-        | Change::CreateServer { .. }
-        | Change::FreeVolume { .. } => None,
     }
 }

@@ -15,47 +15,60 @@ use crate::reconcile::error::Error;
 use crate::reconcile::memory;
 use crate::reconcile::object::{set_finalizers, write_status};
 use crate::reconcile::observe::{Look, age, path};
-use crate::reconcile::plan::{Change, Closing, NO_VALID_HOST, Step};
-use crate::reconcile::state::{Observed, Problem};
+use crate::reconcile::plan::{Closing, MemoryChange, NO_VALID_HOST};
+use crate::reconcile::state::Observed;
 use crate::reconcile::status::{self, Outcome};
 
-/// Writes a change of the object.
-pub(super) async fn write(
-    change: &Change,
+/// Keeps the object until this cloud is empty.
+pub(super) async fn add_finalizer(
+    cloud: &str,
+    node: &Arc<TestNode>,
+    look: &Look,
+    ctx: &Context,
+) -> Result<(), Error> {
+    let first = !node.finalizers().iter().any(|name| name.starts_with(FINALIZER_PREFIX));
+    let names = node.finalizers().iter().cloned().chain([finalizer(cloud)]).collect();
+    set_finalizers(node, names, ctx).await?;
+    // The first of all, on an object without attempts: nothing of it can be anywhere.
+    if first && look.seen.memory.attempts.is_empty() {
+        ctx.note(&node.uid().unwrap_or_default(), |notes| notes.born.insert(cloud.to_owned()));
+    }
+    Ok(())
+}
+
+/// Lets go of the object, for this cloud.
+pub(super) async fn remove_finalizer(
+    cloud: &str,
+    node: &Arc<TestNode>,
+    look: &Look,
+    ctx: &Context,
+) -> Result<(), Error> {
+    let uid = node.uid().unwrap_or_default();
+    let gone = finalizer(cloud);
+    let names: Vec<String> = node.finalizers().iter().filter(|name| **name != gone).cloned().collect();
+    let last = look.seen.deleting && !names.iter().any(|name| name.starts_with(FINALIZER_PREFIX));
+    set_finalizers(node, names, ctx).await?;
+    ctx.note(&uid, |notes| notes.born.remove(cloud));
+    if last {
+        let asked = node.metadata.deletion_timestamp.as_ref();
+        let took = asked.and_then(|asked| Duration::try_from(look.seen.now.duration_since(asked.0)).ok());
+        ctx.metrics.phase_ended(Phase::Delete, took.unwrap_or_default());
+        ctx.forget(&uid);
+        ctx.note(&uid, |notes| notes.over = Some(Instant::now()));
+    }
+    Ok(())
+}
+
+/// Changes what is remembered, and tells all whom that concerns.
+pub(super) async fn remember(
+    change: &MemoryChange,
     node: &Arc<TestNode>,
     look: &Look,
     ctx: &Context,
 ) -> Result<(), Error> {
     let uid = node.uid().unwrap_or_default();
     match change {
-        Change::AddFinalizer { cloud } => {
-            let first = !node.finalizers().iter().any(|name| name.starts_with(FINALIZER_PREFIX));
-            let names = node.finalizers().iter().cloned().chain([finalizer(cloud)]).collect();
-            set_finalizers(node, names, ctx).await?;
-            // The first of all, on an object without attempts: nothing of it can be anywhere.
-            if first && look.seen.memory.attempts.is_empty() {
-                ctx.note(&uid, |notes| notes.born.insert(cloud.clone()));
-            }
-            Ok(())
-        }
-        Change::RemoveFinalizer { cloud } => {
-            let gone = finalizer(cloud);
-            let names: Vec<String> =
-                node.finalizers().iter().filter(|name| **name != gone).cloned().collect();
-            let last = look.seen.deleting && !names.iter().any(|name| name.starts_with(FINALIZER_PREFIX));
-            set_finalizers(node, names, ctx).await?;
-            ctx.note(&uid, |notes| notes.born.remove(cloud));
-            if last {
-                let asked = node.metadata.deletion_timestamp.as_ref();
-                let took =
-                    asked.and_then(|asked| Duration::try_from(look.seen.now.duration_since(asked.0)).ok());
-                ctx.metrics.phase_ended(Phase::Delete, took.unwrap_or_default());
-                ctx.forget(&uid);
-                ctx.note(&uid, |notes| notes.over = Some(Instant::now()));
-            }
-            Ok(())
-        }
-        Change::OpenAttempt { attempt, fqdn } => {
+        MemoryChange::OpenAttempt { attempt, fqdn } => {
             let claim = Claim {
                 node: path(node),
                 cloud: attempt.cloud.clone(),
@@ -73,15 +86,15 @@ pub(super) async fn write(
                 // It may have stood before others elsewhere.
                 ctx.wake_queue();
             }
-            remember(change, node, look, ctx).await?;
+            write(change, node, look, ctx).await?;
             ctx.note(&uid, |notes| {
                 notes.opened.insert(attempt.number);
                 notes.troubles.clear();
             });
             Ok(())
         }
-        Change::CloseAttempt(closing) => {
-            remember(change, node, look, ctx).await?;
+        MemoryChange::CloseAttempt(closing) => {
+            write(change, node, look, ctx).await?;
             ctx.note(&uid, |notes| notes.troubles.retain(|trouble| !trouble.creating));
             let word = if closing.outcome == AttemptOutcome::Ready { "Ready" } else { closing.reason };
             ctx.metrics.attempt_ended(word);
@@ -91,21 +104,10 @@ pub(super) async fn write(
             }
             Ok(())
         }
-        Change::AnswerAbandon { .. }
-        | Change::RecordFound(_)
-        | Change::SettleAttempt { .. }
-        | Change::RecordAddress { .. }
-        | Change::ForgetName
-        | Change::SetName { .. }
-        | Change::ParkName { .. }
-        | Change::CreateVolume { .. }
-        | Change::CreatePort { .. }
-        | Change::CreateServer { .. }
-        | Change::DeleteServer { .. }
-        | Change::ForceDeleteServer { .. }
-        | Change::FreeVolume { .. }
-        | Change::DeleteVolume { .. }
-        | Change::DeletePort { .. } => remember(change, node, look, ctx).await,
+        MemoryChange::RecordFound(_)
+        | MemoryChange::SettleAttempt { .. }
+        | MemoryChange::RecordAddress { .. }
+        | MemoryChange::ForgetName => write(change, node, look, ctx).await,
     }
 }
 
@@ -152,49 +154,15 @@ fn time_phases(node: &TestNode, number: i64, look: &Look, ctx: &Context) {
 }
 
 /// Writes the status as it is after a change of memory, in one write with what that says to people.
-async fn remember(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<(), Error> {
+async fn write(change: &MemoryChange, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<(), Error> {
     let Some(memory) = memory::after(&look.seen, change) else { return Ok(()) };
     let seen = Observed { memory, ..look.seen.clone() };
-    let outcome = match change {
-        Change::CloseAttempt(closing) if closing.outcome == AttemptOutcome::Ready => Outcome::Ready,
-        Change::CloseAttempt(closing) => Outcome::Progressing(Problem {
-            reason: closing.reason,
-            message: format!("attempt {} failed: {}", closing.number, closing.message),
-        }),
-        Change::AddFinalizer { .. }
-        | Change::RemoveFinalizer { .. }
-        | Change::AnswerAbandon { .. }
-        | Change::OpenAttempt { .. }
-        | Change::RecordFound(_)
-        | Change::SettleAttempt { .. }
-        | Change::RecordAddress { .. }
-        | Change::ForgetName
-        | Change::SetName { .. }
-        | Change::ParkName { .. }
-        | Change::CreateVolume { .. }
-        | Change::CreatePort { .. }
-        | Change::CreateServer { .. }
-        | Change::DeleteServer { .. }
-        | Change::ForceDeleteServer { .. }
-        | Change::FreeVolume { .. }
-        | Change::DeleteVolume { .. }
-        | Change::DeletePort { .. } => Outcome::of(&settled_step(change, &seen), &seen),
-    };
+    let outcome = Outcome::after(change, &seen);
     let mut status = status::project(node.status.as_ref(), &look.desired, &seen, &outcome);
-    if let Change::CloseAttempt(closing) = change
+    if let MemoryChange::CloseAttempt(closing) = change
         && closing.console_tail.is_some()
     {
         status.console_tail.clone_from(&closing.console_tail);
     }
     write_status(node, status, ctx).await
-}
-
-/// A node at rest whose attempt is only marked as settled stays at rest. One whose attempt failed never was.
-fn settled_step(change: &Change, seen: &Observed) -> Step {
-    let rests = seen.memory.current().is_some_and(|attempt| attempt.closed_at.is_some());
-    if rests && matches!(change, Change::SettleAttempt { .. } | Change::RecordFound(_)) {
-        Step::Rest
-    } else {
-        Step::Do(change.clone())
-    }
 }

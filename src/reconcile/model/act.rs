@@ -6,7 +6,7 @@ use super::scenario::{MINUTE, SECOND};
 use super::things::{Port, Volume};
 use super::world::{Due, Roused, UID, World};
 use crate::inventory::shelf::Owner;
-use crate::reconcile::plan::Change;
+use crate::reconcile::plan::CloudChange;
 use crate::reconcile::state::{ServerState, Verdict, VolumeState};
 
 /// What became of a request.
@@ -24,9 +24,10 @@ pub enum Reply {
 
 impl World {
     /// Sends one request to a cloud and tells the inventory what came of it.
-    pub fn request(&mut self, cloud: &str, change: &Change) {
+    pub fn request(&mut self, cloud: &str, change: &CloudChange) {
         let known = self.process.known_servers(cloud);
-        let sent = Sent { object: &self.object, cloud: &self.clouds[cloud], zone: &self.zone, known };
+        let sent =
+            Sent { object: &self.object, name: cloud, cloud: &self.clouds[cloud], zone: &self.zone, known };
         self.laws.sends(change, &sent);
         let lives = self.lives;
         let reply = self.send(cloud, change);
@@ -36,14 +37,14 @@ impl World {
         }
     }
 
-    fn send(&mut self, cloud: &str, change: &Change) -> Reply {
+    fn send(&mut self, cloud: &str, change: &CloudChange) -> Reply {
         let luck = self.luck();
         if self.now < self.clouds[cloud].away_until {
             let pause = if luck.is_multiple_of(2) { SECOND / 5 } else { 10 * SECOND };
             self.pass(self.now + pause, Roused::Never);
             return if luck.is_multiple_of(2) { Reply::NotSent } else { Reply::Lost };
         }
-        let creating = change.creates().is_some();
+        let creating = change.creates();
         let verdict = |luck: u8| match luck % 8 {
             0 => Verdict::Quota,
             1 => Verdict::Capacity,
@@ -51,11 +52,11 @@ impl World {
             _ => Verdict::Passing,
         };
         match luck {
-            0..=199 => self.answered(change, SECOND / 5 + u64::from(luck / 20) * SECOND / 4),
+            0..=199 => self.answered(cloud, change, SECOND / 5 + u64::from(luck / 20) * SECOND / 4),
             200..=205 if creating => Reply::No(No::Because(verdict(luck))),
             // Refused, but done: one look decides.
             206..=214 if creating => {
-                if let Ok(Served::Ordered(cloud, order)) = self.serve(change, true) {
+                if let Ok(Served::Ordered(cloud, order)) = self.serve(cloud, change, true) {
                     self.appears(&cloud, order);
                 }
                 Reply::No(No::Because(Verdict::Passing))
@@ -63,12 +64,12 @@ impl World {
             200..=214 => Reply::No(No::Because(Verdict::Passing)),
             215..=222 => Reply::NotSent,
             223..=246 => {
-                self.happens_or_not(change);
+                self.happens_or_not(cloud, change);
                 self.pass(self.now + 10 * SECOND, Roused::Never);
                 Reply::Lost
             }
             247..=255 => {
-                self.happens_or_not(change);
+                self.happens_or_not(cloud, change);
                 self.crash();
                 self.pass(self.now + SECOND, Roused::Never);
                 Reply::Lost
@@ -77,8 +78,8 @@ impl World {
     }
 
     /// Done at the beginning or at the end of the time that the reply takes.
-    fn answered(&mut self, change: &Change, takes: u64) -> Reply {
-        let served = self.serve(change, true);
+    fn answered(&mut self, cloud: &str, change: &CloudChange, takes: u64) -> Reply {
+        let served = self.serve(cloud, change, true);
         self.pass(self.now + takes, Roused::Never);
         match served {
             Ok(Served::Made(id)) => Reply::Done(Some(id)),
@@ -89,24 +90,24 @@ impl World {
     }
 
     /// A request whose reply is lost takes effect now, later, or never.
-    fn happens_or_not(&mut self, change: &Change) {
+    fn happens_or_not(&mut self, cloud: &str, change: &CloudChange) {
         let luck = self.luck();
         match luck % 4 {
             0 | 1 => {
                 let at = self.now + 10 * SECOND + u64::from(luck) * MINUTE / 256;
-                self.schedule(at, Due::Late(change.clone()));
+                self.schedule(at, Due::Late(cloud.to_owned(), change.clone()));
             }
-            2 => drop(self.serve(change, false)),
+            2 => drop(self.serve(cloud, change, false)),
             _ => {}
         }
     }
 
     /// A cloud does what it was asked.
-    pub fn serve(&mut self, change: &Change, replied: bool) -> Result<Served, No> {
+    pub fn serve(&mut self, cloud: &str, change: &CloudChange, replied: bool) -> Result<Served, No> {
         let now = self.now;
         let done = |()| Served::Done;
         match change {
-            Change::CreateVolume { cloud, attempt, volume } => {
+            CloudChange::CreateVolume { attempt, volume } => {
                 let (id, luck) = (self.id('v'), self.luck());
                 let made = Volume {
                     id: id.clone(),
@@ -119,10 +120,10 @@ impl World {
                 self.clouds.get_mut(cloud).unwrap().volumes.insert(id.clone(), (made, None));
                 let state = if luck >= 240 { VolumeState::Error } else { VolumeState::Available };
                 let at = now + SECOND / 5 + u64::from(luck) * SECOND / 16;
-                self.schedule(at, Due::In(cloud.clone(), Effect::Made(id.clone(), state)));
+                self.schedule(at, Due::In(cloud.to_owned(), Effect::Made(id.clone(), state)));
                 Ok(Served::Made(id))
             }
-            Change::CreatePort { cloud, attempt, index } => {
+            CloudChange::CreatePort { attempt, index } => {
                 let id = self.id('p');
                 let there = self.clouds.get_mut(cloud).unwrap();
                 let owner = Owner { uid: UID.into(), attempt: *attempt };
@@ -132,40 +133,39 @@ impl World {
                 there.robbed.remove(&address);
                 Ok(Served::Made(id))
             }
-            Change::CreateServer { cloud, attempt, volumes, ports } => {
+            CloudChange::CreateServer { attempt, volumes, ports } => {
                 let owner = Owner { uid: UID.into(), attempt: *attempt };
                 let order = Order { owner, volumes: volumes.clone(), ports: ports.clone() };
                 let (serial, luck) = (self.serial(), self.luck());
                 let there = self.clouds.get_mut(cloud).unwrap();
                 there.reserve(&order, serial, luck >= 240)?;
                 if replied {
-                    return Ok(Served::Ordered(cloud.clone(), order));
+                    return Ok(Served::Ordered(cloud.to_owned(), order));
                 }
                 let at = now + u64::from(luck) * SECOND / 16;
-                self.schedule(at, Due::In(cloud.clone(), Effect::Appears(order)));
+                self.schedule(at, Due::In(cloud.to_owned(), Effect::Appears(order)));
                 Ok(Served::Done)
             }
-            Change::DeleteServer { cloud, id } => self.delete_server(cloud, id).map(done),
-            Change::ForceDeleteServer { cloud, id } => {
+            CloudChange::DeleteServer { id } => self.delete_server(cloud, id).map(done),
+            CloudChange::ForceDeleteServer { id } => {
                 let there = self.clouds.get_mut(cloud).unwrap();
                 there.servers.get_mut(id).ok_or(No::NotFound)?.shown.deleting = true;
-                self.schedule(now + SECOND, Due::In(cloud.clone(), Effect::Gone(id.clone())));
+                self.schedule(now + SECOND, Due::In(cloud.to_owned(), Effect::Gone(id.clone())));
                 Ok(Served::Done)
             }
-            Change::FreeVolume { cloud, id, attachment } => {
+            CloudChange::FreeVolume { id, attachment } => {
                 self.clouds.get_mut(cloud).unwrap().free_volume(id, attachment).map(done)
             }
-            Change::DeleteVolume { cloud, id } => {
+            CloudChange::DeleteVolume { id } => {
                 self.clouds.get_mut(cloud).unwrap().delete_volume(id)?;
                 let luck = self.luck();
                 let at = now + SECOND / 2 + u64::from(luck) * SECOND / 32;
-                self.schedule(at, Due::In(cloud.clone(), Effect::Erased(id.clone(), luck < 240)));
+                self.schedule(at, Due::In(cloud.to_owned(), Effect::Erased(id.clone(), luck < 240)));
                 Ok(Served::Done)
             }
-            Change::DeletePort { cloud, id } => {
+            CloudChange::DeletePort { id } => {
                 self.clouds.get_mut(cloud).unwrap().ports.remove(id).map(drop).ok_or(No::NotFound).map(done)
             }
-            _ => Ok(Served::Done),
         }
     }
 

@@ -8,7 +8,7 @@ use super::world::{Object, UID};
 use super::zone::{PARK, Zone};
 use crate::api::testnode_status::{Outcome, TestNodeStatus};
 use crate::reconcile::memory;
-use crate::reconcile::plan::{Change, Step, kept_server, target_address};
+use crate::reconcile::plan::{Change, CloudChange, MemoryChange, Step, kept_server, target_address};
 use crate::reconcile::state::{Desired, Observed, Presence, ServerState, Standing, VolumeState};
 
 /// Keeps the laws.
@@ -63,7 +63,7 @@ impl Laws {
             self.check(view.standing == Standing::Seen, "nothing is changed where nothing could be seen");
         }
         match change {
-            Change::CreateServer { cloud, volumes, .. } => {
+            Change::Cloud { cloud, change: CloudChange::CreateServer { volumes, .. } } => {
                 let view = seen.clouds.get(cloud);
                 let free = |id: &String| {
                     let volume = view.and_then(|view| view.volumes.iter().find(|volume| volume.id == *id));
@@ -71,10 +71,10 @@ impl Laws {
                 };
                 self.check(volumes.iter().all(free), "a server is made of volumes that are available");
             }
-            Change::CloseAttempt(closing) if closing.outcome == Outcome::Ready => {
+            Change::Memory(MemoryChange::CloseAttempt(closing)) if closing.outcome == Outcome::Ready => {
                 self.ready(world, desired, seen);
             }
-            Change::CloseAttempt(closing) if closing.reason == "BootTimeout" => {
+            Change::Memory(MemoryChange::CloseAttempt(closing)) if closing.reason == "BootTimeout" => {
                 self.check(!seen.guest.finished, "DNS is never a reason to end an attempt");
             }
             Change::RemoveFinalizer { .. } if seen.deleting && seen.name.verifiable => {
@@ -108,13 +108,13 @@ impl Laws {
     }
 
     /// What may be sent to a cloud.
-    pub fn sends(&mut self, change: &Change, world: &Sent<'_>) {
-        let Sent { object, cloud, zone, known } = world;
-        if change.creates().is_some() {
-            self.creates(change, object);
-        }
+    pub fn sends(&mut self, change: &CloudChange, world: &Sent<'_>) {
+        let Sent { object, name, cloud, zone, known } = world;
         match change {
-            Change::DeleteServer { id, .. } | Change::ForceDeleteServer { id, .. } => {
+            CloudChange::CreateVolume { attempt, .. }
+            | CloudChange::CreatePort { attempt, .. }
+            | CloudChange::CreateServer { attempt, .. } => self.creates(name, *attempt, object),
+            CloudChange::DeleteServer { id } | CloudChange::ForceDeleteServer { id } => {
                 let Some(machine) = cloud.servers.get(id) else { return };
                 self.check(machine.shown.owner.uid == UID, "never somebody else's server");
                 let protected = self.protected.as_deref() == Some(id) && !object.deleting;
@@ -124,11 +124,12 @@ impl Laws {
                 let pointed = pointed.into_iter().any(|port| named(zone) == Some(port.address));
                 self.check(!(pointed && object.deleting && !self.dns_failed), "the name goes first of all");
             }
-            Change::DeleteVolume { id, .. } => {
+            CloudChange::FreeVolume { .. } => {}
+            CloudChange::DeleteVolume { id } => {
                 let owner = cloud.volumes.get(id).map(|(volume, _)| volume.owner.uid.as_str());
                 self.check(owner.is_none_or(|uid| uid == UID), "never somebody else's volume");
             }
-            Change::DeletePort { id, .. } => {
+            CloudChange::DeletePort { id } => {
                 let Some(port) = cloud.ports.get(id) else { return };
                 self.check(port.owner.uid == UID, "never somebody else's port");
                 self.check(named(zone) != Some(port.address), "the name goes before its address is free");
@@ -140,19 +141,12 @@ impl Laws {
                 });
                 self.check(!stays, "no port is taken from a server that stays");
             }
-            _ => {}
         }
     }
 
-    fn creates(&mut self, change: &Change, object: &Object) {
-        let (Change::CreateVolume { cloud, attempt, .. }
-        | Change::CreatePort { cloud, attempt, .. }
-        | Change::CreateServer { cloud, attempt, .. }) = change
-        else {
-            return;
-        };
+    fn creates(&mut self, cloud: &str, attempt: i64, object: &Object) {
         let memory = memory::read(object.status.as_ref());
-        let open = memory.open().is_some_and(|open| open.number == *attempt && open.cloud == *cloud);
+        let open = memory.open().is_some_and(|open| open.number == attempt && open.cloud == cloud);
         self.check(object.held.contains(cloud), "never creates unheld: no finalizer");
         self.check(open, "never creates unheld: no open attempt");
         self.check(!object.deleting || open, "never creates for a node that goes");
@@ -162,7 +156,8 @@ impl Laws {
     pub fn claims(&mut self, change: &Change, object: &Object, held_by_another: bool) {
         let dns = object.status.as_ref().and_then(|status| status.dns.as_ref());
         let ours = dns.is_some_and(|dns| !dns.addresses.is_empty());
-        let takes = matches!(change, Change::RecordAddress { .. }) && held_by_another && !ours;
+        let takes =
+            matches!(change, Change::Memory(MemoryChange::RecordAddress { .. })) && held_by_another && !ours;
         self.check(!takes, "the name of another is not taken");
     }
 
@@ -188,13 +183,13 @@ impl Laws {
         self.check(numbers.len() == memory.attempts.len(), "attempts' numbers never repeat");
         self.check(memory.attempts.len() <= 32, "no more than 32 attempts are remembered");
         match change {
-            Change::OpenAttempt { attempt, .. } => {
+            Change::Memory(MemoryChange::OpenAttempt { attempt, .. }) => {
                 let new = self.wiped || attempt.number > self.highest;
                 self.check(new, "attempts' numbers never repeat");
                 self.check(!object.deleting, "a node that goes opens no attempt");
                 self.highest = self.highest.max(attempt.number);
             }
-            Change::CloseAttempt(closing) if closing.outcome == Outcome::Ready => {
+            Change::Memory(MemoryChange::CloseAttempt(closing)) if closing.outcome == Outcome::Ready => {
                 let server = object.status.as_ref().and_then(|status| status.server.as_ref());
                 self.check(server.is_some(), "Ready has a server");
                 self.protected = server.map(|server| server.id.clone());
@@ -248,7 +243,9 @@ impl Laws {
 pub struct Sent<'a> {
     /// The object.
     pub object: &'a Object,
-    /// The cloud it is sent to.
+    /// The name of the cloud it is sent to.
+    pub name: &'a str,
+    /// That cloud.
     pub cloud: &'a Cloud,
     /// DNS.
     pub zone: &'a Zone,
@@ -267,15 +264,7 @@ pub struct Truth<'a> {
 /// The cloud whose things are judged or changed.
 fn change_of(change: &Change) -> Option<&String> {
     match change {
-        Change::RemoveFinalizer { cloud }
-        | Change::CreateVolume { cloud, .. }
-        | Change::CreatePort { cloud, .. }
-        | Change::CreateServer { cloud, .. }
-        | Change::DeleteServer { cloud, .. }
-        | Change::ForceDeleteServer { cloud, .. }
-        | Change::FreeVolume { cloud, .. }
-        | Change::DeleteVolume { cloud, .. }
-        | Change::DeletePort { cloud, .. } => Some(cloud),
+        Change::RemoveFinalizer { cloud } | Change::Cloud { cloud, .. } => Some(cloud),
         _ => None,
     }
 }

@@ -6,23 +6,22 @@ use super::act::Reply;
 use super::cloud::No;
 use super::world::{UID, World};
 use crate::reconcile::backoff::backoff;
-use crate::reconcile::plan::Change;
+use crate::reconcile::plan::CloudChange;
 use crate::reconcile::state::{Kind, Trouble, Verdict};
 
 impl World {
     /// Answered, refused (one fresh look decides) or lost (it may still take effect).
-    pub fn settle(&mut self, cloud: &str, change: &Change, reply: &Reply) {
+    pub fn settle(&mut self, cloud: &str, change: &CloudChange, reply: &Reply) {
         let now = self.instant(self.now);
-        let kind = kind(change);
-        let creating = change.creates().is_some();
+        let (kind, creating) = (change.kind(), change.creates());
         let books = self.process.books.get_mut(cloud).unwrap();
-        if let Change::FreeVolume { id, .. } = change {
+        if let CloudChange::FreeVolume { id, .. } = change {
             self.process.reservations.remove(id);
             books.volumes.ledger.refused(UID, now);
         } else {
             match reply {
                 Reply::Done(made) => {
-                    match deleted(change) {
+                    match change.deletes() {
                         Some(id) if kind == Kind::Port => books.port_deleted(id, now),
                         Some(id) => books.deleted(kind, id, now),
                         None => {}
@@ -30,7 +29,7 @@ impl World {
                     if let Some(id) = made {
                         books.fold(kind, id, &self.clouds[cloud], now);
                     }
-                    if let Change::ForceDeleteServer { id, .. } = change {
+                    if let CloudChange::ForceDeleteServer { id, .. } = change {
                         self.process.forced.insert(id.clone());
                     }
                     let books = self.process.books.get_mut(cloud).unwrap();
@@ -40,7 +39,7 @@ impl World {
                     }
                 }
                 Reply::No(No::NotFound) if !creating => {
-                    if let Some(id) = deleted(change) {
+                    if let Some(id) = change.deletes() {
                         books.deleted(kind, id, now);
                     }
                     books.ledger_mut(kind).refused(UID, now);
@@ -57,11 +56,11 @@ impl World {
                 Reply::NotSent => {}
             }
         }
+        // As `Change::key`.
+        let key = change.to_string();
         let verdict = match reply {
-            Reply::Done(_) => return self.well(&change.key()),
-            Reply::No(No::NotFound) if !creating && deleted(change).is_some() => {
-                return self.well(&change.key());
-            }
+            Reply::Done(_) => return self.well(&key),
+            Reply::No(No::NotFound) if !creating && change.deletes().is_some() => return self.well(&key),
             Reply::No(No::Because(verdict)) => *verdict,
             Reply::No(_) | Reply::NotSent | Reply::Lost => Verdict::Passing,
         };
@@ -71,7 +70,7 @@ impl World {
         if verdict == Verdict::Invalid {
             self.process.books.get_mut(cloud).unwrap().catalogue = false;
         }
-        self.trouble(change.key(), creating, verdict, 0);
+        self.trouble(key, creating, verdict, 0);
     }
 
     /// A request failed.
@@ -108,23 +107,5 @@ impl World {
     /// A streak of failures is over.
     pub fn well(&mut self, key: &str) {
         self.process.troubles.retain(|trouble| trouble.key != key);
-    }
-}
-
-fn kind(change: &Change) -> Kind {
-    match change {
-        Change::DeleteVolume { .. } | Change::FreeVolume { .. } => Kind::Volume,
-        Change::DeletePort { .. } => Kind::Port,
-        _ => change.creates().unwrap_or(Kind::Server),
-    }
-}
-
-fn deleted(change: &Change) -> Option<&str> {
-    match change {
-        Change::DeleteServer { id, .. }
-        | Change::ForceDeleteServer { id, .. }
-        | Change::DeleteVolume { id, .. }
-        | Change::DeletePort { id, .. } => Some(id),
-        _ => None,
     }
 }

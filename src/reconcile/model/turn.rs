@@ -9,11 +9,10 @@ use super::scenario::{MINUTE, SECOND};
 use super::things::Server;
 use super::world::{Roused, Rules, UID, World};
 use super::zone::Answer;
-use crate::api::testnode_status::Outcome as AttemptOutcome;
 use crate::inventory::shelf::Owned;
 use crate::reconcile::memory;
 use crate::reconcile::observe::in_motion;
-use crate::reconcile::plan::{Change, Step, Waiting, plan_by};
+use crate::reconcile::plan::{Change, MemoryChange, Step, Waiting, plan_by};
 use crate::reconcile::state::{Desired, Kind, Observed, Problem, ServerState, Verdict};
 use crate::reconcile::status::{self, Outcome};
 
@@ -76,11 +75,6 @@ impl Books {
     }
 }
 
-/// An attempt has made it Ready.
-fn rests(seen: &Observed) -> bool {
-    seen.memory.current().is_some_and(|attempt| attempt.closed_at.is_some())
-}
-
 impl World {
     /// One turn, and the time until the next.
     pub fn turn(&mut self, rules: Rules<'_>) {
@@ -107,23 +101,11 @@ impl World {
             Change::SetName { address } | Change::ParkName { address } => {
                 self.set_name(*address, &change.key());
             }
-            Change::CreateVolume { cloud, .. }
-            | Change::CreatePort { cloud, .. }
-            | Change::CreateServer { cloud, .. }
-            | Change::DeleteServer { cloud, .. }
-            | Change::ForceDeleteServer { cloud, .. }
-            | Change::FreeVolume { cloud, .. }
-            | Change::DeleteVolume { cloud, .. }
-            | Change::DeletePort { cloud, .. } => self.request(cloud, change),
+            Change::Cloud { cloud, change } => self.request(cloud, change),
             Change::AddFinalizer { .. }
             | Change::RemoveFinalizer { .. }
             | Change::AnswerAbandon { .. }
-            | Change::OpenAttempt { .. }
-            | Change::RecordFound(_)
-            | Change::CloseAttempt(_)
-            | Change::SettleAttempt { .. }
-            | Change::RecordAddress { .. }
-            | Change::ForgetName => self.write(change, desired, seen),
+            | Change::Memory(_) => self.write(change, desired, seen),
         }
     }
 
@@ -166,26 +148,15 @@ impl World {
             Change::RemoveFinalizer { cloud } => {
                 self.object.held.remove(cloud);
             }
-            _ => {
+            Change::Memory(change) => {
                 let Some(memory) = memory::after(seen, change) else { return };
                 let after = Observed { memory, ..seen.clone() };
-                let outcome = match change {
-                    Change::CloseAttempt(closing) if closing.outcome == AttemptOutcome::Ready => {
-                        Outcome::Ready
-                    }
-                    Change::CloseAttempt(closing) => Outcome::Progressing(Problem {
-                        reason: closing.reason,
-                        message: format!("attempt {} failed: {}", closing.number, closing.message),
-                    }),
-                    Change::SettleAttempt { .. } | Change::RecordFound(_) if rests(&after) => {
-                        Outcome::of(&Step::Rest, &after)
-                    }
-                    _ => Outcome::of(&Step::Do(change.clone()), &after),
-                };
+                let outcome = Outcome::after(change, &after);
                 let status = status::project(self.object.status.as_ref(), desired, &after, &outcome);
                 self.laws.status(&status, &self.object, &after);
                 self.object.status = Some(status);
             }
+            _ => return,
         }
         self.laws.wrote(change, &self.object, &self.clouds);
     }
@@ -198,11 +169,13 @@ impl World {
             Change::RemoveFinalizer { cloud } => {
                 self.process.born.remove(cloud);
             }
-            Change::OpenAttempt { attempt, .. } => {
+            Change::Memory(MemoryChange::OpenAttempt { attempt, .. }) => {
                 self.process.opened.insert(attempt.number);
                 self.process.troubles.clear();
             }
-            Change::CloseAttempt(_) => self.process.troubles.retain(|trouble| !trouble.creating),
+            Change::Memory(MemoryChange::CloseAttempt(_)) => {
+                self.process.troubles.retain(|trouble| !trouble.creating);
+            }
             _ => {}
         }
         self.well(&change.key());

@@ -12,7 +12,7 @@ use super::process::Process;
 use super::scenario::{Event, Scenario};
 use super::zone::{PARK, STRANGER, Zone};
 use crate::api::testnode_status::TestNodeStatus;
-use crate::reconcile::plan::{Change, Rule, TearDownRule};
+use crate::reconcile::plan::{CloudChange, Rule, TearDownRule};
 use crate::reconcile::state::Observed;
 
 /// The UID of the node.
@@ -54,7 +54,7 @@ pub enum Due {
     /// In a cloud.
     In(String, Effect),
     /// A request whose reply was lost takes effect.
-    Late(Change),
+    Late(String, CloudChange),
 }
 
 /// Everything.
@@ -221,7 +221,7 @@ impl World {
                         self.schedule(at, Due::In(cloud, effect));
                     }
                 }
-                Due::Late(change) => drop(self.serve(&change, false)),
+                Due::Late(cloud, change) => drop(self.serve(&cloud, &change, false)),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::open::Open;
 use super::tear_down::{missing, unseen};
-use super::{Change, Closing, Question, Step, Waiting};
+use super::{Change, Closing, CloudChange, MemoryChange, Question, Step, Waiting};
 use crate::api::common::CheckKind;
 use crate::api::testnode_status::{Attempt, Outcome};
 use crate::reconcile::state::{
@@ -84,7 +84,7 @@ pub(super) fn record_what_was_found(desired: &Desired, seen: &Observed) -> Optio
         message: Some("the status was lost; this is what was found in the cloud".into()),
         ..Attempt::default()
     };
-    Some(Step::Do(Change::RecordFound(Box::new(found))))
+    Some(Step::Do(MemoryChange::RecordFound(Box::new(found)).into()))
 }
 
 /// Volumes come before the server, one a turn, so that it has them from its birth.
@@ -95,8 +95,8 @@ pub(super) fn create_volumes(_: &Desired, seen: &Observed) -> Option<Step> {
     if !open.view.fresh.volume {
         return Some(open.look("CreatingVolumes", "waiting for a fresh look at the volumes", Kind::Volume));
     }
-    let (cloud, attempt) = (open.attempt.cloud.clone(), open.attempt.number);
-    Some(Step::Do(Change::CreateVolume { cloud, attempt, volume: next.clone() }))
+    let create = CloudChange::CreateVolume { attempt: open.attempt.number, volume: next.clone() };
+    Some(Step::Do(create.in_cloud(&open.attempt.cloud)))
 }
 
 pub(super) fn create_ports(_: &Desired, seen: &Observed) -> Option<Step> {
@@ -106,11 +106,8 @@ pub(super) fn create_ports(_: &Desired, seen: &Observed) -> Option<Step> {
     if !open.view.fresh.port {
         return Some(open.look("CreatingPorts", "waiting for a fresh look at the ports", Kind::Port));
     }
-    Some(Step::Do(Change::CreatePort {
-        cloud: open.attempt.cloud.clone(),
-        attempt: open.attempt.number,
-        index,
-    }))
+    let create = CloudChange::CreatePort { attempt: open.attempt.number, index };
+    Some(Step::Do(create.in_cloud(&open.attempt.cloud)))
 }
 
 pub(super) fn await_volumes(_: &Desired, seen: &Observed) -> Option<Step> {
@@ -142,12 +139,12 @@ pub(super) fn create_server(_: &Desired, seen: &Observed) -> Option<Step> {
         let message = "the fate of an earlier request is unknown; waiting until it can take effect no more";
         return Some(open.look("CreatingServer", message, Kind::Server));
     }
-    Some(Step::Do(Change::CreateServer {
-        cloud: open.attempt.cloud.clone(),
+    let create = CloudChange::CreateServer {
         attempt: open.attempt.number,
         volumes: open.volumes.iter().map(|volume| volume.id.clone()).collect(),
         ports: open.ports.iter().map(|port| port.id.clone()).collect(),
-    }))
+    };
+    Some(Step::Do(create.in_cloud(&open.attempt.cloud)))
 }
 
 /// Every request of this attempt maps the same volumes: there are some, and no second one of any name. None of them
@@ -207,14 +204,15 @@ pub(super) fn await_guest(desired: &Desired, seen: &Observed) -> Option<Step> {
 pub(super) fn close_ready(_: &Desired, seen: &Observed) -> Option<Step> {
     let open = Open::of(seen)?;
     open.server?;
-    Some(Step::Do(Change::CloseAttempt(Box::new(Closing {
+    let closing = Closing {
         number: open.attempt.number,
         outcome: Outcome::Ready,
         reason: "Ready",
         message: String::new(),
         console_tail: None,
         settled: open.view.is_settled(),
-    }))))
+    };
+    Some(Step::Do(MemoryChange::CloseAttempt(Box::new(closing)).into()))
 }
 
 /// A reply was lost on the way to Ready: once nothing can come of it, that is remembered, and the node can later go
@@ -222,7 +220,7 @@ pub(super) fn close_ready(_: &Desired, seen: &Observed) -> Option<Step> {
 pub(super) fn settle_ready(_: &Desired, seen: &Observed) -> Option<Step> {
     let current = seen.memory.current().filter(|attempt| attempt.closed_at.is_some() && !attempt.settled)?;
     let view = seen.clouds.get(&current.cloud)?;
-    view.is_settled().then_some(Step::Do(Change::SettleAttempt { number: current.number }))
+    view.is_settled().then_some(Step::Do(MemoryChange::SettleAttempt { number: current.number }.into()))
 }
 
 pub(super) fn release_other_clouds(_: &Desired, seen: &Observed) -> Option<Step> {

@@ -1,10 +1,13 @@
-//! The changes that a turn can make, each by one request.
+//! The changes that a turn can make, each by one request, by where they take effect.
+
+mod cloud;
+mod memory;
 
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::api::testnode_status::{Attempt, Outcome, ResolvedVolume};
-use crate::reconcile::state::Kind;
+pub use cloud::CloudChange;
+pub use memory::{Closing, MemoryChange};
 
 /// One change, by one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,29 +27,8 @@ pub enum Change {
         /// The cloud.
         cloud: String,
     },
-    /// Remember an attempt, and claim the name, before the first request.
-    OpenAttempt {
-        /// The attempt.
-        attempt: Box<Attempt>,
-        /// The name to claim.
-        fqdn: Option<String>,
-    },
-    /// Remember an attempt that the status had lost.
-    RecordFound(Box<Attempt>),
-    /// Remember how an attempt ended.
-    CloseAttempt(Box<Closing>),
-    /// Remember that nothing of an attempt can appear any more.
-    SettleAttempt {
-        /// Its number.
-        number: i64,
-    },
-    /// Remember an address before it is set under the name.
-    RecordAddress {
-        /// The address.
-        address: IpAddr,
-    },
-    /// Let go of the name.
-    ForgetName,
+    /// Change what is remembered in the object's status.
+    Memory(MemoryChange),
     /// Set the name to an address.
     SetName {
         /// The address.
@@ -57,71 +39,12 @@ pub enum Change {
         /// The park address.
         address: IpAddr,
     },
-    /// Make a volume.
-    CreateVolume {
+    /// Change what is in a cloud.
+    Cloud {
         /// The cloud.
         cloud: String,
-        /// The attempt.
-        attempt: i64,
-        /// What to make.
-        volume: ResolvedVolume,
-    },
-    /// Make a port.
-    CreatePort {
-        /// The cloud.
-        cloud: String,
-        /// The attempt.
-        attempt: i64,
-        /// Which of its ports.
-        index: usize,
-    },
-    /// Make the server, with its volumes and ports.
-    CreateServer {
-        /// The cloud.
-        cloud: String,
-        /// The attempt.
-        attempt: i64,
-        /// Volumes to map, in order.
-        volumes: Vec<String>,
-        /// Ports, in order.
-        ports: Vec<String>,
-    },
-    /// Delete a server.
-    DeleteServer {
-        /// The cloud.
-        cloud: String,
-        /// Nova's id.
-        id: String,
-    },
-    /// Delete a server for good that the cloud would keep for a while.
-    ForceDeleteServer {
-        /// The cloud.
-        cloud: String,
-        /// Nova's id.
-        id: String,
-    },
-    /// Free a volume that is reserved for a server that does not exist.
-    FreeVolume {
-        /// The cloud.
-        cloud: String,
-        /// Cinder's id.
-        id: String,
-        /// The attachment that reserves it.
-        attachment: String,
-    },
-    /// Delete a volume.
-    DeleteVolume {
-        /// The cloud.
-        cloud: String,
-        /// Cinder's id.
-        id: String,
-    },
-    /// Delete a port.
-    DeletePort {
-        /// The cloud.
-        cloud: String,
-        /// Neutron's id.
-        id: String,
+        /// What is changed there.
+        change: CloudChange,
     },
 }
 
@@ -134,28 +57,8 @@ impl Change {
 
     /// It makes something in a cloud.
     #[must_use]
-    pub fn creates(&self) -> Option<Kind> {
-        match self {
-            Self::CreateVolume { .. } => Some(Kind::Volume),
-            Self::CreatePort { .. } => Some(Kind::Port),
-            Self::CreateServer { .. } => Some(Kind::Server),
-            Self::AddFinalizer { .. }
-            | Self::RemoveFinalizer { .. }
-            | Self::AnswerAbandon { .. }
-            | Self::OpenAttempt { .. }
-            | Self::RecordFound(_)
-            | Self::CloseAttempt(_)
-            | Self::SettleAttempt { .. }
-            | Self::RecordAddress { .. }
-            | Self::ForgetName
-            | Self::SetName { .. }
-            | Self::ParkName { .. }
-            | Self::DeleteServer { .. }
-            | Self::ForceDeleteServer { .. }
-            | Self::FreeVolume { .. }
-            | Self::DeleteVolume { .. }
-            | Self::DeletePort { .. } => None,
-        }
+    pub fn creates(&self) -> bool {
+        matches!(self, Self::Cloud { change, .. } if change.creates())
     }
 
     /// The change as one word: event reason and metric label.
@@ -165,23 +68,17 @@ impl Change {
             Self::AddFinalizer { .. } => "AddFinalizer",
             Self::RemoveFinalizer { .. } => "RemoveFinalizer",
             Self::AnswerAbandon { .. } => "AnswerAbandon",
-            Self::OpenAttempt { .. } => "OpenAttempt",
-            Self::RecordFound(_) => "RecordFound",
-            Self::CloseAttempt(closing) => closing.reason,
-            Self::SettleAttempt { .. } => "SettleAttempt",
-            Self::RecordAddress { .. } => "SettingName",
-            Self::ForgetName => "WithdrawingName",
+            Self::Memory(change) => change.reason(),
             Self::SetName { .. } => "SetName",
             Self::ParkName { .. } => "ParkName",
-            Self::CreateVolume { .. } => "CreateVolume",
-            Self::CreatePort { .. } => "CreatePort",
-            Self::CreateServer { .. } => "CreateServer",
-            Self::DeleteServer { .. } => "DeleteServer",
-            Self::ForceDeleteServer { .. } => "ForceDeleteServer",
-            Self::FreeVolume { .. } => "FreeVolume",
-            Self::DeleteVolume { .. } => "DeleteVolume",
-            Self::DeletePort { .. } => "DeletePort",
+            Self::Cloud { change, .. } => change.reason(),
         }
+    }
+}
+
+impl From<MemoryChange> for Change {
+    fn from(change: MemoryChange) -> Self {
+        Self::Memory(change)
     }
 }
 
@@ -191,43 +88,10 @@ impl fmt::Display for Change {
             Self::AddFinalizer { cloud } => write!(f, "add finalizer for cloud {cloud}"),
             Self::RemoveFinalizer { cloud } => write!(f, "remove finalizer of cloud {cloud}"),
             Self::AnswerAbandon { cloud } => write!(f, "answer the wish to abandon cloud {cloud}"),
-            Self::OpenAttempt { attempt, .. } => {
-                write!(f, "open attempt {} in cloud {}", attempt.number, attempt.cloud)
-            }
-            Self::RecordFound(attempt) => write!(f, "record attempt {} as found", attempt.number),
-            Self::CloseAttempt(closing) => {
-                write!(f, "close attempt {} as {}", closing.number, closing.reason)
-            }
-            Self::SettleAttempt { number } => write!(f, "settle attempt {number}"),
-            Self::RecordAddress { address } => write!(f, "record address {address}"),
-            Self::ForgetName => f.write_str("let go of the name"),
+            Self::Memory(change) => change.fmt(f),
             Self::SetName { address } => write!(f, "set name to {address}"),
             Self::ParkName { address } => write!(f, "park name on {address}"),
-            Self::CreateVolume { volume, .. } => write!(f, "create volume {}", volume.name),
-            Self::CreatePort { index, .. } => write!(f, "create port {index}"),
-            Self::CreateServer { .. } => f.write_str("create server"),
-            Self::DeleteServer { id, .. } => write!(f, "delete server {id}"),
-            Self::ForceDeleteServer { id, .. } => write!(f, "delete server {id} for good"),
-            Self::FreeVolume { id, .. } => write!(f, "free volume {id}"),
-            Self::DeleteVolume { id, .. } => write!(f, "delete volume {id}"),
-            Self::DeletePort { id, .. } => write!(f, "delete port {id}"),
+            Self::Cloud { change, .. } => change.fmt(f),
         }
     }
-}
-
-/// How an attempt ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Closing {
-    /// Its number.
-    pub number: i64,
-    /// The outcome.
-    pub outcome: Outcome,
-    /// One word.
-    pub reason: &'static str,
-    /// What was said.
-    pub message: String,
-    /// The last lines of the console, on failure.
-    pub console_tail: Option<String>,
-    /// Nothing of it can appear any more.
-    pub settled: bool,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::place::{Cooled, NO_VALID_HOST, cooled, cooling, zone};
-use super::{Change, Question, Step, Waiting};
+use super::{Change, MemoryChange, Question, Step, Waiting};
 use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
 use crate::reconcile::state::{Desired, Observed, Offer, Problem, READ_AGAIN, Resolution, Room, Standing};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -194,7 +194,7 @@ fn take(desired: &Desired, seen: &Observed, offer: &Offer, round: i64, cooled: C
         return Change::AddFinalizer { cloud: offer.cloud.clone() };
     }
     let number = seen.memory.last().map_or(1, |last| last.number + 1);
-    Change::OpenAttempt {
+    let open = MemoryChange::OpenAttempt {
         attempt: Box::new(Attempt {
             number,
             round,
@@ -213,7 +213,8 @@ fn take(desired: &Desired, seen: &Observed, offer: &Offer, round: i64, cooled: C
             ..Attempt::default()
         }),
         fqdn: offer.fqdn.clone(),
-    }
+    };
+    open.into()
 }
 
 /// The memory after an attempt was opened: what is settled of earlier rounds is forgotten.

@@ -5,7 +5,7 @@ use super::choice::REFUSED;
 use super::open::Open;
 use super::place::NO_VALID_HOST;
 use super::surplus::drop_beside;
-use super::{Change, Closing, Question, Step, TEAR_DOWN, Waiting};
+use super::{Closing, MemoryChange, Question, Step, TEAR_DOWN, Waiting};
 use crate::api::testnode::OnFailure;
 use crate::api::testnode_status::Outcome;
 use crate::reconcile::state::{Binding, Desired, Observed, ServerState, Verdict, VolumeState};
@@ -31,7 +31,7 @@ pub(super) fn end_failed_attempt(desired: &Desired, seen: &Observed) -> Option<S
     rules
         .iter()
         .find_map(|rule| rule(seen, &attempt.cloud))
-        .or(Some(Step::Do(Change::SettleAttempt { number: attempt.number })))
+        .or(Some(Step::Do(MemoryChange::SettleAttempt { number: attempt.number }.into())))
 }
 
 /// An attempt that cannot become Ready is closed. What it leaves is ended next.
@@ -47,14 +47,15 @@ pub(super) fn close_failed(desired: &Desired, seen: &Observed) -> Option<Step> {
             return Some(Step::Ask(question));
         }
     }
-    Some(Step::Do(Change::CloseAttempt(Box::new(Closing {
+    let closing = Closing {
         number: open.attempt.number,
         outcome,
         reason,
         message,
         console_tail: seen.guest.tail.clone(),
         settled: false,
-    }))))
+    };
+    Some(Step::Do(MemoryChange::CloseAttempt(Box::new(closing)).into()))
 }
 
 fn failure(desired: &Desired, seen: &Observed, open: &Open<'_>) -> Option<(Outcome, &'static str, String)> {
@@ -154,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::api::testnode_status::{Attempt, Resolved, ServerFacts};
+    use crate::reconcile::plan::CloudChange;
     use crate::reconcile::state::{CloudView, GuestView, Memory, NameView, Presence, Server, Standing};
 
     fn server(id: &str) -> Server {
@@ -205,7 +207,7 @@ mod tests {
             problem: None,
         };
 
-        let delete = Change::DeleteServer { cloud: "lab".into(), id: "b".into() };
+        let delete = CloudChange::DeleteServer { id: "b".into() }.in_cloud("lab");
         assert_eq!(end_failed_attempt(&desired, &seen), Some(Step::Do(delete)));
 
         seen.clouds.get_mut("lab").unwrap().servers.pop();

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::surplus::{kept_ports, kept_server};
-use super::{Change, Question, Step, Waiting};
+use super::{Change, MemoryChange, Question, Step, Waiting};
 use crate::api::testnode_status::DnsFacts;
 use crate::reconcile::state::{Desired, Kind, NameView, Observed, Port, Trouble};
 
@@ -74,7 +74,7 @@ pub(super) fn publish_name(_: &Desired, seen: &Observed) -> Option<Step> {
         return None;
     } else if !recorded(dns).contains(&target) {
         // Even where the name says so already, of an attempt whose address was free again: it is withdrawn in the end.
-        Step::Do(Change::RecordAddress { address: target })
+        Step::Do(MemoryChange::RecordAddress { address: target }.into())
     } else if is_published(seen) {
         return None;
     } else {
@@ -157,7 +157,7 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
     }
     // A name that another node holds is not ours to write.
     if name.holder.is_some() {
-        return Some(Step::Do(Change::ForgetName));
+        return Some(Step::Do(MemoryChange::ForgetName.into()));
     }
     let parked = |found: &BTreeSet<IpAddr>| found.iter().all(|address| Some(*address) == name.park);
     // A request whose reply was lost may be applied after a look that did not show it, but not after a later request
@@ -166,9 +166,9 @@ pub(super) fn withdraw_name(seen: &Observed, _: &str) -> Option<Step> {
     let sent = sent.filter(|sent| !sent.unchanged || sent.age >= SETTLING);
     let step = match (&name.found, name.verifiable, name.park) {
         (None, true, _) => Step::Ask(Question::Name { fqdn: dns.name.clone() }),
-        (Some(found), true, _) if !is_ours(found, dns, name) => Step::Do(Change::ForgetName),
+        (Some(found), true, _) if !is_ours(found, dns, name) => Step::Do(MemoryChange::ForgetName.into()),
         (found, _, Some(_)) if sent.is_some() && found.as_ref().is_none_or(parked) => {
-            Step::Do(Change::ForgetName)
+            Step::Do(MemoryChange::ForgetName.into())
         }
         (found, _, Some(park)) => {
             match park_by(name, park, held(seen, &own).or_else(|| shown(found.as_ref(), park))) {

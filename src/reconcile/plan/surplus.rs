@@ -1,6 +1,6 @@
 //! What is more than the node should have, and which of several is kept.
 
-use super::{Change, Step};
+use super::{CloudChange, Step};
 use crate::api::testnode_status::Attempt;
 use crate::reconcile::state::{
     CloudView, Desired, Observed, Port, Presence, Server, ServerState, Volume, VolumeState,
@@ -69,31 +69,29 @@ pub(super) fn drop_surplus(_: &Desired, seen: &Observed) -> Option<Step> {
 pub(super) fn drop_beside(seen: &Observed, current: &Attempt) -> Option<Step> {
     seen.clouds.iter().find_map(|(cloud, view)| {
         let own = (*cloud == current.cloud).then_some(current);
-        let server = own.and_then(|attempt| kept_server(seen, view, attempt));
-        // Who does not know what belongs to a machine takes nothing from it.
-        if own.is_some_and(|attempt| attempt.resolved.is_none()) {
-            return surplus_server(cloud, view, server).map(Step::Do);
-        }
-        surplus_server(cloud, view, server)
-            .or_else(|| surplus_volume(cloud, view, own, server))
-            .or_else(|| surplus_port(seen, cloud, view, own, server))
-            .map(Step::Do)
+        surplus(seen, view, own).map(|delete| Step::Do(delete.in_cloud(cloud)))
     })
 }
 
-fn surplus_server(cloud: &str, view: &CloudView, kept: Option<&Server>) -> Option<Change> {
+fn surplus(seen: &Observed, view: &CloudView, own: Option<&Attempt>) -> Option<CloudChange> {
+    let server = own.and_then(|attempt| kept_server(seen, view, attempt));
+    // Who does not know what belongs to a machine takes nothing from it.
+    if own.is_some_and(|attempt| attempt.resolved.is_none()) {
+        return surplus_server(view, server);
+    }
+    surplus_server(view, server)
+        .or_else(|| surplus_volume(view, own, server))
+        .or_else(|| surplus_port(seen, view, own, server))
+}
+
+fn surplus_server(view: &CloudView, kept: Option<&Server>) -> Option<CloudChange> {
     let surplus = |server: &&Server| kept != Some(*server) && server.presence == Presence::There;
     let server = view.servers.iter().find(surplus)?;
-    super::tear_down::deletion(cloud, view, server)
+    super::tear_down::deletion(view, server)
 }
 
 /// While no server stands, every volume of the open attempt is a fence and stays.
-fn surplus_volume(
-    cloud: &str,
-    view: &CloudView,
-    own: Option<&Attempt>,
-    server: Option<&Server>,
-) -> Option<Change> {
+fn surplus_volume(view: &CloudView, own: Option<&Attempt>, server: Option<&Server>) -> Option<CloudChange> {
     let kept = own.map(|attempt| kept_volumes(view, attempt, server)).unwrap_or_default();
     let fence =
         |volume: &Volume| server.is_none() && own.is_some_and(|attempt| attempt.number == volume.attempt);
@@ -104,16 +102,15 @@ fn surplus_volume(
             && volume.presence == Presence::There
             && matches!(volume.state, VolumeState::Available | VolumeState::Error)
     })?;
-    Some(Change::DeleteVolume { cloud: cloud.to_owned(), id: volume.id.clone() })
+    Some(CloudChange::DeleteVolume { id: volume.id.clone() })
 }
 
 fn surplus_port(
     seen: &Observed,
-    cloud: &str,
     view: &CloudView,
     own: Option<&Attempt>,
     server: Option<&Server>,
-) -> Option<Change> {
+) -> Option<CloudChange> {
     let kept = own.map(|attempt| kept_ports(view, attempt, server)).unwrap_or_default();
     // Before the server stands a port may be promised to one that is on its way; and until the one that is kept is seen
     // bound to it, the server may have any other.
@@ -127,5 +124,5 @@ fn surplus_port(
             && port.presence == Presence::There
             && !super::name::may_point_at(seen, port)
     })?;
-    Some(Change::DeletePort { cloud: cloud.to_owned(), id: port.id.clone() })
+    Some(CloudChange::DeletePort { id: port.id.clone() })
 }

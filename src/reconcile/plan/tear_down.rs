@@ -1,6 +1,6 @@
 //! The rules of `TEAR_DOWN`: for one cloud, from whatever there is to nothing.
 
-use super::{Change, Question, Step, TearDownRule, Waiting, abandon};
+use super::{Change, CloudChange, Question, Step, TearDownRule, Waiting, abandon};
 use crate::reconcile::state::{
     CloudView, Kind, Observed, Presence, Server, ServerState, Standing, Volume, VolumeState,
 };
@@ -66,21 +66,24 @@ pub(super) fn missing(cloud: &str, view: &CloudView) -> Option<Question> {
 pub(super) fn delete_servers(seen: &Observed, cloud: &str) -> Option<Step> {
     let view = view(seen, cloud)?;
     let server = view.servers.iter().find(|server| server.presence == Presence::There)?;
-    deletion(cloud, view, server).map(Step::Do).or_else(|| fresh(view, cloud, Kind::Server))
+    match deletion(view, server) {
+        Some(delete) => Some(Step::Do(delete.in_cloud(cloud))),
+        None => fresh(view, cloud, Kind::Server),
+    }
 }
 
 /// How a server is deleted. A cloud that keeps what is deleted for a while would keep its volumes and quota too. That
 /// it is gone at last only a look can tell.
-pub(super) fn deletion(cloud: &str, view: &CloudView, server: &Server) -> Option<Change> {
-    let (cloud, id) = (cloud.to_owned(), server.id.clone());
+pub(super) fn deletion(view: &CloudView, server: &Server) -> Option<CloudChange> {
+    let id = server.id.clone();
     Some(match server.state {
         ServerState::SoftDeleted if !view.fresh.server => return None,
-        ServerState::SoftDeleted => Change::ForceDeleteServer { cloud, id },
+        ServerState::SoftDeleted => CloudChange::ForceDeleteServer { id },
         ServerState::Building
         | ServerState::Active
         | ServerState::Error
         | ServerState::Stopped
-        | ServerState::Other => Change::DeleteServer { cloud, id },
+        | ServerState::Other => CloudChange::DeleteServer { id },
     })
 }
 
@@ -144,10 +147,10 @@ pub(super) fn free_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
         );
         return Some(Step::Wait(Waiting::settling(message, cloud, Kind::Server)));
     }
-    let (cloud, id) = (cloud.to_owned(), volume.id.clone());
-    Some(match volume.reservations.first() {
-        Some(attachment) => Step::Do(Change::FreeVolume { cloud, id, attachment: attachment.clone() }),
-        None => Step::Ask(Question::Reservations { cloud, id }),
+    let id = volume.id.clone();
+    Some(match volume.reservations.first().cloned() {
+        Some(attachment) => Step::Do(CloudChange::FreeVolume { id, attachment }.in_cloud(cloud)),
+        None => Step::Ask(Question::Reservations { cloud: cloud.to_owned(), id }),
     })
 }
 
@@ -162,7 +165,7 @@ pub(super) fn delete_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
         matches!(volume.state, VolumeState::Available | VolumeState::Error | VolumeState::Creating)
             && volume.presence == Presence::There
     })?;
-    Some(Step::Do(Change::DeleteVolume { cloud: cloud.to_owned(), id: volume.id.clone() }))
+    Some(Step::Do(CloudChange::DeleteVolume { id: volume.id.clone() }.in_cloud(cloud)))
 }
 
 pub(super) fn await_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
@@ -186,7 +189,7 @@ pub(super) fn await_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
 
 pub(super) fn delete_ports(seen: &Observed, cloud: &str) -> Option<Step> {
     let port = view(seen, cloud)?.ports.iter().find(|port| port.presence == Presence::There)?;
-    Some(Step::Do(Change::DeletePort { cloud: cloud.to_owned(), id: port.id.clone() }))
+    Some(Step::Do(CloudChange::DeletePort { id: port.id.clone() }.in_cloud(cloud)))
 }
 
 pub(super) fn await_ports(seen: &Observed, cloud: &str) -> Option<Step> {

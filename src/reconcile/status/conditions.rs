@@ -37,7 +37,7 @@ pub(super) fn phase(desired: &Desired, seen: &Observed, outcome: &Outcome) -> &'
     }
 }
 
-fn was_ready(seen: &Observed) -> bool {
+pub(super) fn was_ready(seen: &Observed) -> bool {
     seen.memory.current().is_some_and(|attempt| attempt.closed_at.is_some())
 }
 
