@@ -37,7 +37,7 @@ pub fn epoch() -> Timestamp {
 }
 
 impl Cluster {
-    /// The real one that [`real::ADMINISTRATOR`] names, after all that is ours in it was removed; or a simulated one.
+    /// The real one that `LAB_KUBECONFIG` names, after all that is ours in it was removed; or a simulated one.
     ///
     /// With a real one, time is real from here on.
     #[must_use]
