@@ -1,5 +1,7 @@
 //! `TestNode`: what a tester asks for.
 
+use std::fmt;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,7 @@ const SETTLED_FIELDS: &[&str] = &[
     "keyName",
     "sshAuthorizedKeys",
     "userData",
+    "userDataRef",
 ];
 
 /// CEL: an attempt is under way, or one succeeded.
@@ -53,6 +56,34 @@ pub enum OnFailure {
     Retry,
     /// Keep machine and name as they are, for somebody to look at.
     Hold,
+}
+
+/// What user data may stand in.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum UserDataKind {
+    /// For what others in the namespace must not read.
+    Secret,
+    /// For the rest.
+    ConfigMap,
+}
+
+/// Where user data is, in the node's own namespace.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct UserDataRef {
+    /// `Secret` or `ConfigMap`.
+    pub kind: UserDataKind,
+    /// Its name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The key in it.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub key: String,
+}
+
+impl fmt::Display for UserDataRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}", self.kind, self.name)
+    }
 }
 
 /// What a tester asks for: a machine type, an operating system, disks.
@@ -94,6 +125,8 @@ pub enum OnFailure {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.flavor) && has(self.resources))")
     .message("give flavor or resources, not both"))]
+#[x_kube(validation = Rule::new("!(has(self.userData) && has(self.userDataRef))")
+    .message("give userData or userDataRef, not both"))]
 pub struct TestNodeSpec {
     /// Name of the MachineType: which clouds, images and flavors serve this node. Cannot change.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
@@ -160,6 +193,11 @@ pub struct TestNodeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 49_152))]
     pub user_data: Option<String>,
+
+    /// The same from a Secret or a ConfigMap in the node's namespace, read when a machine is made. For namespaces that
+    /// are among the chart's `userDataNamespaces`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data_ref: Option<UserDataRef>,
 
     /// What must be true before the node is Ready; the machine type's if absent. An empty list means: the server is
     /// ACTIVE, with its volumes and its name.

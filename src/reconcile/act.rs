@@ -6,6 +6,7 @@ mod cloud;
 mod name;
 mod object;
 mod question;
+mod user_data;
 
 use std::sync::Arc;
 
@@ -70,6 +71,7 @@ pub async fn ask(question: &Question, node: &Arc<TestNode>, look: &Look, ctx: &C
             question::console(ctx, &uid, server, &session).await
         }
         Question::Tcp { address, port } => question::tcp(ctx, &uid, *address, *port).await,
+        Question::UserData(place) => user_data::read(place, node, ctx).await,
         Question::Name { .. } => name::ask(node, look, ctx).await,
     }
 }

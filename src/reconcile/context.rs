@@ -10,12 +10,14 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
+use secrecy::SecretSlice;
 use tokio::time::Instant;
 
 use super::backoff::backoff;
 use super::error::Error;
-use super::state::Trouble;
+use super::state::{Problem, Trouble};
 use super::waker::Waker;
+use crate::api::testnode::UserDataRef;
 use crate::api::{MachineType, TestNode};
 use crate::clouds::Clouds;
 use crate::dns::exchange::Exchange;
@@ -111,6 +113,8 @@ pub struct Notes {
     pub abandon: BTreeMap<String, bool>,
     /// Servers that were deleted for good.
     pub forced: BTreeSet<String>,
+    /// User data that stands in an object of its own.
+    pub user_data: Option<UserDataNotes>,
     /// What was changed last, and when.
     pub done: Option<(String, Instant)>,
     /// It waits for a place or a name.
@@ -121,6 +125,17 @@ pub struct Notes {
     pub told: Option<Instant>,
     /// When its last finalizer was removed.
     pub over: Option<Instant>,
+}
+
+/// What was found where user data is to be.
+#[derive(Debug)]
+pub struct UserDataNotes {
+    /// Where that is.
+    pub place: UserDataRef,
+    /// When it was read.
+    pub at: Instant,
+    /// What was there, or why nothing.
+    pub found: Result<Arc<SecretSlice<u8>>, Problem>,
 }
 
 /// What was read on a console.

@@ -3,8 +3,10 @@
 
 mod abandon;
 mod claims;
+mod name;
 mod offers;
 mod things;
+mod user_data;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,27 +16,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
+use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::time::Instant;
 
 use super::context::{Context, Notes};
 use super::memory;
 use super::plan::target_address;
 use super::state::{
-    Binding, CloudView, Desired, GuestView, Kind, Memory, NameView, Observed, Presence, Problem, Sent,
-    Standing, is_failed,
+    Binding, CloudView, Desired, GuestView, Kind, Memory, NameView, Observed, Presence, Problem, Standing,
+    UserData, is_failed,
 };
 use crate::api::common::ReadinessCheck;
-use crate::api::testnode_status::{Attempt, DnsFacts};
+use crate::api::testnode_status::Attempt;
 use crate::api::{FINALIZER_PREFIX, MachineType, TestNode};
 use crate::clouds::Handle;
 use crate::inventory::ledger::Born;
 
-use claims::rank;
 pub use claims::{age, claim, path};
-
-/// What an authority said is believed so long while it is right, and so long while it is not.
-const RIGHT_FOR: Duration = Duration::from_mins(10);
-const WRONG_FOR: Duration = Duration::from_secs(5);
 
 /// A look: what is wanted and what is seen.
 pub struct Look {
@@ -44,6 +42,8 @@ pub struct Look {
     pub seen: Observed,
     /// The machine type.
     pub machine: Option<Arc<MachineType>>,
+    /// What `spec.userDataRef` names, as it was read.
+    pub user_data: Option<Arc<SecretSlice<u8>>>,
 }
 
 /// Looks.
@@ -55,17 +55,20 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
     let held = held(node);
     let now = (ctx.seams.clock)();
     let mut desired = desired(node, machine.as_deref());
+    let user_data = user_data::read(ctx, node, &uid, now, &mut desired);
     let timeouts = machine.as_ref().map(|machine| machine.spec.timeouts.clone()).unwrap_or_default();
     let clouds = clouds(ctx, node, &uid, &memory, &held, now, timeouts.delete.or(Duration::from_mins(10)));
     if memory.dns.is_none() {
-        memory.dns = lost_name(ctx, node, &uid, &memory, &clouds);
+        memory.dns = name::lost(ctx, node, &uid, &memory, &clouds);
     }
     claims::keep(ctx, node, &memory, &clouds);
     let deleting = node.metadata.deletion_timestamp.is_some();
     let offers = match &machine {
         // A node that has its machine, or goes, needs no other place.
         Some(machine) if !deleting && memory.current().is_none() => {
-            offers::offers(ctx, node, machine, now, &mut desired)
+            let read = user_data.as_ref().map(|read| read.expose_secret());
+            desired.problem = desired.problem.take().or_else(|| offers::problem(node, machine, read));
+            offers::offers(ctx, node, machine, now)
         }
         Some(_) | None => Vec::new(),
     };
@@ -80,9 +83,9 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
         guest: GuestView::default(),
         troubles: ctx.note(&uid, |notes| notes.troubles.clone()),
     };
-    seen.name = name(ctx, node, &uid, &seen);
+    seen.name = name::view(ctx, node, &uid, &seen);
     seen.guest = ctx.note(&uid, |notes| guest(notes, &seen));
-    Look { desired, seen, machine }
+    Look { desired, seen, machine, user_data }
 }
 
 /// Clouds that hold a finalizer of ours.
@@ -118,6 +121,7 @@ fn desired(node: &TestNode, machine: Option<&MachineType>) -> Desired {
         readiness,
         launch_timeout: timeouts.launch.or(Duration::from_mins(15)),
         boot_timeout: timeouts.boot.or(Duration::from_mins(10)),
+        user_data: UserData::Known,
         launch_retries: spec.map_or(3, |spec| spec.launch_retries),
         problem,
     }
@@ -193,74 +197,6 @@ fn pinned(handle: &Handle, memory: &Memory) -> Option<Problem> {
             "this node is marked with cluster id {}; start the operator with --cluster-id {0}",
             attempt.cluster_id.clone().unwrap_or_default()
         ),
-    })
-}
-
-/// A status that was lost took the name along. Hostname and zone still tell it, and what it may point at is the
-/// addresses of our ports; unless the authority is known to say nothing of the kind, or it is somebody else's.
-fn lost_name(
-    ctx: &Context,
-    node: &TestNode,
-    uid: &str,
-    memory: &Memory,
-    clouds: &BTreeMap<String, CloudView>,
-) -> Option<DnsFacts> {
-    if !memory.attempts.is_empty() {
-        return None;
-    }
-    let (cloud, view) = clouds.iter().find(|(_, view)| !view.is_empty())?;
-    let config = ctx.clouds.find(cloud)?.config();
-    let park = config.dns.as_ref().map(|dns| dns.park);
-    let name = crate::clouds::fqdn(&config, node)?;
-    let own = own_addresses([view]);
-    // An authority that says nothing may only be behind: what counts is that it was parked, or is somebody else's.
-    let withdrawn = ctx.note(uid, |notes| {
-        let parked = notes.sent.is_some_and(|(_, address, unchanged)| Some(address) == park && !unchanged);
-        let foreign = |address: &IpAddr| !own.contains(address) && Some(*address) != park;
-        parked || notes.found.as_ref().is_some_and(|(_, found)| found.iter().any(foreign))
-    });
-    if withdrawn || own.is_empty() || ctx.gate.holder(uid, &name, Some(&rank(node, memory))).is_some() {
-        return None;
-    }
-    let addresses = own.iter().map(ToString::to_string).collect();
-    Some(DnsFacts { name, addresses, ..DnsFacts::default() })
-}
-
-fn own_addresses<'a>(views: impl IntoIterator<Item = &'a CloudView>) -> BTreeSet<IpAddr> {
-    views.into_iter().flat_map(|view| &view.ports).flat_map(|port| port.addresses.iter().copied()).collect()
-}
-
-fn name(ctx: &Context, node: &TestNode, uid: &str, seen: &Observed) -> NameView {
-    let Some(dns) = &seen.memory.dns else { return NameView::default() };
-    let target = target_address(seen);
-    let of_status = seen.memory.last().map(|attempt| &attempt.cloud);
-    let found_in = || seen.clouds.iter().find(|(_, view)| !view.is_empty()).map(|(cloud, _)| cloud);
-    let cloud = of_status.or_else(found_in).or(seen.held.first()).cloned();
-    let handle = cloud.as_ref().and_then(|cloud| ctx.clouds.find(cloud));
-    let driver = handle.and_then(|handle| handle.config().dns.clone());
-    let now = Instant::now();
-    // What is withdrawn must be ours now, not minutes ago.
-    let stays = !seen.deleting && seen.memory.to_end().is_none();
-    ctx.note(uid, |notes| {
-        let found = notes.found.as_ref().filter(|(asked, found)| {
-            let right = stays && target.is_some_and(|target| *found == BTreeSet::from([target]));
-            let patience = if right { RIGHT_FOR } else { WRONG_FOR };
-            let after = notes.sent.as_ref().is_none_or(|(sent, _, _)| sent <= asked);
-            after && now.duration_since(*asked) < patience
-        });
-        NameView {
-            cloud,
-            holder: ctx.gate.holder(uid, &dns.name, Some(&rank(node, &seen.memory))),
-            verifiable: driver.as_ref().is_some_and(|dns| dns.verify.is_some()),
-            found: found.map(|(_, found)| found.clone()),
-            sent: notes.sent.map(|(sent, address, unchanged)| Sent {
-                address,
-                unchanged,
-                age: now.duration_since(sent),
-            }),
-            park: driver.map(|dns| dns.park),
-            own: own_addresses(seen.clouds.values()),
-        }
     })
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::api::common::ReadinessCheck;
 pub use crate::api::kind::{Kind, PerKind};
-use crate::api::testnode::OnFailure;
+use crate::api::testnode::{OnFailure, UserDataRef};
 use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
 pub use crate::select::Problem;
 pub use things::{Binding, Fault, Port, Presence, Server, ServerState, Verdict, Volume, VolumeState};
@@ -41,8 +41,26 @@ pub struct Desired {
     pub boot_timeout: Duration,
     /// Attempts per cloud and round.
     pub launch_retries: i64,
+    /// What `spec.userDataRef` names.
+    pub user_data: UserData,
     /// Why no new attempt can be opened, whatever the cloud: the machine type is missing, or forbids it.
     pub problem: Option<Problem>,
+}
+
+/// User data that is not in the spec itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum UserData {
+    /// There is none, or it was read.
+    Known,
+    /// It must be read.
+    Unread(UserDataRef),
+    /// Somebody must make it, or let us read it.
+    Cannot {
+        /// Why.
+        problem: Problem,
+        /// When to try again.
+        again: Timestamp,
+    },
 }
 
 /// One look at the world, as far as it concerns one node.

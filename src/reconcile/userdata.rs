@@ -5,7 +5,7 @@ use crate::api::machine_type::MachineTypeSpec;
 use crate::cloud_init::{OurConfig, Part, ssh_keys, user_data};
 use crate::select;
 
-/// Combines it.
+/// Combines it, with what `spec.userDataRef` names as far as that was read.
 ///
 /// # Errors
 /// In words for the condition, naming whose part cannot be used.
@@ -13,6 +13,7 @@ pub fn build(
     node: &TestNode,
     machine: &MachineTypeSpec,
     fqdn: Option<&str>,
+    referred: Option<&[u8]>,
 ) -> Result<Option<Vec<u8>>, String> {
     let whose = |of: &'static str| move |error| format!("{of}: {error}");
     let mut keys = ssh_keys(&node.spec.ssh_authorized_keys).map_err(whose("spec.sshAuthorizedKeys"))?;
@@ -33,6 +34,8 @@ pub fn build(
         .user_data
         .as_ref()
         .map(|text| Part { of: "spec.userData".into(), content: text.clone().into_bytes() });
+    let referred = node.spec.user_data_ref.as_ref().zip(referred);
+    let referred = referred.map(|(place, content)| Part { of: place.to_string(), content: content.to_vec() });
     let os = select::os(machine, &node.spec).ok();
     let fits = machine.cloud_init.iter().filter(|entry| entry.os.is_none() || entry.os == os);
     let theirs = fits.map(|entry| Part {
@@ -40,6 +43,6 @@ pub fn build(
         content: entry.user_data.clone().into_bytes(),
     });
     // cloud-init lets the first to say a thing have its way.
-    let parts: Vec<Part> = ours.part().into_iter().chain(own).chain(theirs).collect();
+    let parts: Vec<Part> = ours.part().into_iter().chain(own).chain(referred).chain(theirs).collect();
     user_data(&parts).map_err(|error| error.to_string())
 }

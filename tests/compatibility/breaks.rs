@@ -86,7 +86,8 @@ fn compare(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
         let rules = list(schema.get("x-kubernetes-validations"));
         rules.iter().filter_map(|rule| rule["rule"].as_str()).map(ToOwned::to_owned).collect()
     };
-    for rule in rules(new).difference(&rules(old)).filter(|rule| !rule.contains("oldSelf")) {
+    let says = |rule: &&String| !rule.contains("oldSelf") && !excludes_what_is_new(rule, old);
+    for rule in rules(new).difference(&rules(old)).filter(says) {
         found.push(format!("{path}: a new rule: {rule}"));
     }
     for (name, old) in old["properties"].as_object().into_iter().flatten() {
@@ -102,6 +103,13 @@ fn compare(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
             (Some(_), None) | (None, Some(_)) => found.push(format!("{path}: {key} differs")),
         }
     }
+}
+
+/// A rule that two fields are not both there, one of which no stored object can have.
+fn excludes_what_is_new(rule: &str, old: &Value) -> bool {
+    let fields = rule.strip_prefix("!(has(self.").and_then(|rule| rule.strip_suffix("))"));
+    let fields = fields.and_then(|fields| fields.split_once(") && has(self."));
+    fields.is_some_and(|(one, other)| [one, other].iter().any(|name| old["properties"].get(name).is_none()))
 }
 
 fn list(value: Option<&Value>) -> &[Value] {
@@ -137,7 +145,9 @@ mod tests {
             "size": {"type": "integer", "minimum": 0},
             "mode": {"type": "string", "enum": ["A", "B", "C"]},
             "kind": {"type": "string", "default": "x"},
-        }, "x-kubernetes-validations": [{"rule": "self.kind == oldSelf.kind"}]});
+        }, "x-kubernetes-validations": [
+            {"rule": "self.kind == oldSelf.kind"}, {"rule": "!(has(self.mode) && has(self.kind))"},
+        ]});
         assert_eq!(of(&old, &new), Vec::<String>::new());
     }
 
@@ -148,7 +158,8 @@ mod tests {
             "list": {"type": "array", "x-kubernetes-list-type": "atomic", "items": {"type": "string"}},
             "map": {"type": "object", "additionalProperties": {"type": "string"}},
         }});
-        let cases: [(&str, Value, &str); 16] = [
+        let not_both = json!([{"rule": "!(has(self.text) && has(self.list))"}]);
+        let cases: [(&str, Value, &str); 17] = [
             ("/properties/text/type", json!("integer"), ".spec.text: type differs"),
             ("/properties/text/maxLength", json!(9), ".spec.text: maxLength is tighter"),
             ("/properties/text/minLength", json!(1), ".spec.text: minLength is tighter"),
@@ -165,6 +176,7 @@ mod tests {
             ("/properties/map/properties", json!({}), ""),
             ("/required", json!(["list"]), ".spec.list: is required"),
             ("/x-kubernetes-validations", json!([{"rule": "false"}]), ".spec: a new rule: false"),
+            ("/x-kubernetes-validations", not_both, ".spec: a new rule: !(has(self.text)"),
         ];
         for (place, value, expected) in cases {
             let mut new = old.clone();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use devcluster::{Fault, Outage, Verb};
+use devcluster::{Fault, Outage};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -130,16 +130,6 @@ async fn who_keeps_taking_a_finalizer_away_is_not_raced_with() {
         lab.the("smithi001")["metadata"]["finalizers"] == json!(["cloud.testnode.dev/lab"])
     })
     .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn secrets_are_read_only_where_the_operator_is_at_home() {
-    let lab = Lab::new(quick()).await;
-    lab.node("smithi001", two_volumes());
-    lab.ready("smithi001", 30).await;
-
-    let calls = lab.cluster.faults().calls();
-    assert!(calls.keys().all(|(verb, resource)| resource != "secrets" || *verb != Verb::Delete), "{calls:?}");
 }
 
 #[tokio::test(start_paused = true)]

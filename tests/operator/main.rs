@@ -20,5 +20,6 @@ mod places;
 mod storms;
 mod stuck;
 mod sweep;
+mod user_data;
 
 use storm::lab as harness;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt;
+use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 
 use crate::api::testnode_status::Attempt;
@@ -47,7 +48,9 @@ pub(super) async fn change(
         }
         CloudChange::CreatePort { attempt, index } => maker.create_port(*attempt, *index).await,
         CloudChange::CreateServer { attempt, volumes, ports } => {
-            maker.create_server(*attempt, volumes, ports).await
+            let result = maker.create_server(*attempt, volumes, ports).await;
+            ctx.note(&maker.uid, |notes| notes.user_data = None);
+            result
         }
         CloudChange::DeleteServer { id } => {
             session.compute().delete_server(&ServerId(id.clone())).await.map_err(Error::from)
@@ -135,7 +138,9 @@ impl Maker<'_> {
         let machine =
             self.look.machine.as_ref().ok_or_else(|| Error::Unready("the machine type is gone".into()))?;
         let fqdn = self.look.seen.memory.dns.as_ref().map(|dns| dns.name.clone());
-        let user_data = userdata::build(self.node, &machine.spec, fqdn.as_deref()).map_err(Error::Unready)?;
+        let referred = self.look.user_data.as_ref().map(|read| read.expose_secret());
+        let user_data = userdata::build(self.node, &machine.spec, fqdn.as_deref(), referred);
+        let user_data = user_data.map_err(Error::Unready)?;
         let cluster = self.handle.inventory.cluster_id();
         let metadata = self.metadata(number, [(mark::FQDN, fqdn.unwrap_or_default())]);
         let new = NewServer {

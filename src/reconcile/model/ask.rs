@@ -21,7 +21,7 @@ impl World {
             | Question::Presence { cloud, .. }
             | Question::Reservations { cloud, .. }
             | Question::Console { cloud, .. } => self.now < self.clouds[cloud].away_until,
-            Question::Name { .. } | Question::Tcp { .. } => false,
+            Question::Name { .. } | Question::Tcp { .. } | Question::UserData(_) => false,
         };
         let answered = luck < 236 && !away && self.answer(question, seen);
         if answered {
@@ -55,7 +55,7 @@ impl World {
                 Some(found) => self.process.found = Some((self.now, found)),
                 None => return false,
             },
-            Question::Tcp { .. } => {}
+            Question::Tcp { .. } | Question::UserData(_) => {}
         }
         true
     }

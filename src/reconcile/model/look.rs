@@ -20,7 +20,7 @@ use crate::reconcile::memory;
 use crate::reconcile::plan::{kept_server, target_address};
 use crate::reconcile::state::{
     CloudView, Desired, GuestView, Kind, Memory, NameView, Observed, Offer, PerKind, Pins, Problem,
-    Resolution, Room, Sent, Server, ServerState, Standing, is_failed,
+    Resolution, Room, Sent, Server, ServerState, Standing, UserData, is_failed,
 };
 
 const FAILURES_UNTIL_AWAY: u32 = 2;
@@ -41,6 +41,7 @@ impl World {
             launch_timeout: Duration::from_mins(3),
             boot_timeout: Duration::from_mins(2),
             launch_retries: 2,
+            user_data: UserData::Known,
             problem: None,
         }
     }

@@ -13,20 +13,12 @@ use crate::clouds::{self, Handle};
 use crate::gate::{Amounts, Place};
 use crate::inventory::ledger::Born;
 use crate::reconcile::context::Context;
-use crate::reconcile::state::{Desired, Offer, Pins, Problem, Resolution, Room, Standing};
+use crate::reconcile::state::{Offer, Pins, Problem, Resolution, Room, Standing};
 use crate::reconcile::userdata;
 use crate::select;
 
 /// All places that the machine type and the node allow.
-pub(super) fn offers(
-    ctx: &Context,
-    node: &TestNode,
-    machine: &MachineType,
-    now: Timestamp,
-    desired: &mut Desired,
-) -> Vec<Offer> {
-    desired.problem =
-        desired.problem.take().or_else(|| unserved(node, machine)).or_else(|| unfit(node, machine));
+pub(super) fn offers(ctx: &Context, node: &TestNode, machine: &MachineType, now: Timestamp) -> Vec<Offer> {
     let mut choices: Vec<&CloudChoice> = machine
         .spec
         .clouds
@@ -44,6 +36,11 @@ pub(super) fn offers(
     choices.into_iter().map(|choice| offer(ctx, node, machine, now, &choice.name, zones.clone())).collect()
 }
 
+/// What stands in the way of a new machine wherever it were made.
+pub(super) fn problem(node: &TestNode, machine: &MachineType, user_data: Option<&[u8]>) -> Option<Problem> {
+    unserved(node, machine).or_else(|| unfit(node, machine, user_data))
+}
+
 fn unserved(node: &TestNode, machine: &MachineType) -> Option<Problem> {
     let pin = node.spec.cloud.as_ref()?;
     let served = machine.spec.clouds.iter().any(|choice| choice.name == *pin);
@@ -58,8 +55,8 @@ fn unserved(node: &TestNode, machine: &MachineType) -> Option<Problem> {
 }
 
 /// User data that cannot be combined would only be found out with the server's create.
-fn unfit(node: &TestNode, machine: &MachineType) -> Option<Problem> {
-    let problem = userdata::build(node, &machine.spec, None).err()?;
+fn unfit(node: &TestNode, machine: &MachineType, user_data: Option<&[u8]>) -> Option<Problem> {
+    let problem = userdata::build(node, &machine.spec, None, user_data).err()?;
     Some(Problem { reason: "InvalidUserData", message: problem })
 }
 

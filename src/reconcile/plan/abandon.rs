@@ -42,7 +42,7 @@ mod tests {
     use super::*;
     use crate::api::testnode_status::DnsFacts;
     use crate::reconcile::plan::{TEAR_DOWN, plan_by};
-    use crate::reconcile::state::{Desired, GuestView, Memory, NameView, Problem, Standing};
+    use crate::reconcile::state::{Desired, GuestView, Memory, NameView, Problem, Standing, UserData};
 
     /// A node that goes, held by a cloud that does not let us in, with a name that nothing tells of.
     fn seen(abandon: Option<Abandon>) -> Observed {
@@ -74,6 +74,7 @@ mod tests {
             launch_timeout: std::time::Duration::ZERO,
             boot_timeout: std::time::Duration::ZERO,
             launch_retries: 1,
+            user_data: UserData::Known,
             problem: None,
         };
         plan_by(&[], TEAR_DOWN, &desired, seen)

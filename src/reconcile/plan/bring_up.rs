@@ -1,5 +1,6 @@
 //! The rules of `BRING_UP` that make the machine and watch over it.
 
+use super::choice::await_user_data;
 use super::open::Open;
 use super::tear_down::{missing, unseen};
 use super::{Change, Closing, CloudChange, MemoryChange, Question, Step, Waiting};
@@ -120,8 +121,11 @@ pub(super) fn await_volumes(_: &Desired, seen: &Observed) -> Option<Step> {
 
 /// The one request that must not be sent twice. Either no earlier one can take effect any more, or every volume is
 /// a fence: Nova reserves mapped volumes inside the request, so that a second one is refused.
-pub(super) fn create_server(_: &Desired, seen: &Observed) -> Option<Step> {
+pub(super) fn create_server(desired: &Desired, seen: &Observed) -> Option<Step> {
     let open = Open::of(seen).filter(|open| open.server.is_none())?;
+    if let Some(step) = await_user_data(desired) {
+        return Some(step);
+    }
     for kind in Kind::ALL {
         if !open.view.fresh.of(kind) {
             let message = format!("waiting for a fresh look at the {}s", kind.word());

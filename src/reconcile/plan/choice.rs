@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::place::{Cooled, NO_VALID_HOST, cooled, cooling, zone};
 use super::{Change, MemoryChange, Question, Step, Waiting};
 use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
-use crate::reconcile::state::{Desired, Observed, Offer, Problem, READ_AGAIN, Resolution, Room, Standing};
+use crate::reconcile::state::{
+    Desired, Observed, Offer, Problem, READ_AGAIN, Resolution, Room, Standing, UserData,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The reason of an attempt that only an edit can better.
@@ -38,6 +40,9 @@ pub(super) fn open_attempt(desired: &Desired, seen: &Observed) -> Option<Step> {
     }
     if let Some(problem) = &desired.problem {
         return Some(Step::Wait(Waiting::stalled(problem.reason, problem.message.clone())));
+    }
+    if let Some(step) = await_user_data(desired) {
+        return Some(step);
     }
     if let Some(step) = await_nothing_left(seen) {
         return Some(step);
@@ -95,6 +100,19 @@ pub fn queues_at<'a>(desired: &Desired, seen: &'a Observed) -> Vec<(String, &'a 
         Some((offer.cloud.clone(), &**resolved, told))
     };
     seen.offers.iter().filter_map(waits).collect()
+}
+
+/// User data that stands elsewhere is read before anything is made, and for the server's create once more if that was
+/// long ago.
+pub(super) fn await_user_data(desired: &Desired) -> Option<Step> {
+    match &desired.user_data {
+        UserData::Known => None,
+        UserData::Unread(place) => Some(Step::Ask(Question::UserData(place.clone()))),
+        UserData::Cannot { problem, again } => Some(Step::Wait(Waiting {
+            until: Some(*again),
+            ..Waiting::stalled(problem.reason, problem.message.clone())
+        })),
+    }
 }
 
 /// Nothing of this node may be anywhere, nor appear any more.

@@ -156,7 +156,9 @@ mod tests {
     use super::*;
     use crate::api::testnode_status::{Attempt, Resolved, ServerFacts};
     use crate::reconcile::plan::CloudChange;
-    use crate::reconcile::state::{CloudView, GuestView, Memory, NameView, Presence, Server, Standing};
+    use crate::reconcile::state::{
+        CloudView, GuestView, Memory, NameView, Presence, Server, Standing, UserData,
+    };
 
     fn server(id: &str) -> Server {
         Server {
@@ -204,6 +206,7 @@ mod tests {
             launch_timeout: std::time::Duration::MAX,
             boot_timeout: std::time::Duration::MAX,
             launch_retries: 1,
+            user_data: UserData::Known,
             problem: None,
         };
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::Change;
+use crate::api::testnode::UserDataRef;
 use crate::reconcile::state::Kind;
 
 /// What to do next.
@@ -66,6 +67,8 @@ pub enum Question {
         /// The port.
         port: i32,
     },
+    /// User data that stands in an object of its own.
+    UserData(UserDataRef),
     /// What the authority says of the name.
     Name {
         /// The full name.
@@ -90,6 +93,7 @@ impl fmt::Display for Question {
             Self::Reservations { id, .. } => write!(f, "ask what reserves volume {id}"),
             Self::Console { .. } => f.write_str("read the console"),
             Self::Tcp { port, .. } => write!(f, "try TCP port {port}"),
+            Self::UserData(place) => write!(f, "read user data in {place}"),
             Self::Name { fqdn } => write!(f, "ask the authority for {fqdn}"),
         }
     }

@@ -130,6 +130,7 @@ nodeSelector|{"a":"b"}
 tolerations|[{"operator":"Exists"}]
 affinity|{"podAffinity":{}}
 fullnameOverride|"machines"
+userDataNamespaces|["rados"]
 TEXT
 }
 
@@ -166,6 +167,7 @@ extraCAs={"pem":"-----BEGIN CERTIFICATE-----","configMap":"cas"}|not both
 leaderElection=false,replicas=2|leaderElection
 metrics={"service":{"enabled":false},"serviceMonitor":{"enabled":true}}|metrics.service.enabled
 tolerations=[{"keys":"x"}]|keys
+userDataNamespaces=["Rados"]|/userDataNamespaces/0
 serviceAccount.annotations={"a":1}|/serviceAccount/annotations
 TEXT
 }
@@ -229,6 +231,18 @@ what_is_known_of() {
 
 # A new leader says nothing of a machine before it has looked.
 is_known() { diff <(printf '%s\n' "$1") <(what_is_known_of "$2"); }
+
+test_user_data_is_read_only_in_namespaces_that_are_named() {
+  kubectl create secret generic first-boot -n "$namespace" --from-literal=$'script=#!/bin/sh\necho hunter2' >/dev/null
+  node scripted 'userDataRef: {kind: Secret, name: first-boot, key: script}' | apply
+  is_told 20 testnode/scripted Stalled True UserDataForbidden userDataNamespaces
+  helm_to upgrade "$chart" --set "userDataNamespaces={$namespace}" >/dev/null
+  wait_ready scripted
+  contains "$(servers_of scripted | jq -r '.[0].user_data | @base64d')" hunter2
+  lacks "$(<"$work/log/operator.log")" hunter2
+  install_release
+  equal '' "$(kubectl get roles,rolebindings -n "$namespace" -o name)" 'rights left'
+}
 
 test_an_upgrade_brings_the_new_definitions() {
   # An earlier chart: its TestNodes have no short name.

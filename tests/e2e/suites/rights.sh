@@ -9,7 +9,9 @@ asked() {
 }
 
 test_the_operator_was_never_refused_a_right() {
-  equal '' "$(asked 'select(.annotations["authorization.k8s.io/decision"] == "forbid")')" 'requests refused by RBAC'
+  # But for user data where nobody let it: suites/chart.sh sees to that.
+  equal '' "$(asked 'select(.annotations["authorization.k8s.io/decision"] == "forbid"
+    and (.verb == "get" and .objectRef.name == "first-boot" | not))')" 'requests refused by RBAC'
   note "its requests, as the API server counted them:"
   note "$(asked .)"
 }
