@@ -198,7 +198,7 @@ fn queue(step: &Step, node: &TestNode, look: &Look, ctx: &Context) {
 
 /// When to look again, should nothing wake the node before.
 fn next(step: &Step, uid: &str, look: &Look, ctx: &Context, at_most: Duration) -> Action {
-    Action::requeue(match step {
+    let pause = match step {
         Step::Wait(Waiting { until: Some(until), .. }) => {
             let pause = Duration::try_from(until.duration_since(look.seen.now)).unwrap_or_default();
             pause.clamp(Duration::from_millis(100), at_most.max(Duration::from_millis(100)))
@@ -206,7 +206,9 @@ fn next(step: &Step, uid: &str, look: &Look, ctx: &Context, at_most: Duration) -
         Step::Wait(waiting) if waiting.reason == "Booting" => guest_pause(uid, ctx).min(at_most),
         Step::Wait(_) => at_most,
         Step::Do(_) | Step::Ask(_) | Step::Rest => ctx.resync,
-    })
+    };
+    let left = look.desired.expiry.as_ref().and_then(|expiry| expiry.left(look.seen.now));
+    Action::requeue(left.map_or(pause, |left| left.min(pause)))
 }
 
 /// How long progress must wait until it is told. Success, and what needs somebody, is told at once; so is the first

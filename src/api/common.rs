@@ -36,14 +36,17 @@ impl Period {
     /// The length of time, or `default` if it cannot be read (the schema lets none of those in).
     #[must_use]
     pub fn or(&self, default: Duration) -> Duration {
+        self.length().unwrap_or(default)
+    }
+
+    /// The length of time, if it can be read.
+    #[must_use]
+    pub fn length(&self) -> Option<Duration> {
         // kube's parser panics on a number that no Duration can hold.
         if self.0.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 9) {
-            return default;
+            return None;
         }
-        match kube::core::Duration::from_str(&self.0) {
-            Ok(period) if !period.is_negative() => period.into(),
-            Ok(_) | Err(_) => default,
-        }
+        kube::core::Duration::from_str(&self.0).ok().filter(|period| !period.is_negative()).map(Into::into)
     }
 }
 

@@ -20,7 +20,7 @@ use super::common::{NetworkChoice, Os, Period, ReadinessCheck, Volumes};
     shortname = "mt",
     category = "testlab",
     doc = "A kind of machine that the lab offers: which clouds serve it, with which flavor and images, and the defaults \
-           of its nodes. Edits touch new attempts only.",
+           of its nodes. Edits touch new attempts only; an edit of expireAfter also nodes that are there.",
     printcolumn = r#"{"name":"Clouds","type":"string","jsonPath":".status.clouds"}"#,
     printcolumn = r#"{"name":"OSes","type":"string","jsonPath":".status.oses"}"#,
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
@@ -99,6 +99,11 @@ pub struct MachineTypeSpec {
     /// How long each phase may take.
     #[serde(default)]
     pub timeouts: Timeouts,
+
+    /// Delete nodes that have no `expireAfter` of their own this long after their creation; never if absent. An edit
+    /// counts for nodes that are there, too: those that are older by then go at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_after: Option<Period>,
 
     /// Attempts per cloud and round.
     #[serde(default = "three")]

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{NetworkChoice, Os, ReadinessCheck, Resources, Volumes};
+use super::common::{NetworkChoice, Os, Period, ReadinessCheck, Resources, Volumes};
 use super::testnode_status::TestNodeStatus;
 
 /// The spec's fields that a machine is made from. Once it is made, or being made, they stand.
@@ -110,6 +110,7 @@ impl fmt::Display for UserDataRef {
     printcolumn = r#"{"name":"Cloud","type":"string","jsonPath":".status.cloud","priority":1}"#,
     printcolumn = r#"{"name":"Flavor","type":"string","jsonPath":".status.resolved.flavor.name","priority":1}"#,
     printcolumn = r#"{"name":"Server","type":"string","jsonPath":".status.server.id","priority":1}"#,
+    printcolumn = r#"{"name":"Expires","type":"string","jsonPath":".status.times.expiresAt","priority":1}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     validation = settled_rule(),
@@ -205,11 +206,16 @@ pub struct TestNodeSpec {
     #[schemars(length(max = 8))]
     pub readiness: Option<Vec<ReadinessCheck>>,
 
+    /// Delete the node, with all it has, this long after its creation; the machine type's if absent. May be edited at any
+    /// time: a node that is older by then goes at once. While `paused` it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_after: Option<Period>,
+
     /// What to do with a machine whose launch failed: `Retry` ends it whole and tries again, `Hold` keeps it.
     #[serde(default)]
     pub on_failure: OnFailure,
 
-    /// Stop changing anything for this node. Deletion still works.
+    /// Stop changing anything for this node. Deletion still works; a node that expires goes when it is paused no more.
     #[serde(default)]
     pub paused: bool,
 }

@@ -343,4 +343,7 @@ pub struct Times {
     /// The node was first Ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_at: Option<Time>,
+    /// The node goes by itself: `expireAfter` after its creation. Absent where neither it nor its machine type has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
 }

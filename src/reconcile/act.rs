@@ -32,6 +32,7 @@ pub async fn change(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Co
             abandon::answer(cloud, node, look, ctx).await;
             Ok(())
         }
+        Change::Expire { why } => object::expire(why, node, ctx).await,
         Change::Memory(change) => object::remember(change, node, look, ctx).await,
         Change::SetName { address } | Change::ParkName { address } => {
             name::set(*address, node, look, ctx).await

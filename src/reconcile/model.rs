@@ -77,6 +77,7 @@ fn lived(world: &mut World, rules: Rules<'_>) -> Result<(), String> {
         return Ok(());
     }
     expect(!world.object.deleting, "what goes is gone in the end")?;
+    expect(world.life.expires.is_none(), "no node outlives its time")?;
     expect(turns <= 4_000, "no hot loop")?;
     stays(world)
 }

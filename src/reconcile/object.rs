@@ -1,9 +1,9 @@
-//! Writes of the object itself: its finalizers and its status. Each names the UID and the `resourceVersion` it was
+//! Writes of the object itself: its finalizers, its status, its end. Each names the UID and the `resourceVersion` it was
 //! planned from: 409 ends the turn, and nothing is written.
 
 use std::sync::Arc;
 
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
@@ -56,6 +56,22 @@ pub(super) async fn write_status(
     Ok(())
 }
 
+/// Deletes the object because its time is over, tells why, and says whether it is gone at once: nobody held it.
+///
+/// # Errors
+/// With 409 if somebody wrote the object since it was read.
+pub(super) async fn expire(node: &Arc<TestNode>, why: &str, ctx: &Context) -> Result<bool, Error> {
+    let preconditions = Preconditions { uid: node.uid(), resource_version: node.resource_version() };
+    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    let held = api(node, ctx).delete(&node.name_any(), &params).await?.left();
+    publish(EventType::Normal, "Expired", why, "Reconcile", node, ctx).await;
+    let gone = held.is_none();
+    if let Some(going) = held {
+        keep(going, ctx);
+    }
+    Ok(gone)
+}
+
 fn identity(node: &TestNode, more: &Value) -> Value {
     let mut metadata = json!({ "uid": node.uid(), "resourceVersion": node.resource_version() });
     if let (Some(all), Some(more)) = (metadata.as_object_mut(), more.as_object()) {
@@ -89,7 +105,7 @@ fn has(node: &TestNode, kind: &str) -> bool {
         .is_some_and(|status| status.conditions.iter().any(|condition| condition.type_ == kind))
 }
 
-/// An event where the reason changed. One that cannot be written (the namespace is being deleted) never fails a turn.
+/// An event where the reason changed.
 async fn tell(before: &TestNode, after: &TestNode, ctx: &Context) {
     let (old, new) = (ready(before), ready(after));
     let Some((status, reason, message)) = new else { return };
@@ -103,14 +119,19 @@ async fn tell(before: &TestNode, after: &TestNode, ctx: &Context) {
         .is_some_and(|attempt| attempt.reason.as_deref() == Some(reason) && attempt.closed_at.is_some());
     let type_ = if has(after, "Stalled") || failed { EventType::Warning } else { EventType::Normal };
     let action = if status == "True" { "Report" } else { "Reconcile" };
+    publish(type_, reason, message, action, after, ctx).await;
+}
+
+/// An event. One that cannot be written (the namespace is being deleted) never fails a turn.
+async fn publish(type_: EventType, reason: &str, text: &str, action: &str, node: &TestNode, ctx: &Context) {
     let event = Event {
         type_,
         reason: reason.to_owned(),
-        note: Some(message.chars().take(1000).collect()),
+        note: Some(text.chars().take(1000).collect()),
         action: action.to_owned(),
         secondary: None,
     };
-    if let Err(error) = ctx.recorder.publish(&event, &after.object_ref(&())).await {
+    if let Err(error) = ctx.recorder.publish(&event, &node.object_ref(&())).await {
         debug!(%error, reason, "an event could not be written");
     }
 }

@@ -23,8 +23,8 @@ use super::context::{Context, Notes};
 use super::memory;
 use super::plan::target_address;
 use super::state::{
-    Binding, CloudView, Desired, GuestView, Kind, Memory, NameView, Observed, Presence, Problem, Standing,
-    UserData, is_failed,
+    Binding, CloudView, Desired, Expiry, GuestView, Kind, Memory, NameView, Observed, Presence, Problem,
+    Standing, UserData, is_failed,
 };
 use crate::api::common::ReadinessCheck;
 use crate::api::testnode_status::Attempt;
@@ -117,6 +117,7 @@ fn desired(node: &TestNode, machine: Option<&MachineType>) -> Desired {
         machine_type_generation: machine.and_then(|machine| machine.metadata.generation).unwrap_or(0),
         os: spec.and_then(|spec| crate::select::os(spec, &node.spec).ok()).map(|os| os.to_string()),
         paused: node.spec.paused,
+        expiry: Expiry::of(node, machine),
         on_failure: node.spec.on_failure,
         readiness,
         launch_timeout: timeouts.launch.or(Duration::from_mins(15)),

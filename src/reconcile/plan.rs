@@ -6,6 +6,7 @@ mod abandon;
 mod bring_up;
 mod change;
 mod choice;
+mod expire;
 mod failed;
 mod name;
 mod open;
@@ -32,6 +33,7 @@ pub type TearDownRule = fn(&Observed, &str) -> Option<Step>;
 /// From nothing to a machine that is Ready, and stays.
 pub const BRING_UP: &[Rule] = &[
     bring_up::wait_while_paused,
+    expire::expire,
     bring_up::wait_for_clouds,
     bring_up::confirm_missing,
     bring_up::hold_what_was_found,

@@ -1,5 +1,6 @@
 //! The vocabulary of decisions: what is wanted ([`Desired`]) and what is seen ([`Observed`]). Pure.
 
+mod expiry;
 mod things;
 mod view;
 
@@ -13,6 +14,7 @@ pub use crate::api::kind::{Kind, PerKind};
 use crate::api::testnode::{OnFailure, UserDataRef};
 use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
 pub use crate::select::Problem;
+pub use expiry::Expiry;
 pub use things::{Binding, Fault, Port, Presence, Server, ServerState, Verdict, Volume, VolumeState};
 pub use view::{Abandon, CloudView, Standing};
 
@@ -31,6 +33,8 @@ pub struct Desired {
     pub os: Option<String>,
     /// Change nothing.
     pub paused: bool,
+    /// When the node is to go by itself, if ever.
+    pub expiry: Option<Expiry>,
     /// What to do with a machine whose launch failed.
     pub on_failure: OnFailure,
     /// What must be true before Ready.

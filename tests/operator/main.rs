@@ -9,6 +9,7 @@ mod capacity;
 mod cost;
 mod crash;
 mod crowd;
+mod expiry;
 mod faults;
 mod input;
 mod kubernetes;

@@ -13,7 +13,7 @@ use crate::metrics::Phase;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::memory;
-use crate::reconcile::object::{set_finalizers, write_status};
+use crate::reconcile::object::{self, set_finalizers, write_status};
 use crate::reconcile::observe::{Look, age, path};
 use crate::reconcile::plan::{Closing, MemoryChange, NO_VALID_HOST};
 use crate::reconcile::state::Observed;
@@ -53,10 +53,23 @@ pub(super) async fn remove_finalizer(
         let asked = node.metadata.deletion_timestamp.as_ref();
         let took = asked.and_then(|asked| Duration::try_from(look.seen.now.duration_since(asked.0)).ok());
         ctx.metrics.phase_ended(Phase::Delete, took.unwrap_or_default());
-        ctx.forget(&uid);
-        ctx.note(&uid, |notes| notes.over = Some(Instant::now()));
+        is_over(&uid, ctx);
     }
     Ok(())
+}
+
+/// Deletes the object. Clouds that hold it are torn down next.
+pub(super) async fn expire(why: &str, node: &Arc<TestNode>, ctx: &Context) -> Result<(), Error> {
+    if object::expire(node, why, ctx).await? {
+        is_over(&node.uid().unwrap_or_default(), ctx);
+    }
+    Ok(())
+}
+
+/// The object is gone, though the watch may show it for a while.
+fn is_over(uid: &str, ctx: &Context) {
+    ctx.forget(uid);
+    ctx.note(uid, |notes| notes.over = Some(Instant::now()));
 }
 
 /// Changes what is remembered, and tells all whom that concerns.

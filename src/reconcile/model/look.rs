@@ -19,7 +19,7 @@ use crate::inventory::ledger::Born;
 use crate::reconcile::memory;
 use crate::reconcile::plan::{kept_server, target_address};
 use crate::reconcile::state::{
-    CloudView, Desired, GuestView, Kind, Memory, NameView, Observed, Offer, PerKind, Pins, Problem,
+    CloudView, Desired, Expiry, GuestView, Kind, Memory, NameView, Observed, Offer, PerKind, Pins, Problem,
     Resolution, Room, Sent, Server, ServerState, Standing, UserData, is_failed,
 };
 
@@ -36,6 +36,7 @@ impl World {
             machine_type_generation: 1,
             os: None,
             paused: self.now < self.object.paused_until,
+            expiry: self.life.expires.map(|at| Expiry { at: Self::timestamp_of(at), why: "expired".into() }),
             on_failure: OnFailure::Retry,
             readiness: if self.life.console { vec![console] } else { Vec::new() },
             launch_timeout: Duration::from_mins(3),

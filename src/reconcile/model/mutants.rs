@@ -11,6 +11,7 @@ use crate::reconcile::plan::{BRING_UP, Rule, TEAR_DOWN, TearDownRule};
 
 const BRING_UP_NAMES: &[&str] = &[
     "wait_while_paused",
+    "expire",
     "wait_for_clouds",
     "confirm_missing",
     "hold_what_was_found",

@@ -26,6 +26,8 @@ pub struct Scenario {
     pub soft_delete: bool,
     /// Readiness is the console.
     pub console: bool,
+    /// When the node is to go by itself.
+    pub expires: Option<u64>,
     /// What strangers do, and when.
     pub events: Vec<(u64, Event)>,
     /// Decides every matter of luck: zero is calm, and all is calm after its end.
@@ -135,7 +137,19 @@ pub fn scenarios(events: &'static [Event], most: usize) -> impl Strategy<Value =
             events.sort_by_key(|(when, _)| *when);
             // Without a network there is no address to give a name to.
             let named = named && ports > 0;
-            Scenario { volumes, ports, named, verifiable, stranger_until, soft_delete, console, events, tape }
+            let expires = None;
+            Scenario {
+                volumes,
+                ports,
+                named,
+                verifiable,
+                stranger_until,
+                soft_delete,
+                console,
+                expires,
+                events,
+                tape,
+            }
         },
     )
 }
@@ -144,12 +158,17 @@ pub fn scenarios(events: &'static [Event], most: usize) -> impl Strategy<Value =
 pub const MEDDLING: &[Event] =
     &[Event::WipeStatus, Event::WipeStatus, Event::DeleteWiped, Event::Unheld, Event::Crash];
 
-/// The same life, but the node is deleted at some moment.
+/// The same life, but the node is deleted at some moment, or its time is over.
 pub fn deleted(lives: impl Strategy<Value = Scenario>) -> impl Strategy<Value = Scenario> {
     let when = prop_oneof![4 => 0..6 * SECOND, 2 => 0..60 * SECOND, 1 => 0..8 * MINUTE];
     (lives, when).prop_map(|(mut life, when)| {
-        life.events.push((when, Event::Delete));
-        life.events.sort_by_key(|(when, _)| *when);
+        // No draw of its own: other lives stay as they were, and with them those that find the rarest mutants.
+        if when.is_multiple_of(5) {
+            life.expires = Some(when);
+        } else {
+            life.events.push((when, Event::Delete));
+            life.events.sort_by_key(|(when, _)| *when);
+        }
         life
     })
 }

@@ -105,6 +105,7 @@ impl World {
             Change::AddFinalizer { .. }
             | Change::RemoveFinalizer { .. }
             | Change::AnswerAbandon { .. }
+            | Change::Expire { .. }
             | Change::Memory(_) => self.write(change, desired, seen),
         }
     }
@@ -147,6 +148,11 @@ impl World {
             }
             Change::RemoveFinalizer { cloud } => {
                 self.object.held.remove(cloud);
+            }
+            Change::Expire { .. } => {
+                let due = self.life.expires.is_some_and(|at| at <= self.now);
+                self.laws.check(due, "no node goes before its time");
+                self.object.deleting = true;
             }
             Change::Memory(change) => {
                 let Some(memory) = memory::after(seen, change) else { return };
@@ -232,7 +238,9 @@ impl World {
             Step::Wait(_) => 15 * SECOND,
             Step::Do(_) | Step::Ask(_) | Step::Rest => 5 * MINUTE,
         };
-        self.pass(self.now + pause.min(later.unwrap_or(pause)), Roused::ByNews);
+        let left = desired.expiry.as_ref().and_then(|expiry| expiry.left(seen.now));
+        let left = left.map_or(pause, |left| u64::try_from(left.as_millis()).unwrap());
+        self.pass(self.now + pause.min(left).min(later.unwrap_or(pause)), Roused::ByNews);
     }
 
     /// How long progress must wait until it is told.

@@ -125,7 +125,12 @@ impl World {
 
     /// An instant of the model as people write it.
     pub fn timestamp(&self) -> Timestamp {
-        Timestamp::from_millisecond(1_700_000_000_000 + i64::try_from(self.now).unwrap()).unwrap()
+        Self::timestamp_of(self.now)
+    }
+
+    /// Any instant of the model as people write it.
+    pub fn timestamp_of(at: u64) -> Timestamp {
+        Timestamp::from_millisecond(1_700_000_000_000 + i64::try_from(at).unwrap()).unwrap()
     }
 
     /// Tells what happens.

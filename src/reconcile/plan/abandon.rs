@@ -69,6 +69,7 @@ mod tests {
             machine_type_generation: 1,
             os: None,
             paused: false,
+            expiry: None,
             on_failure: crate::api::testnode::OnFailure::Retry,
             readiness: Vec::new(),
             launch_timeout: std::time::Duration::ZERO,

@@ -27,6 +27,11 @@ pub enum Change {
         /// The cloud.
         cloud: String,
     },
+    /// Delete the object: its time is over.
+    Expire {
+        /// After how long, and who says so.
+        why: String,
+    },
     /// Change what is remembered in the object's status.
     Memory(MemoryChange),
     /// Set the name to an address.
@@ -68,6 +73,7 @@ impl Change {
             Self::AddFinalizer { .. } => "AddFinalizer",
             Self::RemoveFinalizer { .. } => "RemoveFinalizer",
             Self::AnswerAbandon { .. } => "AnswerAbandon",
+            Self::Expire { .. } => "Expired",
             Self::Memory(change) => change.reason(),
             Self::SetName { .. } => "SetName",
             Self::ParkName { .. } => "ParkName",
@@ -88,6 +94,7 @@ impl fmt::Display for Change {
             Self::AddFinalizer { cloud } => write!(f, "add finalizer for cloud {cloud}"),
             Self::RemoveFinalizer { cloud } => write!(f, "remove finalizer of cloud {cloud}"),
             Self::AnswerAbandon { cloud } => write!(f, "answer the wish to abandon cloud {cloud}"),
+            Self::Expire { why } => write!(f, "delete the node: {why}"),
             Self::Memory(change) => change.fmt(f),
             Self::SetName { address } => write!(f, "set name to {address}"),
             Self::ParkName { address } => write!(f, "park name on {address}"),

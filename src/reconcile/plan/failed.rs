@@ -201,6 +201,7 @@ mod tests {
             machine_type_generation: 1,
             os: None,
             paused: false,
+            expiry: None,
             on_failure: OnFailure::Hold,
             readiness: Vec::new(),
             launch_timeout: std::time::Duration::MAX,

@@ -40,7 +40,7 @@ pub(super) fn facts(before: Option<&TestNodeStatus>, desired: &Desired, seen: &O
         (Some(_), _) => as_it_was(&mut status, before),
         (None, _) => {}
     }
-    instants(&mut status, seen);
+    instants(&mut status, desired, seen);
     status
 }
 
@@ -112,7 +112,7 @@ fn ssh(status: &mut TestNodeStatus, seen: &Observed, attempt: &Attempt, server: 
     }
 }
 
-fn instants(status: &mut TestNodeStatus, seen: &Observed) {
+fn instants(status: &mut TestNodeStatus, desired: &Desired, seen: &Observed) {
     let active = seen.memory.current().and_then(|attempt| {
         let view = seen.clouds.get(&attempt.cloud)?;
         kept_server(seen, view, attempt).filter(|server| server.state == ServerState::Active)?;
@@ -125,6 +125,7 @@ fn instants(status: &mut TestNodeStatus, seen: &Observed) {
     let current = status.attempts.iter().find(|attempt| Some(attempt.number) == current);
     let server_active_at = current.and_then(|attempt| attempt.server_active_at.clone());
     let ready_at = seen.memory.ready_at.map(Time);
-    let known = server_active_at.is_some() || ready_at.is_some();
-    status.times = known.then_some(Times { server_active_at, ready_at });
+    let expires_at = desired.expiry.as_ref().map(|expiry| Time(expiry.at));
+    let times = Times { server_active_at, ready_at, expires_at };
+    status.times = (times != Times::default()).then_some(times);
 }

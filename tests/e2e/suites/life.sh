@@ -37,6 +37,26 @@ test_a_node_becomes_ready_and_goes_without_a_trace() {
   equal 192.0.2.1 "$(address_of_name smithi001)" 'where the name is parked'
 }
 
+test_a_node_expires_when_its_time_has_come_and_leaves_nothing() {
+  local created
+  node brief "$OSD, expireAfter: 8h" | apply
+  wait_ready brief
+  created=$(seconds "$(the brief .metadata.creationTimestamp)")
+  equal 28800 $(($(seconds "$(the brief .status.times.expiresAt)") - created)) 'seconds from creation to expiresAt'
+  kubectl patch testnode brief -n "$namespace" --type merge \
+    -p "{\"spec\":{\"expireAfter\":\"$(($(date +%s) - created + 10))s\"}}" >/dev/null
+
+  sleep 2
+  wait_ready brief
+  eventually 60 gone testnode/brief
+  nothing_left || fail 'something is left although the node is gone'
+  contains "$(kubectl get events -n "$namespace" -o json | jq -r '.items[] | select(.reason == "Expired") | .message')" \
+    's after its creation (spec.expireAfter)'
+}
+
+# seconds INSTANT: since the epoch.
+seconds() { date -d "$1" +%s; }
+
 test_a_node_that_nobody_has_looked_at_says_that_it_waits() {
   stop_operator
   node early | apply
@@ -54,7 +74,7 @@ test_get_and_describe_read_well() {
   contains "$short" lab 'ubuntu' Ready True "legible.$ZONE" "$(the legible .status.accessIP)"
   lacks "$short" '<none>'
   wide=$(kubectl get tn -n "$namespace" -o wide)
-  matches "${wide%%$'\n'*}" ' CLOUD +FLAVOR +SERVER .*MESSAGE'
+  matches "${wide%%$'\n'*}" ' CLOUD +FLAVOR +SERVER +EXPIRES +MESSAGE'
   contains "$wide" "$(the legible .status.server.id)"
   described=$(kubectl describe tn legible -n "$namespace")
   contains "$described" Events: testnode-operator Normal
