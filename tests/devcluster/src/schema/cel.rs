@@ -139,16 +139,22 @@ impl Rules {
         }
     }
 
+    /// What a rule says for itself, or else the rule.
+    fn told_by<'a>(&'a self, rule: &'a str) -> &'a str {
+        let rules = self.schema.get("x-kubernetes-validations").and_then(Value::as_array);
+        let same = rules.into_iter().flatten().find(|other| other["rule"] == rule);
+        same.and_then(|rule| rule["message"].as_str()).unwrap_or(rule)
+    }
+
     fn refusal(&self, error: &ValidationError, value: &Value, path: &str) -> FieldError {
         let field = format!("{path}{}", dotted(path, &error.field_path));
-        let composite = matches!(self.schema.get("type").and_then(Value::as_str), Some("object" | "array"));
-        let value = (!composite).then(|| value.clone());
-        let fell_over = [ErrorKind::EvaluationError, ErrorKind::UnsupportedReference].contains(&error.kind);
-        let detail = if fell_over {
-            format!("rule evaluation error: {} evaluating rule: {}", error.message, error.rule)
-        } else {
-            error.message.clone()
-        };
+        let kind = self.schema.get("type").and_then(Value::as_str).unwrap_or_default();
+        if [ErrorKind::EvaluationError, ErrorKind::UnsupportedReference].contains(&error.kind) {
+            let detail = format!("{} evaluating rule: {}", fell_over(error), self.told_by(&error.rule));
+            return FieldError::new(&field, Wrong::Invalid, Some(kind.into()), detail);
+        }
+        let value = (!matches!(kind, "object" | "array")).then(|| value.clone());
+        let detail = error.message.clone();
         match error.reason.as_deref() {
             Some("FieldValueForbidden") => FieldError::new(&field, Wrong::Forbidden, None, detail),
             Some("FieldValueRequired") => FieldError::new(&field, Wrong::Required, None, detail),
@@ -156,6 +162,14 @@ impl Rules {
             Some(_) | None => FieldError::new(&field, Wrong::Invalid, value, detail),
         }
     }
+}
+
+/// Why a rule came to no answer, as cel-go has it.
+fn fell_over(error: &ValidationError) -> String {
+    if error.message.contains("function 'duration'") {
+        return "type conversion error from 'string' to 'google.protobuf.Duration'".into();
+    }
+    error.message.trim_start_matches("rule evaluation error: ").to_owned()
 }
 
 /// A rule's own `fieldPath` below the node's path.

@@ -143,3 +143,22 @@ async fn an_optional_old_self_sees_a_field_come_and_go() {
     assert_eq!(code, 422);
     assert!(message(&refused).ends_with("note is final"), "{refused}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_comes_to_no_answer_says_why_and_what_it_wants() {
+    let cluster = cluster();
+    let mut crd = crate::definition();
+    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["properties"]["spec"]["properties"]["note"]["x-kubernetes-validations"] =
+        json!([{"rule": "duration(self) > duration('1s')", "message": "more than 1s"}]);
+
+    cluster.install(crd).unwrap();
+    let (code, refused) = post(&cluster, PROBES, &probe("p", &json!({"image": "a", "note": "soon"}))).await;
+
+    assert_eq!(code, 422);
+    assert_eq!(
+        message(&refused),
+        "Probe.lab.example.org \"p\" is invalid: spec.note: Invalid value: \"string\": type conversion error from \
+         'string' to 'google.protobuf.Duration' evaluating rule: more than 1s"
+    );
+}
