@@ -1,4 +1,5 @@
-//! The whole operator in this process, in virtual time, between a simulated API server and a simulated cloud.
+//! The whole operator in this process, in virtual time, between a simulated API server and a simulated cloud; and some of it
+//! once more on a real API server, by `tests/e2e/suites/operator.sh`.
 //!
 //! Each module is one kind of story. The lab they happen in is `storm::lab`.
 

@@ -1,4 +1,5 @@
-//! Labs: the whole operator in this process, in virtual time, between a simulated API server and simulated clouds.
+//! Labs: the whole operator in this process, between an API server and simulated clouds. The API server is simulated and time
+//! virtual, or both are real (see [`lab::Cluster`]).
 //!
 //! Begin with [`lab::Lab`]; random lives in labs are in [`storm`].
 
