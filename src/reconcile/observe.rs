@@ -5,6 +5,7 @@ mod abandon;
 mod claims;
 mod name;
 mod offers;
+mod shared;
 mod things;
 mod user_data;
 
@@ -141,6 +142,7 @@ fn clouds(
     let unsettled = memory.attempts.iter().filter(|attempt| !attempt.settled || !is_failed(attempt));
     let mut names: BTreeSet<String> = unsettled.map(|attempt| attempt.cloud.clone()).collect();
     names.extend(held.iter().cloned());
+    let own = names.clone();
     let elsewhere = ctx.clouds.all();
     names.extend(
         elsewhere.iter().filter(|handle| things::has_any(handle, uid)).map(|handle| handle.name.clone()),
@@ -148,7 +150,7 @@ fn clouds(
     names
         .into_iter()
         .map(|name| {
-            let view = match ctx.clouds.find(&name) {
+            let mut view = match ctx.clouds.find(&name) {
                 Some(handle) => things::view(ctx, node, uid, memory, &handle, now, delete_timeout),
                 None => CloudView::empty(Standing::Away(Problem {
                     reason: "CloudNotFound",
@@ -157,9 +159,11 @@ fn clouds(
                             .into(),
                 })),
             };
+            shared::leave_out(ctx, uid, memory, &name, &mut view);
             let abandon = abandon::asked(ctx, node, uid, &name, &view.standing);
             (name, CloudView { abandon, ..view })
         })
+        .filter(|(name, view)| own.contains(name) || !view.is_empty())
         .collect()
 }
 

@@ -124,3 +124,35 @@ async fn what_the_cloud_refused_is_looked_at_again_slowly_and_at_once_after_an_e
     lab.cloud.change(|settings| settings.quotas.per_volume_gigabytes = -1);
     lab.ready("smithi001", 620).await;
 }
+
+/// Under names of their own, for another zone or other limits, say.
+#[tokio::test(start_paused = true)]
+async fn two_clouds_of_one_project_take_nothing_from_each_other() {
+    let lab = Lab::new(quick()).await;
+    lab.add_cloud("another", lab.cloud.clone());
+    lab.edit("machinetypes", "", "lab", |spec| {
+        spec["clouds"] = json!([{"name": "lab", "weight": 9}, {"name": "another"}]);
+    });
+    sleep(Duration::from_secs(5)).await;
+    lab.cloud.next_server(no_host());
+
+    lab.node("smithi001", two_volumes());
+    lab.node("smithi002", json!({"cloud": "another"}));
+    lab.ready("smithi001", 60).await;
+    lab.ready("smithi002", 60).await;
+    let servers = lab.cloud.all_servers().len();
+    sleep(Duration::from_mins(30)).await;
+
+    for (name, finalizer) in
+        [("smithi001", "cloud.testnode.dev/another"), ("smithi002", "cloud.testnode.dev/another")]
+    {
+        assert!(lab.is_ready(name), "{}", lab.story());
+        assert_eq!(lab.the(name)["metadata"]["finalizers"], json!([finalizer]));
+    }
+    assert_eq!(lab.cloud.all_servers().len(), servers, "none was made anew");
+    for name in ["smithi001", "smithi002"] {
+        lab.delete(name);
+        lab.gone(name, 60).await;
+    }
+    lab.assert_clean();
+}

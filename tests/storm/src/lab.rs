@@ -7,7 +7,7 @@ mod stranger;
 mod tell;
 mod wires;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -250,15 +250,15 @@ impl Lab {
 
     /// No node has two servers, neither being deleted, for longer than one poll.
     fn watch_for_twins(&self) {
-        let mut servers: BTreeMap<String, usize> = BTreeMap::new();
+        let mut servers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for server in self.wires.clouds().into_values().flat_map(|cloud| cloud.servers()) {
             if let Some(uid) = server.metadata.get("testnode-uid").filter(|_| !server.deleting) {
-                *servers.entry(uid.clone()).or_default() += 1;
+                servers.entry(uid.clone()).or_default().insert(server.id);
             }
         }
         let mut twins = self.twins.lock().unwrap();
-        twins.retain(|uid, _| servers.get(uid).is_some_and(|count| *count > 1));
-        for (uid, _) in servers.into_iter().filter(|(_, count)| *count > 1) {
+        twins.retain(|uid, _| servers.get(uid).is_some_and(|ids| ids.len() > 1));
+        for (uid, _) in servers.into_iter().filter(|(_, ids)| ids.len() > 1) {
             let since = *twins.entry(uid).or_insert_with(Instant::now);
             assert!(since.elapsed() < Duration::from_millis(2500), "a twin\n{}", self.story());
         }
