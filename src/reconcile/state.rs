@@ -51,6 +51,28 @@ pub struct Desired {
     pub problem: Option<Problem>,
 }
 
+#[cfg(test)]
+impl Desired {
+    /// Nothing in particular, with all the time in the world.
+    #[must_use]
+    pub fn any() -> Self {
+        Self {
+            generation: 1,
+            machine_type_generation: 1,
+            os: None,
+            paused: false,
+            expiry: None,
+            on_failure: OnFailure::Hold,
+            readiness: Vec::new(),
+            launch_timeout: Duration::MAX,
+            boot_timeout: Duration::MAX,
+            launch_retries: 1,
+            user_data: UserData::Known,
+            problem: None,
+        }
+    }
+}
+
 /// User data that is not in the spec itself.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UserData {

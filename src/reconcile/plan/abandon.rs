@@ -42,7 +42,7 @@ mod tests {
     use super::*;
     use crate::api::testnode_status::DnsFacts;
     use crate::reconcile::plan::{TEAR_DOWN, plan_by};
-    use crate::reconcile::state::{Desired, GuestView, Memory, NameView, Problem, Standing, UserData};
+    use crate::reconcile::state::{Desired, GuestView, Memory, NameView, Problem, Standing};
 
     /// A node that goes, held by a cloud that does not let us in, with a name that nothing tells of.
     fn seen(abandon: Option<Abandon>) -> Observed {
@@ -64,20 +64,7 @@ mod tests {
     }
 
     fn planned(seen: &Observed) -> Step {
-        let desired = Desired {
-            generation: 1,
-            machine_type_generation: 1,
-            os: None,
-            paused: false,
-            expiry: None,
-            on_failure: crate::api::testnode::OnFailure::Retry,
-            readiness: Vec::new(),
-            launch_timeout: std::time::Duration::ZERO,
-            boot_timeout: std::time::Duration::ZERO,
-            launch_retries: 1,
-            user_data: UserData::Known,
-            problem: None,
-        };
+        let desired = Desired::any();
         plan_by(&[], TEAR_DOWN, &desired, seen)
     }
 

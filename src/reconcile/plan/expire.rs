@@ -15,38 +15,21 @@ pub(super) fn expire(desired: &Desired, seen: &Observed) -> Option<Step> {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
-    use std::time::Duration;
 
     use jiff::Timestamp;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
-    use crate::api::testnode::OnFailure;
     use crate::api::testnode_status::{Attempt, Outcome};
     use crate::reconcile::plan::plan;
-    use crate::reconcile::state::{
-        CloudView, Expiry, GuestView, Memory, NameView, Problem, Standing, UserData,
-    };
+    use crate::reconcile::state::{CloudView, Expiry, GuestView, Memory, NameView, Problem, Standing};
 
     const NOW: i64 = 1000;
 
     /// A node that expires then.
     fn until(second: i64) -> Desired {
         let at = Timestamp::from_second(second).unwrap();
-        Desired {
-            generation: 1,
-            machine_type_generation: 1,
-            os: None,
-            paused: false,
-            expiry: Some(Expiry { at, why: "expired".into() }),
-            user_data: UserData::Known,
-            on_failure: OnFailure::Hold,
-            readiness: Vec::new(),
-            launch_timeout: Duration::MAX,
-            boot_timeout: Duration::MAX,
-            launch_retries: 1,
-            problem: None,
-        }
+        Desired { expiry: Some(Expiry { at, why: "expired".into() }), ..Desired::any() }
     }
 
     /// A node that has nothing yet.

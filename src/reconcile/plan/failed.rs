@@ -156,9 +156,7 @@ mod tests {
     use super::*;
     use crate::api::testnode_status::{Attempt, Resolved, ServerFacts};
     use crate::reconcile::plan::CloudChange;
-    use crate::reconcile::state::{
-        CloudView, GuestView, Memory, NameView, Presence, Server, Standing, UserData,
-    };
+    use crate::reconcile::state::{CloudView, GuestView, Memory, NameView, Presence, Server, Standing};
 
     fn server(id: &str) -> Server {
         Server {
@@ -196,20 +194,7 @@ mod tests {
             guest: GuestView::default(),
             troubles: Vec::new(),
         };
-        let desired = Desired {
-            generation: 1,
-            machine_type_generation: 1,
-            os: None,
-            paused: false,
-            expiry: None,
-            on_failure: OnFailure::Hold,
-            readiness: Vec::new(),
-            launch_timeout: std::time::Duration::MAX,
-            boot_timeout: std::time::Duration::MAX,
-            launch_retries: 1,
-            user_data: UserData::Known,
-            problem: None,
-        };
+        let desired = Desired::any();
 
         let delete = CloudChange::DeleteServer { id: "b".into() }.in_cloud("lab");
         assert_eq!(end_failed_attempt(&desired, &seen), Some(Step::Do(delete)));
