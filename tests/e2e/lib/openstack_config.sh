@@ -172,6 +172,9 @@ rootwrap_config = $files/etc/cinder/rootwrap.conf
 glance_api_servers = http://127.0.0.1:$glance_port
 enabled_backends = fake
 target_helper = fake
+periodic_interval = 5
+periodic_fuzzy_delay = 0
+backend_stats_polling_interval = 5
 [fake]
 volume_driver = testnode_volume.Driver
 volume_backend_name = fake

@@ -2,6 +2,7 @@
 # Programs that run beside the suites: started with a log, ended by pid, waited for with a bound.
 #
 # A test runs in a subshell and may restart a program, so what runs is kept in files under $work/run, not in variables.
+# Needs $work, and $ports, a folder for all that runs beside it too.
 
 # say TEXT...: one line for the person who watches.
 say() {
@@ -35,10 +36,8 @@ free_port() {
   local -n chosen=$1
   while :; do
     chosen=$((10000 + RANDOM % 20000))
-    [[ -e $work/run/port-$chosen ]] && continue
-    (exec 3<>"/dev/tcp/127.0.0.1/$chosen") 2>/dev/null && continue
-    : >"$work/run/port-$chosen"
-    return
+    mkdir "$ports/$chosen" 2>/dev/null || continue
+    (exec 3<>"/dev/tcp/127.0.0.1/$chosen") 2>/dev/null || return 0
   done
 }
 

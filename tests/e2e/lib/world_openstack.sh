@@ -15,7 +15,11 @@ start_world() {
   nsupdate_url=http://127.0.0.1:$nsupdate_port/update
   dns_server=127.0.0.1:$bind_port
   at_cloud GET knobs >"$work/knobs.json"
+  within 60 has_a_volume_backend || die "cinder's scheduler hears of no backend"
 }
+
+# has_a_volume_backend: a volume is refused that is asked for before the scheduler was told of one.
+has_a_volume_backend() { inside GET cinder/v3/ADMIN/scheduler-stats/get_pools | jq -e '.pools | length > 0'; }
 
 stop_world() {
   stop_dns
@@ -61,7 +65,22 @@ nothing_else_left() {
   [[ -z $left ]] || { printf '%s\n' "$left"; return 1; }
 }
 
-# repair_world: what a failed test may have stopped runs again, and there is room.
+# end_strangers: what a failed test made past the operator, without its marks.
+end_strangers() {
+  local kind id
+  cloud_state | jq -r '(.servers[] | select(.metadata | has("testnode-uid") | not) | "server \(.id)"),
+    (.volumes[] | select(.metadata | has("testnode-uid") | not) | "volume \(.id)"),
+    (.ports[] | select(.description | startswith("testnode-cluster=") | not) | "port \(.id)")' |
+    while read -r kind id; do
+      case $kind in
+        server) inside DELETE "nova/v2.1/servers/$id" ;;
+        volume) inside POST "cinder/v3/ADMIN/volumes/$id/action" '{"os-force_delete": {}}' ;;
+        port) inside DELETE "neutron/v2.0/ports/$id" ;;
+      esac
+    done
+}
+
+# repair_world: what a failed test may have stopped runs again, there is room, and only the operator's things are there.
 repair_world() {
   local name
   kill -CONT "$(pid_of bind)" 2>/dev/null || true
@@ -71,4 +90,5 @@ repair_world() {
     runs "$name" || restart_service "$name"
   done
   seed quotas
+  end_strangers
 }
