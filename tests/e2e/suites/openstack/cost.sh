@@ -5,15 +5,18 @@ OSD='volumes: [{name: osd, count: 2, sizeGiB: 1}]'
 FLEET=40
 
 test_ready_comes_within_2_seconds_of_what_the_cloud_needs_each_of_five_times() {
-  local round begun took needed
+  local round begun took before needed
   node warm "$OSD" | apply
   wait_ready warm
   for round in 1 2 3 4 5; do
-    needed=$(cloud_needs)
+    before=$(cloud_needs)
     begun=${EPOCHREALTIME/./}
     node "prompt$round" "$OSD" | apply
     wait_ready "prompt$round"
     took=$(((${EPOCHREALTIME/./} - begun) / 1000))
+    # Others may use this machine: asked before and after, the cloud is as slow as it was in between.
+    needed=$(cloud_needs)
+    ((needed > before)) || needed=$before
     note "Ready after $took ms, of which the cloud needs $needed"
     # kubectl itself takes a tenth of a second to start, twice.
     at_most $((needed + 2000 + 300)) "$took" 'milliseconds to Ready'
