@@ -1,4 +1,4 @@
-//! Random lives, and proof that they can fail. Many more: `cargo run --release --example storm -- --lives 10000`.
+//! Random lives, and proof that they can fail. Many more: `cargo run --profile storm --example storm -- --lives 10000`.
 
 use storm::lab::Guard;
 use storm::storm::{Tally, live, live_without};
@@ -25,11 +25,11 @@ fn the_same_seed_is_the_same_world() {
     }
 }
 
-/// From here on a world that proves the guard is found soon.
+/// From here on a world that proves the guard is found soon. Which one that is may differ from run to run.
 fn first_world(guard: Guard) -> u64 {
     match guard {
         // A name, and what is marked, tell of themselves: it takes much for this one to be missed.
-        Guard::Version => 330,
+        Guard::Version => 50,
         Guard::Project | Guard::ClusterId | Guard::Finalizers => 1,
     }
 }
@@ -41,7 +41,7 @@ fn no_guard_of_a_write_can_be_left_out() {
         // A world that is sound with the guard, and not without it.
         let is_proof =
             |seed: &u64| !live_without(guard, *seed).is_sound() && live(*seed, Some(guard)).is_sound();
-        let proof = (first_world(guard)..).take(40).find(is_proof);
+        let proof = (first_world(guard)..).take(200).find(is_proof);
         println!("{guard:?}: world {proof:?}");
         survivors.extend(proof.is_none().then_some(guard));
     }

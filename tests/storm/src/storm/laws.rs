@@ -17,6 +17,8 @@ use crate::lab::{Lab, PARK};
 const ONE_POLL: Duration = Duration::from_millis(2500);
 /// The same where two operators were at work: the surplus goes once the cloud can be looked at and asked.
 const TWO_OPERATORS: Duration = Duration::from_secs(30);
+/// In calm, whose time is over goes within this.
+const OVERDUE: Duration = Duration::from_secs(5);
 
 /// What is watched, and what was found.
 #[derive(Debug, Default)]
@@ -68,6 +70,7 @@ impl Laws {
         let clouds_at: u64 = clouds.iter().map(DevCloud::revision).sum();
         let cluster_at = lab.cluster.simulated().revision();
         if cluster_at != self.seen.1 {
+            self.expired(lab, lives);
             follow(lab, lives);
         }
         if (clouds_at, cluster_at) != self.seen {
@@ -80,6 +83,23 @@ impl Laws {
         }
         self.seen = (clouds_at, cluster_at);
         self.judge_twins();
+    }
+
+    /// Who goes and was not asked to go has expired.
+    fn expired(&mut self, lab: &Lab, lives: &mut [Life]) {
+        for life in lives.iter_mut().filter(|life| life.is_alive()) {
+            let node = lab.the(&life.name);
+            let metadata = &node["metadata"];
+            if metadata["uid"] == *life.uid && metadata["deletionTimestamp"].is_null() {
+                continue;
+            }
+            life.stage = Stage::Dying;
+            // When it was made is written down to the second.
+            let soon = Instant::now() + Duration::from_secs(1);
+            if life.expires().is_none_or(|expires| soon < expires) {
+                self.breach(Law::ThrownAway, format!("{} was deleted before its time", life.name));
+            }
+        }
     }
 
     fn count_twins(&mut self, cluster: &str, clouds: &[DevCloud]) {
@@ -311,7 +331,8 @@ pub fn unsettled(lab: &Lab, life: &Life, all: &[Life]) -> Option<String> {
             let stalled = condition(&node, "Stalled");
             let told = stalled.0 == "True" && (life.harmed || stalled.1 == "HeldAfterFailure");
             let taken = is_lost(&life.name, all) && condition(&node, "Ready").1 == "DNSConflict";
-            (!ready && !told && !taken).then(says)
+            let overdue = life.expires().is_some_and(|expires| expires + OVERDUE < Instant::now());
+            (overdue || !ready && !told && !taken).then(says)
         }
     }
 }

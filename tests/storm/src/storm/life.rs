@@ -21,6 +21,8 @@ pub struct Life {
     pub born: Instant,
     /// When it is deleted; when the storm is over, if not given.
     pub dies: Option<Instant>,
+    /// How long it may be there: its `expireAfter`.
+    pub lasts: Option<Duration>,
     /// How far it is.
     pub stage: Stage,
     /// Its UID, once made.
@@ -57,10 +59,14 @@ impl Life {
         let length = u64::try_from(storm.as_millis()).unwrap();
         let born = if number == 0 { Duration::ZERO } else { chance.between(0, length * 4 / 5) };
         let dies = chance.percent(60).then(|| now + born + chance.between(500, length));
+        let lasts = chance.percent(20).then(|| Duration::from_secs(20 + chance.below(580)));
         let volumes = chance.index(3);
         let mut spec = json!({"machineType": if chance.percent(30) { "both" } else { "lab" }});
         if volumes > 0 {
             spec["volumes"] = json!([{"name": "osd", "count": volumes, "sizeGiB": 1}]);
+        }
+        if let Some(lasts) = lasts {
+            spec["expireAfter"] = format!("{}s", lasts.as_secs()).into();
         }
         if chance.percent(10) {
             spec["onFailure"] = "Hold".into();
@@ -77,6 +83,7 @@ impl Life {
             volumes,
             born: now + born,
             dies,
+            lasts,
             stage: Stage::Unborn,
             uid,
             harmed: false,
@@ -85,6 +92,12 @@ impl Life {
             doubled: false,
             kept,
         }
+    }
+
+    /// When its time is over, once it is made.
+    #[must_use]
+    pub fn expires(&self) -> Option<Instant> {
+        Some(self.born + self.lasts?)
     }
 
     /// It is made, and not deleted.

@@ -14,7 +14,7 @@ pub enum Law {
     Stranger,
     /// A node that could become Ready did not, or one that was to go is still there.
     Stuck,
-    /// The machine of a node that was Ready was thrown away.
+    /// The machine of a node that was Ready was thrown away, or a node before its time.
     ThrownAway,
 }
 

@@ -113,6 +113,7 @@ impl World {
                 let node = self.lab.the(&name);
                 node["metadata"]["uid"].as_str().unwrap().clone_into(&mut self.lives[at].uid);
                 self.lives[at].stage = Stage::Alive;
+                self.lives[at].born = now;
                 self.tell(|| format!("{name} is made"));
             } else if life.is_alive() && life.dies.is_some_and(|dies| dies <= now) {
                 self.delete(at);
