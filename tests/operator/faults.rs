@@ -240,6 +240,28 @@ async fn a_list_that_leaves_a_server_out_costs_it_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_lists_leave_out_after_a_restart_stays_known_while_a_node_is_paused() {
+    for (service, list) in [
+        (Service::Nova, "^GET /servers/detail$"),
+        (Service::Cinder, "^GET /volumes/detail$"),
+        (Service::Neutron, "^GET /ports$"),
+    ] {
+        let mut lab = Lab::new(quick()).await;
+        lab.node("smithi001", two_volumes());
+        lab.ready("smithi001", 30).await;
+        lab.edit("testnodes", "default", "smithi001", |spec| spec["paused"] = true.into());
+        lab.cloud.fault(Fault::new(Effect::Omit { what: None }).on(service, list)).unwrap();
+
+        lab.start();
+        sleep(Duration::from_mins(3)).await;
+        lab.delete("smithi001");
+
+        lab.gone("smithi001", 120).await;
+        lab.assert_clean();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cloud_that_keeps_what_is_deleted_is_told_to_let_go() {
     let lab = Lab::new(Settings { soft_delete: true, ..quick() }).await;
     lab.node("smithi001", two_volumes());

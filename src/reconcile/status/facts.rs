@@ -8,7 +8,7 @@ use crate::api::testnode_status::{
     AddressFacts, Attempt, PortFacts, SshFacts, TestNodeStatus, Times, VolumeFacts,
 };
 use crate::reconcile::plan::{is_published, kept_ports, kept_server, kept_volumes, target_address};
-use crate::reconcile::state::{CloudView, Desired, Observed, Server, ServerState, Standing};
+use crate::reconcile::state::{CloudView, Desired, Observed, Presence, Server, ServerState, Standing};
 
 const SSH_PORT: i32 = 22;
 
@@ -34,7 +34,7 @@ pub(super) fn facts(before: Option<&TestNodeStatus>, desired: &Desired, seen: &O
     }
     let view = last.and_then(|attempt| seen.clouds.get(&attempt.cloud));
     match (last, view) {
-        (Some(attempt), Some(view)) if view.standing == Standing::Seen => {
+        (Some(attempt), Some(view)) if view.standing == Standing::Seen && !is_unsure(view) => {
             things(&mut status, seen, attempt, view);
         }
         (Some(_), _) => as_it_was(&mut status, before),
@@ -48,6 +48,19 @@ pub(super) fn facts(before: Option<&TestNodeStatus>, desired: &Desired, seen: &O
 fn verified_at(before: &TestNodeStatus, seen: &Observed) -> Option<Time> {
     let before = before.dns.as_ref().and_then(|dns| dns.verified_at.clone());
     if seen.name.verifiable && is_published(seen) { before.or(Some(Time(seen.now))) } else { before }
+}
+
+/// Whether a listing left out what may be there: its id must stay known until it was asked for, also while a node is
+/// paused and nothing is asked.
+fn is_unsure(view: &CloudView) -> bool {
+    let mut servers = view.servers.iter().map(|server| server.presence);
+    let mut volumes = view.volumes.iter().map(|volume| volume.presence);
+    let mut ports = view.ports.iter().map(|port| port.presence);
+    servers.any(is_missing) || volumes.any(is_missing) || ports.any(is_missing)
+}
+
+fn is_missing(presence: Presence) -> bool {
+    presence == Presence::Missing
 }
 
 /// "Could not look" is not "is not there".
