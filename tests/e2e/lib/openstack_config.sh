@@ -172,6 +172,7 @@ rootwrap_config = $files/etc/cinder/rootwrap.conf
 glance_api_servers = http://127.0.0.1:$glance_port
 enabled_backends = fake
 target_helper = fake
+# The scheduler may miss what its backend says at the start; a minute until it says so again is too long.
 periodic_interval = 5
 periodic_fuzzy_delay = 0
 backend_stats_polling_interval = 5
