@@ -1,12 +1,13 @@
 //! What Kubernetes and Prometheus ask this process: `/livez`, `/readyz` and `/metrics`.
 //!
-//! Whoever has to be there before the program is ready takes an [`Awaited`] from [`Health`] and marks it met.
-//! Whoever must not get stuck takes a [`Pulse`] and beats it.
+//! Whoever has to be there before the program is ready takes an [`Awaited`](crate::supervision::Awaited) from [`Health`] and marks it met.
+//! Whoever must not get stuck takes a [`Pulse`](crate::supervision::Pulse) and beats it.
 
-mod health;
+pub mod ask;
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
@@ -20,9 +21,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info};
 
-pub use health::{Awaited, Health, Pulse};
-
 use crate::metrics::{self, Metrics};
+use crate::supervision::Health;
+
+/// `EAFNOSUPPORT` of Linux, which has no `ErrorKind`.
+const ADDRESS_FAMILY_NOT_SUPPORTED: i32 = 97;
 
 /// How long a request under way may hold up the end.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -39,18 +42,33 @@ pub enum Error {
         address: SocketAddr,
         /// What the system said.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
-/// Opens the port, so that a wrong address is found before anything starts.
+/// Opens the port, so that a wrong address is found before anything starts. `[::]` is all addresses, those of IPv4
+/// included; where the kernel has no IPv6, it is `0.0.0.0`.
 ///
 /// # Errors
 ///
 /// When the address cannot be listened on.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    let opened = TcpListener::bind(address).await;
+    let opened = match TcpListener::bind(address).await {
+        Err(error) => match without_ipv6(address, &error) {
+            Some(address) => TcpListener::bind(address).await,
+            None => Err(error),
+        },
+        opened => opened,
+    };
     opened.map_err(|source| Error::Listen { address, source })
+}
+
+/// What to listen on instead, if the error says that the kernel does not know IPv6.
+fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    let everywhere = address.ip() == Ipv6Addr::UNSPECIFIED;
+    let unknown = matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
+        || error.raw_os_error() == Some(ADDRESS_FAMILY_NOT_SUPPORTED);
+    (everywhere && unknown).then_some((Ipv4Addr::UNSPECIFIED, address.port()).into())
 }
 
 /// Answers until `stopped`, and a moment longer for who is being answered.
@@ -149,6 +167,9 @@ mod tests {
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(missing, "waiting for the CustomResourceDefinitions\nwaiting for a look at the Lease\n");
 
+        definitions.because("machinetypes is forbidden");
+        let why = "waiting for the CustomResourceDefinitions: machinetypes is forbidden";
+        assert_eq!(health.missing().first().map(String::as_str), Some(why));
         definitions.met();
         assert_eq!(ask(&router, "/readyz").await.1, "waiting for a look at the Lease\n");
 
@@ -169,13 +190,17 @@ mod tests {
     async fn it_is_alive_while_its_loops_beat() {
         let health = Health::new();
         let router = router(health.clone(), Metrics::new());
-        let pulse = health.pulse("controller", Duration::from_secs(30));
+        let pulse = health.pulse("controller");
 
         for _ in 0..10 {
+            pulse.beat(Duration::from_secs(30));
             sleep(Duration::from_secs(29)).await;
             assert_eq!(ask(&router, "/livez").await, (StatusCode::OK, "ok\n".to_owned()));
-            pulse.beat();
         }
+        pulse.rest();
+        sleep(Duration::from_hours(1)).await;
+        assert_eq!(ask(&router, "/livez").await, (StatusCode::OK, "ok\n".to_owned()), "it may wait");
+        pulse.beat(Duration::from_secs(30));
         sleep(Duration::from_secs(31)).await;
 
         let (status, stuck) = ask(&router, "/livez").await;
@@ -188,7 +213,7 @@ mod tests {
     #[tokio::test]
     async fn metrics_come_with_their_type() {
         let metrics = Metrics::new();
-        metrics.changed("CreateServer");
+        metrics.changed(crate::reason::Reason::CreateServer);
         let request = Request::get("/metrics").body(Body::empty()).unwrap();
 
         let response = router(Health::new(), metrics).oneshot(request).await.unwrap();
@@ -216,6 +241,25 @@ mod tests {
 
         tokio::time::timeout(3 * DRAIN, serving).await.expect("to end").unwrap();
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn all_addresses_are_those_of_ipv4_too() {
+        let listener = listen("[::]:0".parse().unwrap()).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+    }
+
+    #[test]
+    fn a_kernel_without_ipv6_listens_on_ipv4() {
+        let all: SocketAddr = "[::]:8080".parse().unwrap();
+        let unknown = io::Error::from_raw_os_error(ADDRESS_FAMILY_NOT_SUPPORTED);
+
+        assert_eq!(without_ipv6(all, &unknown), Some("0.0.0.0:8080".parse().unwrap()));
+        assert_eq!(without_ipv6(all, &io::ErrorKind::AddrInUse.into()), None);
+        // An address that somebody chose is that one or none.
+        assert_eq!(without_ipv6("[::1]:8080".parse().unwrap(), &unknown), None);
     }
 
     #[tokio::test]

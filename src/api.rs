@@ -3,16 +3,25 @@
 //! Doc comments in here are the CRDs' descriptions: they speak to the person who writes YAML. Notes to us take two
 //! slashes.
 
+pub mod absent;
+pub mod boot_volume;
+pub mod boundary;
 pub mod cloud;
 pub mod common;
 pub mod crd;
+pub mod dns;
+pub mod former;
+pub mod hold;
 pub mod kind;
 pub mod machine_type;
 pub mod orphans;
+pub mod pattern;
+pub mod server;
 pub mod testnode;
 pub mod testnode_status;
 
 pub use cloud::{Cloud, CloudSpec, CloudStatus};
+pub use former::{FORMER_MACHINE, FormerMachine};
 pub use kind::{Kind, PerKind};
 pub use machine_type::{MachineType, MachineTypeSpec, MachineTypeStatus};
 pub use testnode::{TestNode, TestNodeSpec};
@@ -52,6 +61,15 @@ pub mod mark {
     /// Metadata key on a volume: which of the node's volumes it is, as `osd-0`.
     pub const VOLUME: &str = "testnode-volume";
 
+    /// Metadata key on a server: how often its root disk was made. Without it, once.
+    pub const BOOT: &str = "testnode-boot";
+
+    /// The word by which the console of a machine shows that cloud-init ended in this boot.
+    #[must_use]
+    pub fn boot(uid: &str, number: i64) -> String {
+        format!("testnode-{uid}-{number}")
+    }
+
     /// Metadata key that somebody may set by hand, to any value but `false`: no sweep takes this server or volume.
     pub const KEPT: &str = "testnode-kept";
 
@@ -61,10 +79,35 @@ pub mod mark {
         format!("{key}={value}")
     }
 
+    /// How the text of the TXT record beside a node's name begins: whose it is.
+    #[must_use]
+    pub fn name(cluster_id: &str, uid: &str) -> String {
+        format!("{CLUSTER}={cluster_id} {UID}={uid}")
+    }
+
+    /// The whole text, with the node as `namespace/name`, for people.
+    #[must_use]
+    pub fn name_of(cluster_id: &str, uid: &str, node: &str) -> String {
+        format!("{} {NODE}={node}", name(cluster_id, uid))
+    }
+
     /// The name of a port: it carries the owner, as a port has no metadata.
     #[must_use]
     pub fn port_name(uid: &str, attempt: i64, index: usize) -> String {
         format!("testnode-{uid}-{attempt}-{index}")
+    }
+
+    /// The description of a floating IP: it carries cluster and owner, as a floating IP has neither metadata nor name.
+    #[must_use]
+    pub fn floating_ip(cluster_id: &str, uid: &str, attempt: i64) -> String {
+        format!("{CLUSTER}={cluster_id} {UID}={uid} {ATTEMPT}={attempt}")
+    }
+
+    /// Reads one mark in such a description.
+    #[must_use]
+    pub fn read<'a>(description: &'a str, key: &str) -> Option<&'a str> {
+        let mut marks = description.split_whitespace().filter_map(|mark| mark.split_once('='));
+        marks.find_map(|(known, value)| (known == key && !value.is_empty()).then_some(value))
     }
 
     /// Reads a port's name back into UID, attempt and index.
@@ -80,6 +123,18 @@ pub mod mark {
 #[cfg(test)]
 mod tests {
     use super::mark;
+
+    #[test]
+    fn the_description_of_a_floating_ip_is_read_back_as_it_was_written() {
+        let description = mark::floating_ip("c-1", "u-1", 3);
+
+        let read = |key| mark::read(&description, key);
+        assert_eq!(
+            (read(mark::CLUSTER), read(mark::UID), read(mark::ATTEMPT)),
+            (Some("c-1"), Some("u-1"), Some("3"))
+        );
+        assert_eq!(mark::read("somebody else's", mark::UID), None);
+    }
 
     #[test]
     fn a_port_name_is_read_back_as_it_was_written() {

@@ -4,6 +4,7 @@
 //! is asked for again after [`PAUSE`]: a cloud that is slow to list its flavors must not fail nodes that need one it
 //! had ten minutes ago. When the cloud itself says that something is not there, call [`Catalogue::forget`].
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,16 +31,22 @@ pub const LONGEST: Duration = Duration::from_hours(1);
 pub const PAUSE: Duration = Duration::from_mins(1);
 
 /// What can be read of a cloud's offerings, each by one request.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum List {
     /// Nova's flavors.
     Flavors,
     /// Glance's images.
     Images,
+    /// One image by its id, where that list does not have it: a community image or a hidden one.
+    Image(String),
+    /// Glance's community images, which no other list has.
+    CommunityImages,
     /// Neutron's networks.
     Networks,
     /// Neutron's security groups.
     SecurityGroups,
+    /// Nova's server groups.
+    ServerGroups,
     /// Cinder's volume types.
     VolumeTypes,
 }
@@ -48,8 +55,12 @@ impl List {
     /// What [`select::resolve`] needs of a cloud for this node.
     #[must_use]
     pub fn wanted(machine: &MachineTypeSpec, node: &TestNodeSpec) -> Vec<Self> {
-        let mut wanted = vec![Self::Flavors, Self::Images, Self::Networks];
+        let mut wanted = vec![Self::Flavors, Self::Images];
+        wanted.extend(select::needs_community_images(machine).then_some(Self::CommunityImages));
+        wanted.extend(select::image_ids(machine, node).map(|id| Self::Image(id.to_owned())));
+        wanted.push(Self::Networks);
         wanted.extend(select::needs_security_groups(machine, node).then_some(Self::SecurityGroups));
+        wanted.extend(select::needs_server_groups(machine, node).then_some(Self::ServerGroups));
         wanted.extend(select::needs_volume_types(machine, node).then_some(Self::VolumeTypes));
         wanted
     }
@@ -59,39 +70,7 @@ impl List {
 #[derive(Debug, Default)]
 pub struct Catalogue {
     kept: Mutex<Kept>,
-    loads: PerList<Load>,
-}
-
-/// One value per list.
-#[derive(Debug, Default)]
-struct PerList<T> {
-    flavors: T,
-    images: T,
-    networks: T,
-    security_groups: T,
-    volume_types: T,
-}
-
-impl<T> PerList<T> {
-    fn of(&self, list: List) -> &T {
-        match list {
-            List::Flavors => &self.flavors,
-            List::Images => &self.images,
-            List::Networks => &self.networks,
-            List::SecurityGroups => &self.security_groups,
-            List::VolumeTypes => &self.volume_types,
-        }
-    }
-
-    fn of_mut(&mut self, list: List) -> &mut T {
-        match list {
-            List::Flavors => &mut self.flavors,
-            List::Images => &mut self.images,
-            List::Networks => &mut self.networks,
-            List::SecurityGroups => &mut self.security_groups,
-            List::VolumeTypes => &mut self.volume_types,
-        }
-    }
+    loads: Mutex<BTreeMap<List, Arc<Load>>>,
 }
 
 /// Held while a list is being read, so that one does it for all who wait.
@@ -101,7 +80,7 @@ struct Load(tokio::sync::Mutex<Option<Result<(), openstack::Error>>>);
 #[derive(Debug, Default)]
 struct Kept {
     offerings: Arc<Offerings>,
-    ages: PerList<Age>,
+    ages: BTreeMap<List, Age>,
     /// How often all was forgotten: what was asked before is not believed after.
     forgotten: u64,
 }
@@ -148,7 +127,7 @@ impl Catalogue {
 
     fn older_than(&self, fresh: Duration, wanted: &[List], now: Instant) -> Option<List> {
         let kept = self.kept();
-        wanted.iter().copied().find(|list| kept.ages.of(*list).is_missing(now, fresh))
+        wanted.iter().find(|list| kept.is_missing(list, now, fresh)).cloned()
     }
 
     /// Reads one list, by one request. Who calls while another reads the same list shares its answer.
@@ -156,18 +135,19 @@ impl Catalogue {
     /// # Errors
     /// As the cloud answers, unless an older list can serve on: then the failure is only logged.
     pub async fn load(&self, session: &Session, list: List) -> Result<(), openstack::Error> {
-        let ended = self.kept().ages.of(list).ended;
-        let mut shared = self.loads.of(list).0.lock().await;
+        let ended = self.kept().age(&list).ended;
+        let load = self.loads().entry(list.clone()).or_default().clone();
+        let mut shared = load.0.lock().await;
         let forgotten = {
             let kept = self.kept();
             // Somebody's load ended while we waited: its answer is ours too.
-            if let Some(answer) = shared.as_ref().filter(|_| kept.ages.of(list).ended != ended) {
+            if let Some(answer) = shared.as_ref().filter(|_| kept.age(&list).ended != ended) {
                 return answer.clone();
             }
             kept.forgotten
         };
         let asked_at = Instant::now();
-        let answer = read::read(session, list).await;
+        let answer = read::read(session, &list).await;
         let answer = self.kept().take(list, answer, asked_at, forgotten);
         *shared = Some(answer.clone());
         answer
@@ -177,7 +157,7 @@ impl Catalogue {
     #[must_use]
     pub fn offerings(&self) -> Option<Arc<Offerings>> {
         let kept = self.kept();
-        let read = [List::Flavors, List::Images, List::Networks].map(|list| kept.ages.of(list).read_at);
+        let read = [List::Flavors, List::Images, List::Networks].map(|list| kept.age(&list).read_at);
         read.iter().all(Option::is_some).then(|| Arc::clone(&kept.offerings))
     }
 
@@ -186,10 +166,13 @@ impl Catalogue {
         let mut kept = self.kept();
         kept.forgotten += 1;
         kept.offerings = Arc::default();
-        for list in [List::Flavors, List::Images, List::Networks, List::SecurityGroups, List::VolumeTypes] {
-            let age = kept.ages.of_mut(list);
+        for age in kept.ages.values_mut() {
             *age = Age { ended: age.ended, ..Age::default() };
         }
+    }
+
+    fn loads(&self) -> MutexGuard<'_, BTreeMap<List, Arc<Load>>> {
+        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -198,6 +181,17 @@ impl Catalogue {
 }
 
 impl Kept {
+    fn age(&self, list: &List) -> Age {
+        self.ages.get(list).copied().unwrap_or_default()
+    }
+
+    fn is_missing(&self, list: &List, now: Instant, fresh: Duration) -> bool {
+        let is_listed =
+            |id: &String| self.offerings.images.iter().any(|image| image.id == *id && !image.unlisted);
+        let needless = if let List::Image(id) = list { is_listed(id) } else { false };
+        !needless && self.age(list).is_missing(now, fresh)
+    }
+
     fn take(
         &mut self,
         list: List,
@@ -206,7 +200,8 @@ impl Kept {
         forgotten: u64,
     ) -> Result<(), openstack::Error> {
         let current = self.forgotten == forgotten;
-        let age = self.ages.of_mut(list);
+        let name = format!("{list:?}");
+        let age = self.ages.entry(list).or_default();
         age.ended += 1;
         match answer {
             Ok(read) if current => {
@@ -221,7 +216,7 @@ impl Kept {
                 age.failed_at = Some(now);
                 let serves = age.read_at.is_some_and(|read| now.saturating_duration_since(read) < LONGEST);
                 if serves {
-                    tracing::warn!(?list, %error, retry_in = ?PAUSE, "keep the old list");
+                    tracing::warn!(list = name, %error, retry_in = ?PAUSE, "keep the old list");
                     Ok(())
                 } else {
                     age.read_at = None;
@@ -235,9 +230,29 @@ impl Kept {
         let offerings = Arc::make_mut(&mut self.offerings);
         match read {
             Read::Flavors(flavors) => offerings.flavors = flavors,
-            Read::Images(images) => offerings.images = images,
+            Read::Images(images) => {
+                let ids: BTreeSet<&str> = images.iter().map(|image| image.id.as_str()).collect();
+                offerings
+                    .images
+                    .retain(|image| (image.unlisted || image.community) && !ids.contains(image.id.as_str()));
+                offerings.images.extend(images);
+            }
+            Read::CommunityImages(images) => {
+                let ids: BTreeSet<&str> = images.iter().map(|image| image.id.as_str()).collect();
+                offerings
+                    .images
+                    .retain(|image| !(image.community || image.unlisted && ids.contains(image.id.as_str())));
+                let listed: BTreeSet<String> =
+                    offerings.images.iter().map(|image| image.id.clone()).collect();
+                offerings.images.extend(images.into_iter().filter(|image| !listed.contains(&image.id)));
+            }
+            Read::Image(id, image) => {
+                offerings.images.retain(|image| image.id != id);
+                offerings.images.extend(image);
+            }
             Read::Networks(networks) => offerings.networks = networks,
             Read::SecurityGroups(groups) => offerings.security_groups = Some(groups),
+            Read::ServerGroups(groups) => offerings.server_groups = Some(groups),
             Read::VolumeTypes(types) => offerings.volume_types = Some(types),
         }
     }

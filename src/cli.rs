@@ -32,12 +32,18 @@ pub enum Command {
     Run(Box<Run>),
     /// Print the definitions of our kinds (CRDs) as YAML, ready for `kubectl apply --server-side -f -`.
     Crd,
+    /// Ask an operator that runs elsewhere whether it is ready, for half a minute at most, and print what it says.
+    Ready {
+        /// Where its `/readyz` is.
+        #[arg(value_name = "URL")]
+        url: String,
+    },
 }
 
 /// How to look after them.
 #[derive(Args, Clone, Debug)]
 pub struct Run {
-    /// Where the clouds' Secrets and the Lease are.
+    /// Where the clouds' Secrets are.
     ///
     /// The only namespace in which Secrets are read. In a pod `POD_NAMESPACE` serves where nothing else is said.
     #[arg(long, env = "TESTNODE_NAMESPACE", value_parser = label, default_value_t = own_namespace())]
@@ -50,11 +56,6 @@ pub struct Run {
     #[arg(long, env = "TESTNODE_CLUSTER_ID", value_name = "ID", value_parser = cluster_id)]
     pub cluster_id: Option<String>,
 
-    /// How many nodes may be worked on at once.
-    #[arg(long, env = "TESTNODE_CONCURRENCY", value_name = "NODES", default_value_t = 16)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
-    pub concurrency: u16,
-
     /// How often a node is looked at where nothing happens.
     #[arg(long, env = "TESTNODE_RESYNC", value_name = "DURATION", value_parser = duration, default_value = "10m")]
     pub resync: Duration,
@@ -66,8 +67,8 @@ pub struct Run {
     #[arg(default_value = "20s")]
     pub shutdown_grace: Duration,
 
-    /// Address of /livez, /readyz and /metrics.
-    #[arg(long, env = "TESTNODE_ADMIN_ADDRESS", value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
+    /// Address of /livez, /readyz and /metrics. `[::]` is IPv6 and IPv4; without IPv6 in the kernel it is `0.0.0.0`.
+    #[arg(long, env = "TESTNODE_ADMIN_ADDRESS", value_name = "ADDRESS:PORT", default_value = "[::]:8080")]
     pub admin_address: SocketAddr,
 
     /// How much to log: error, warn, info, debug or trace.
@@ -95,6 +96,14 @@ pub struct Election {
     #[arg(default_value_t = true)]
     pub leader_election: bool,
 
+    /// Where the Lease is.
+    ///
+    /// The same for every operator of a cluster, wherever it is installed: that is what keeps two of them from working at
+    /// once.
+    #[arg(long, env = "TESTNODE_LEASE_NAMESPACE", value_name = "NAMESPACE", value_parser = label)]
+    #[arg(default_value = "kube-system")]
+    pub lease_namespace: String,
+
     /// Who we are in the Lease; by default the pod's or host's name and a random end.
     #[arg(long, env = "TESTNODE_IDENTITY", value_name = "NAME", value_parser = identity)]
     pub identity: Option<String>,
@@ -106,7 +115,7 @@ pub struct Election {
 
     /// How long a leader may work after it was last heard; shorter than the lease duration.
     #[arg(long, env = "TESTNODE_LEASE_RENEW_DEADLINE", value_name = "DURATION", value_parser = duration)]
-    #[arg(default_value = "10s")]
+    #[arg(default_value = "12s")]
     pub lease_renew_deadline: Duration,
 
     /// How often the leader renews and the others look.
@@ -124,19 +133,23 @@ impl Run {
             duration: election.lease_duration,
             renew_deadline: election.lease_renew_deadline,
             retry: election.lease_retry_period,
-            ..lease::Settings::new(&self.namespace, election.identity.clone().unwrap_or_else(new_identity))
+            ..lease::Settings::new(
+                &election.lease_namespace,
+                &self.namespace,
+                election.identity.clone().unwrap_or_else(new_identity),
+            )
         })
     }
 }
 
-/// Prints what `crds` makes. A reader that has seen enough is not an error.
+/// Prints a text. A reader that has seen enough is not an error.
 ///
 /// # Errors
 ///
 /// When stdout cannot be written.
-pub fn print_crds(crds: impl Fn() -> String) -> io::Result<()> {
+pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(crds().as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
     }
@@ -152,7 +165,7 @@ mod tests {
         let words = ["testnode-operator", "run"].iter().chain(flags);
         Cli::try_parse_from(words).map(|cli| match cli.command {
             Command::Run(options) => *options,
-            Command::Crd => panic!("not what was asked"),
+            Command::Crd | Command::Ready { .. } => panic!("not what was asked"),
         })
     }
 
@@ -177,13 +190,13 @@ mod tests {
         let options = run(&[]).unwrap();
 
         assert_eq!(options.namespace, "testnode-system");
-        assert_eq!(options.admin_address.to_string(), "0.0.0.0:8080");
-        assert_eq!((options.concurrency, options.resync.as_secs()), (16, 600));
+        assert_eq!(options.admin_address.to_string(), "[::]:8080");
+        assert_eq!(options.resync.as_secs(), 600);
         let lease = options.lease().unwrap();
         assert_eq!(lease.name, "testnode-operator");
         assert_eq!(
             (lease.duration.as_secs(), lease.renew_deadline.as_secs(), lease.retry.as_secs()),
-            (15, 10, 2)
+            (15, 12, 2)
         );
     }
 
@@ -200,7 +213,8 @@ mod tests {
         let flags = ["--namespace=lab", "--identity=me", "--lease-duration=1m30s", "--lease-retry-period=3s"];
         let lease = run(&flags).unwrap().lease().unwrap();
 
-        assert_eq!((lease.namespace.as_str(), lease.identity.as_str()), ("lab", "me"));
+        assert_eq!((lease.namespace.as_str(), lease.identity.as_str()), ("kube-system", "me"));
+        assert_eq!(lease.home, "lab");
         assert_eq!((lease.duration.as_secs(), lease.retry.as_secs()), (90, 3));
         assert!(run(&["--leader-election=false"]).unwrap().lease().is_none());
         assert!(run(&["--leader-election=true"]).unwrap().lease().is_some());
@@ -209,7 +223,6 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         for flag in [
-            "--concurrency=0",
             "--resync=0s",
             "--resync=-5s",
             "--resync=soon",

@@ -5,32 +5,32 @@ pub mod abandoned;
 pub mod ask;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use abandoned::Records;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::api::cloud::CloudSpec;
 use crate::api::orphans::Orphans;
-use crate::api::{Cloud, Kind, TestNode};
+use crate::api::{Cloud, FormerMachine, Kind, TestNode};
 use crate::catalogue::Catalogue;
-use crate::dns::lookup::Server;
-use crate::dns::nsupdate_web::NsupdateWeb;
+use crate::dns::Dns;
 use crate::gate::{Bounds, Gate};
 use crate::inventory::ledger::Born;
 use crate::inventory::poller::{self, Pace};
-use crate::inventory::{Inventory, Wake};
+use crate::inventory::shelf::AnyShelf;
+use crate::inventory::{Inventory, State, Wake};
 use crate::metrics::Metrics;
 use crate::openstack::Session;
+use crate::reason::Reason;
 use crate::reconcile::state::{Pins, Problem, Standing};
-
-/// A listing that failed this often in a row makes its cloud count as away.
-const FAILURES_UNTIL_AWAY: u32 = 2;
+use crate::supervision::Supervisor;
 
 /// How the login to a cloud stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,18 +43,22 @@ pub enum Login {
     Refused(Problem),
 }
 
-/// Where a cloud's machines are named.
-#[derive(Clone, Debug)]
-pub struct Dns {
-    /// The driver.
-    pub web: NsupdateWeb,
-    /// What a name is left on.
-    pub park: IpAddr,
-    /// The authority to ask.
-    pub verify: Option<Server>,
+/// What a cloud's DNS driver may do to names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Rights {
+    /// Not asked, or this driver cannot be asked.
+    #[default]
+    Unasked,
+    /// All that is needed, in words.
+    Granted(String),
+    /// Something that is needed is not granted.
+    Refused(Problem, Instant),
+    /// Nobody answered.
+    Silent(Problem, Instant),
 }
 
 /// A cloud as it is configured now.
+#[derive(Clone)]
 pub struct Config {
     /// The object's UID.
     pub uid: Option<String>,
@@ -74,6 +78,18 @@ pub struct Config {
     pub login: Login,
     /// Its DNS, if it names machines.
     pub dns: Option<Dns>,
+    /// What may be done to names.
+    pub rights: Rights,
+    /// What is to become of machines whose object was restored.
+    pub former: Option<FormerMachine>,
+}
+
+impl Config {
+    /// Nothing new is to be made there.
+    #[must_use]
+    pub fn drains(&self) -> bool {
+        self.spec.as_ref().is_some_and(|spec| spec.drain)
+    }
 }
 
 /// One cloud.
@@ -88,9 +104,12 @@ pub struct Handle {
     pub abandoned: Records,
     /// What the last sweep found that belongs to no node; empty until there was one.
     pub orphans: ArcSwapOption<Orphans>,
+    /// Shared while a node adds its finalizer for this cloud; held alone while it is decided whether any node needs it.
+    pub taking: tokio::sync::RwLock<()>,
     /// Held while its quotas are being read, so that one does it for all who wait.
     pub figures: tokio::sync::Mutex<()>,
     config: ArcSwap<Config>,
+    supervisor: Supervisor,
     pollers: RwLock<Vec<AbortHandle>>,
 }
 
@@ -107,35 +126,25 @@ impl Handle {
         self.inventory.nudge();
     }
 
+    /// No node may begin here any longer: the Cloud is being deleted.
+    pub fn close(&self) {
+        let config = self.config();
+        if !config.going {
+            self.configure(Config { going: true, ..Config::clone(&config) });
+        }
+    }
+
     /// Whether what is seen in this cloud of a node can be believed.
     #[must_use]
     pub fn standing(&self, born: Born) -> Standing {
-        match &self.config().login {
-            Login::Pending => return Standing::Unseen,
-            Login::Refused(problem) => return Standing::Away(problem.clone()),
-            Login::In(_) => {}
-        }
         let state = self.inventory.lock();
-        let failing = Kind::ALL.into_iter().find_map(|kind| {
-            let failing =
-                state.ledger(kind).failing().filter(|failing| failing.failures >= FAILURES_UNTIL_AWAY)?;
-            let message = format!("{} ({} times in a row)", failing.message, failing.failures);
-            Some(Problem { reason: failing.reason, message })
-        });
-        if let Some(problem) = failing {
-            return Standing::Away(problem);
-        }
-        let unseen = Kind::ALL.into_iter().any(|kind| state.ledger(kind).last().is_none());
-        if unseen && born == Born::Before { Standing::Unseen } else { Standing::Seen }
+        standing(&self.config().login, &state, born, state.floating_ips.has_things())
     }
 
-    /// Nothing of it answers: neither servers nor volumes nor ports can be listed.
+    /// A listing that has stopped moving, in words: a defect of ours, and what is known of the cloud is old.
     #[must_use]
-    pub fn is_silent(&self) -> bool {
-        let state = self.inventory.lock();
-        Kind::ALL.into_iter().all(|kind| {
-            state.ledger(kind).failing().is_some_and(|failing| failing.failures >= FAILURES_UNTIL_AWAY)
-        })
+    pub fn stuck(&self) -> Option<String> {
+        Kind::ALL.into_iter().find_map(|kind| self.supervisor.complaint(&listing_task(kind, &self.name)))
     }
 
     /// What new attempts are pinned to.
@@ -165,8 +174,26 @@ impl Handle {
         };
         let pace = pace(spec);
         let idle = if gate.shortage(&self.name).is_some() { pace.idle * 4 } else { pace.idle };
-        Some((session.clone(), Pace { idle, ..pace }))
+        let rare = gate.usage(&self.name).1.floating_ips > 0;
+        Some((session.clone(), Pace { idle, rare, ..pace }))
     }
+}
+
+/// Whether what is known of a cloud can be believed. Floating IPs count only for who has some.
+#[must_use]
+pub fn standing(login: &Login, state: &State, born: Born, floats: bool) -> Standing {
+    let kinds = || Kind::ALL.into_iter().filter(|kind| floats || *kind != Kind::FloatingIp);
+    match login {
+        Login::Pending => return Standing::Unseen,
+        Login::Refused(problem) => return Standing::Away(problem.clone()),
+        Login::In(_) => {}
+    }
+    if let Some(failing) = kinds().find_map(|kind| state.ledger(kind).away()) {
+        let message = format!("{} ({} times in a row)", failing.message, failing.failures);
+        return Standing::Away(Problem { reason: failing.reason, message });
+    }
+    let unseen = kinds().any(|kind| state.ledger(kind).last().is_none());
+    if unseen && born == Born::Before { Standing::Unseen } else { Standing::Seen }
 }
 
 impl Drop for Handle {
@@ -177,10 +204,14 @@ impl Drop for Handle {
     }
 }
 
+fn listing_task(kind: Kind, cloud: &str) -> String {
+    format!("the listing of {}s in cloud {cloud}", kind.word())
+}
+
 /// The pace of a Cloud's spec.
 fn pace(spec: &CloudSpec) -> Pace {
     let seconds = std::time::Duration::from_secs;
-    Pace { active: spec.poll.active.or(seconds(2)), idle: spec.poll.idle.or(seconds(30)) }
+    Pace { active: spec.poll.active.or(seconds(2)), idle: spec.poll.idle.or(seconds(30)), rare: false }
 }
 
 /// All clouds by name.
@@ -190,13 +221,22 @@ pub struct Clouds {
     wake: Wake,
     gate: Arc<Gate>,
     metrics: Metrics,
+    supervisor: Supervisor,
+    news: UnboundedSender<ObjectRef<Cloud>>,
 }
 
 impl Clouds {
-    /// None yet.
+    /// None yet. `news` is told of each cloud that can be looked at for the first time, is away, or is back.
     #[must_use]
-    pub fn new(cluster_id: String, wake: Wake, gate: Arc<Gate>, metrics: Metrics) -> Self {
-        Self { known: RwLock::default(), cluster_id, wake, gate, metrics }
+    pub fn new(
+        cluster_id: String,
+        wake: Wake,
+        gate: Arc<Gate>,
+        metrics: Metrics,
+        supervisor: Supervisor,
+        news: UnboundedSender<ObjectRef<Cloud>>,
+    ) -> Self {
+        Self { known: RwLock::default(), cluster_id, wake, gate, metrics, supervisor, news }
     }
 
     /// The mark of everything that is ours.
@@ -237,6 +277,8 @@ impl Clouds {
             session: None,
             login: Login::Pending,
             dns: None,
+            rights: Rights::Unasked,
+            former: None,
         };
         let handle = Arc::new(Handle {
             name: name.to_owned(),
@@ -244,18 +286,33 @@ impl Clouds {
             catalogue: Catalogue::new(),
             abandoned: Records::default(),
             orphans: ArcSwapOption::empty(),
+            taking: tokio::sync::RwLock::default(),
             figures: tokio::sync::Mutex::default(),
             config: ArcSwap::from_pointee(config),
+            supervisor: self.supervisor.clone(),
             pollers: RwLock::default(),
         });
         let pollers = Kind::ALL.map(|kind| {
-            let (watched, inventory) = (Arc::downgrade(&handle), handle.inventory.clone());
-            let gate = self.gate.clone();
-            let session = move || watched.upgrade().and_then(|handle| handle.session_and_pace(&gate));
-            tokio::spawn(poller::poll(inventory, kind, name.to_owned(), session, self.metrics.clone()))
-                .abort_handle()
+            let (watched, supervisor) = (Arc::downgrade(&handle), self.supervisor.clone());
+            let (gate, metrics, cloud) = (self.gate.clone(), self.metrics.clone(), name.to_owned());
+            let (inventory, news) = (handle.inventory.clone(), self.news.clone());
+            let poll = move |pulse| {
+                let (watched, gate) = (watched.clone(), gate.clone());
+                let session = move || watched.upgrade().and_then(|handle| handle.session_and_pace(&gate));
+                let (news, named) = (news.clone(), ObjectRef::new(&cloud));
+                // The receiver ends with the process.
+                let news = move || drop(news.send(named.clone()));
+                poller::poll(inventory.clone(), kind, cloud.clone(), session, metrics.clone(), pulse, news)
+            };
+            let task = listing_task(kind, name);
+            tokio::spawn(async move { supervisor.keep("poller", &task, poll).await }).abort_handle()
         });
-        *handle.pollers.write().unwrap_or_else(PoisonError::into_inner) = pollers.to_vec();
+        let (watched, inventory, gate) =
+            (Arc::downgrade(&handle), handle.inventory.clone(), self.gate.clone());
+        let session = move || watched.upgrade().and_then(|handle| handle.session_and_pace(&gate));
+        let explainer = tokio::spawn(poller::explain(inventory, name.to_owned(), session)).abort_handle();
+        *handle.pollers.write().unwrap_or_else(PoisonError::into_inner) =
+            pollers.into_iter().chain([explainer]).collect();
         handle
     }
 
@@ -282,5 +339,17 @@ pub fn object_ref(name: &str, handle: Option<&Handle>) -> ObjectReference {
 #[must_use]
 pub fn fqdn(config: &Config, node: &TestNode) -> Option<String> {
     let hostname = node.hostname().parse().ok()?;
-    Some(config.dns.as_ref()?.web.fqdn(&hostname).ok()?.to_string())
+    Some(config.dns.as_ref()?.fqdn(&hostname).ok()?.to_string())
+}
+
+/// Why a node cannot have its name in a cloud: the Cloud does not allow it.
+#[must_use]
+pub fn unnamable(config: &Config, node: &TestNode, cloud: &str) -> Option<Problem> {
+    let hostname = node.hostname();
+    let allowed = config.dns.as_ref()?.forbids(hostname)?;
+    let message = format!(
+        "Cloud {cloud} does not allow the hostname {hostname}, only what matches spec.dns.allowHostnames: {allowed}; \
+         delete the node and make it with another spec.hostname"
+    );
+    Some(Problem { reason: Reason::HostnameNotAllowed, message })
 }

@@ -1,111 +1,133 @@
-//! The controllers: what wakes whom, how many at once, and how they end.
+//! The controllers: what wakes whom, and how they end. `CONTROLLERS` and `TASKS` list all there is.
 
 pub mod cloud;
-pub mod conditions;
 pub mod credentials;
-mod guards;
+mod housekeeping;
 mod login;
 pub mod machine_type;
+pub mod naming;
 mod orphans;
 pub mod rewatch;
+mod secrets;
+mod shown;
+pub mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::future::{BoxFuture, FutureExt as _, Shared, join_all};
+use futures::stream::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{Api, PartialObjectMeta};
-use kube::runtime::controller::{Action, Config};
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::{Controller, watcher};
-use tokio::sync::mpsc::UnboundedReceiver;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::api::{Cloud, MachineType, TestNode};
+use crate::kubernetes::error::{is_conflict, is_gone, said};
 use crate::reconcile::context::Context;
-use crate::reconcile::error::{Error, said};
+use crate::reconcile::error::Error;
 use crate::reconcile::reconcile;
-use crate::reconcile::status::PHASES;
-use crate::sweep;
+use crate::reconcile::state::RequestKey;
+use crate::supervision::Pulse;
 use rewatch::Rewatch;
+use world::World;
 
-/// How often what went without our doing is forgotten.
-const FORGET: Duration = Duration::from_mins(1);
+/// The longest wait for the machine types before nodes have their first turn.
+const FIRST_SYNC: Duration = Duration::from_secs(30);
 
-/// Looks after nodes until told to stop; turns under way end first.
-pub async fn nodes(
-    ctx: Arc<Context>,
-    mut woken: UnboundedReceiver<ObjectRef<TestNode>>,
-    at_once: u16,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
-) {
-    let client = ctx.client.clone();
+/// Resolves when the process is told to stop.
+pub type Stop = Shared<BoxFuture<'static, ()>>;
+
+/// Looks after one kind until told to stop; its turns under way end first.
+type Controller = fn(Arc<World>, Stop) -> BoxFuture<'static, ()>;
+
+/// Something that is done again and again beside the turns.
+type Task = fn(Arc<World>, Pulse) -> BoxFuture<'static, ()>;
+
+/// All controllers. A new kind is one entry.
+const CONTROLLERS: &[Controller] = &[
+    |world, stop| clouds(world, stop).boxed(),
+    |world, stop| machine_types(world, stop).boxed(),
+    |world, stop| nodes(world, stop).boxed(),
+];
+
+/// What is done beside the turns: the label of its metric, its name, and what it is.
+const TASKS: &[(&str, &str, Task)] = &[
+    ("sweep", "the search for orphans", |world, pulse| housekeeping::sweep(world, pulse).boxed()),
+    ("housekeeping", "forgetting deleted nodes", |world, pulse| {
+        housekeeping::forget_nodes(world, pulse).boxed()
+    }),
+    ("housekeeping", "releasing Secrets that no Cloud needs", |world, pulse| {
+        housekeeping::release_secrets(world, pulse).boxed()
+    }),
+    ("housekeeping", "forgetting deleted Clouds", |world, pulse| {
+        housekeeping::forget_clouds(world, pulse).boxed()
+    }),
+];
+
+/// Runs everything until told to stop; turns under way end first.
+pub async fn run(world: Arc<World>, stop: Stop) {
+    let controllers = CONTROLLERS.iter().map(|controller| controller(world.clone(), stop.clone()));
+    let tasks = TASKS.iter().map(|(kind, name, task)| {
+        let world = world.clone();
+        async move { world.supervisor.keep(kind, name, |pulse| task(world.clone(), pulse)).await }
+    });
+    tokio::select! {
+        _ = join_all(controllers) => {}
+        _ = join_all(tasks) => {}
+    }
+}
+
+/// Looks after nodes until told to stop.
+async fn nodes(world: Arc<World>, stop: Stop) {
+    let ctx = world.ctx.clone();
+    // Until they are there, every node would seem to have a machine type that does not exist.
+    if timeout(FIRST_SYNC, world.machine_types.ready()).await.is_err() {
+        warn!("the MachineTypes cannot be listed yet; nodes wait for theirs");
+    }
+    let (shown, types, clock) = (world.nodes.store.clone(), world.machine_types.store.clone(), ctx.clone());
+    ctx.metrics.before_scrape(move |metrics| {
+        metrics.show_nodes(shown::nodes(&shown.state(), &types.state(), (clock.seams.clock)()));
+    });
+    let Some(mut woken) = world.woken.take() else { return };
     let wakes = futures::stream::poll_fn(move |task| woken.poll_recv(task));
-    let controller = Controller::new(Api::<TestNode>::all(client.clone()), watcher::Config::default());
-    let nodes = controller.store();
-    let counted = nodes.clone();
-    ctx.metrics.before_scrape(move |metrics| metrics.count_nodes(standings(&counted.state())));
-    let (known, shared) = (nodes.clone(), ctx.clone());
-    let orphans = sweep::run(ctx.clone(), nodes.clone());
-    let forgetting = async move {
-        loop {
-            tokio::time::sleep(FORGET).await;
-            shared.forget_all_but(&known.state().iter().filter_map(|node| node.uid()).collect());
-        }
-    };
-    let turns = controller
-        .with_config(Config::default().concurrency(at_once))
-        .watches(Api::<MachineType>::all(client), watcher::Config::default(), move |machine| {
-            let name = machine.name_any();
-            nodes
-                .state()
-                .into_iter()
-                .filter(move |node| node.spec.machine_type == name)
-                .map(|n| ObjectRef::from_obj(&*n))
-        })
+    world
+        .nodes
+        .controller(ctx.client.clone(), |_| {})
         .reconcile_on(wakes)
         .trigger_backoff(Rewatch::default())
         .graceful_shutdown_on(stop)
         .run(reconcile, node_failed, ctx)
-        .for_each(|turn| async move { ended(turn) });
-    tokio::select! {
-        () = turns => {}
-        () = forgetting => {}
-        () = orphans => {}
-    }
+        .for_each(|turn| async move { ended(turn) })
+        .await;
 }
 
-/// Phase and reason of each node, as its status says; `Pending` where nothing is said yet.
-fn standings(nodes: &[Arc<TestNode>]) -> impl Iterator<Item = (&'static str, String)> {
-    nodes.iter().map(|node| {
-        let status = node.status.as_ref();
-        let said = status.and_then(|status| status.phase.as_deref()).unwrap_or_default();
-        let phase = PHASES.iter().copied().find(|known| *known == said).unwrap_or("Pending");
-        let ready = status.and_then(|status| status.conditions.iter().find(|c| c.type_ == "Ready"));
-        (phase, ready.map_or_else(|| "Pending".to_owned(), |condition| condition.reason.clone()))
-    })
-}
-
-/// Half as long as the API server has not let itself be written.
+/// The status could not be written. The pause is half as long as that has lasted.
 #[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
 fn node_failed(node: Arc<TestNode>, error: &Error, ctx: Arc<Context>) -> Action {
     let uid = node.uid().unwrap_or_default();
-    let trouble = ctx.trouble(&uid, "write the object".into(), false, error);
-    let pause = trouble.retry_at.duration_since((ctx.seams.clock)());
-    let retry_in = Duration::try_from(pause).unwrap_or_default();
+    let retry_in = ctx.trouble(&uid, RequestKey::WriteObject, error);
     warn!(namespace = node.namespace(), node = node.name_any(), ?retry_in, %error, "the object cannot be written");
     Action::requeue(retry_in)
 }
 
 /// Looks after clouds until told to stop.
-pub async fn clouds(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + Sync + 'static) {
-    let client = ctx.client.clone();
-    let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), &ctx.namespace);
-    let controller = Controller::new(Api::<Cloud>::all(client), watcher::Config::default());
-    let clouds = controller.store();
-    let forgetting = forget_clouds(ctx.clone(), clouds.clone());
-    let turns = controller
+async fn clouds(world: Arc<World>, stop: Stop) {
+    let ctx = world.ctx.clone();
+    let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(ctx.client.clone(), &ctx.namespace);
+    let (shown, gate) = (world.clouds.store.clone(), ctx.gate.clone());
+    ctx.metrics.before_scrape(move |metrics| metrics.show_clouds(shown::clouds(&shown.state(), &gate)));
+    let clouds = world.clouds.store.clone();
+    let Some(mut news) = world.cloud_news.take() else { return };
+    let news = futures::stream::poll_fn(move |task| news.poll_recv(task));
+    world
+        .clouds
+        .controller(ctx.client.clone(), |_| {})
+        .reconcile_on(news)
         .watches(secrets, watcher::Config::default(), move |secret| {
             let name = secret.name_any();
             clouds
@@ -117,36 +139,13 @@ pub async fn clouds(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + S
         .trigger_backoff(Rewatch::default())
         .graceful_shutdown_on(stop)
         .run(cloud::reconcile, cloud_failed, ctx)
-        .for_each(|turn| async move { ended(turn) });
-    tokio::select! {
-        () = turns => {}
-        () = forgetting => {}
-    }
-}
-
-/// Forgets clouds whose object went without a turn: somebody took its finalizer. Their credentials are not ours any
-/// more, as they would not be after a restart.
-async fn forget_clouds(ctx: Arc<Context>, known: Store<Cloud>) {
-    if known.wait_until_ready().await.is_err() {
-        return std::future::pending().await;
-    }
-    loop {
-        tokio::time::sleep(FORGET).await;
-        for cloud in ctx.clouds.all() {
-            if known.get(&ObjectRef::new(&cloud.name)).is_none() {
-                warn!(cloud = cloud.name, "the Cloud is gone without its finalizer's leave");
-                ctx.clouds.remove(&cloud.name);
-                ctx.waker.wake_all();
-            }
-        }
-    }
+        .for_each(|turn| async move { ended(turn) })
+        .await;
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
 fn cloud_failed(cloud: Arc<Cloud>, error: &kube::Error, _: Arc<Context>) -> Action {
-    if let kube::Error::Api(status) = error
-        && (status.is_conflict() || status.is_not_found())
-    {
+    if is_conflict(error) || is_gone(error) {
         // Somebody was quicker: the watch brings what there is now.
         return Action::requeue(Duration::from_secs(1));
     }
@@ -154,13 +153,21 @@ fn cloud_failed(cloud: Arc<Cloud>, error: &kube::Error, _: Arc<Context>) -> Acti
     Action::requeue(Duration::from_secs(5))
 }
 
-/// Looks after machine types until told to stop.
-pub async fn machine_types(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + Sync + 'static) {
-    let client = ctx.client.clone();
-    let controller = Controller::new(Api::<MachineType>::all(client.clone()), watcher::Config::default());
-    let types = controller.store();
-    controller
-        .watches(Api::<Cloud>::all(client), watcher::Config::default(), move |cloud| {
+/// Looks after machine types until told to stop, and wakes the nodes of one that changed.
+async fn machine_types(world: Arc<World>, stop: Stop) {
+    let ctx = world.ctx.clone();
+    let (nodes, waker) = (world.nodes.store.clone(), ctx.waker.clone());
+    let changed = move |machine: &MachineType| {
+        let name = machine.name_any();
+        for node in nodes.state().iter().filter(|node| node.spec.machine_type == name) {
+            waker.wake(&node.uid().unwrap_or_default());
+        }
+    };
+    let types = world.machine_types.store.clone();
+    world
+        .machine_types
+        .controller(ctx.client.clone(), changed)
+        .watches(Api::<Cloud>::all(ctx.client.clone()), watcher::Config::default(), move |cloud| {
             let name = cloud.name_any();
             let serves = move |machine: &Arc<MachineType>| {
                 machine.spec.clouds.iter().any(|choice| choice.name == name)
@@ -180,7 +187,7 @@ fn type_failed(machine: Arc<MachineType>, error: &kube::Error, _: Arc<Context>) 
     Action::requeue(Duration::from_secs(5))
 }
 
-/// Failures of turns were told where they happened; what is left is the queue's own.
+/// Failures of turns were logged where they happened; what is left is the queue's own.
 fn ended<T, E: std::fmt::Display>(turn: Result<T, E>) {
     if let Err(error) = turn {
         debug!(%error, "turn");

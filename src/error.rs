@@ -1,5 +1,6 @@
 //! What every error in here can tell: its class, and whether what was asked for may have happened.
 
+use crate::reason::Reason;
 use std::fmt;
 
 /// What a failure means for the node that met it. One classifier assigns it
@@ -44,16 +45,16 @@ impl Class {
 impl Class {
     /// The class as condition and event reason.
     #[must_use]
-    pub fn reason(self) -> &'static str {
+    pub fn reason(self) -> Reason {
         match self {
-            Self::Quota => "QuotaExceeded",
-            Self::Capacity => "NoValidHost",
-            Self::Busy => "RateLimited",
-            Self::Auth => "AuthenticationFailed",
-            Self::Unreachable => "CloudUnreachable",
-            Self::NotFound => "NotFound",
-            Self::Conflict => "Conflict",
-            Self::Invalid => "RequestRefused",
+            Self::Quota => Reason::QuotaExceeded,
+            Self::Capacity => Reason::NoValidHost,
+            Self::Busy => Reason::RateLimited,
+            Self::Auth => Reason::AuthenticationFailed,
+            Self::Unreachable => Reason::CloudUnreachable,
+            Self::NotFound => Reason::NotFound,
+            Self::Conflict => Reason::Conflict,
+            Self::Invalid => Reason::RequestRefused,
         }
     }
 }
@@ -69,8 +70,39 @@ impl fmt::Display for Class {
 pub enum Effect {
     /// The connection or TLS never stood: nothing happened.
     None,
-    /// A complete reply came: one fresh look decides.
+    /// The service itself answered, and completely: one fresh look decides.
     Answered,
-    /// Timeout, reset, 502 or 504: it may have happened, and may still.
+    /// Anything else (a timeout, a reset, any 5xx, an HTML page, a broken answer): it may have happened, and may still.
     Unknown,
+}
+
+/// What is wrong with a certificate, by the words of the TLS library, and what cures it. The certificates of a kubeconfig
+/// meet it: the client's own, and that of the API server.
+const CERTIFICATES: &[(&str, &str)] = &[
+    (
+        "UnsupportedCertVersion",
+        "a certificate is of X.509 version 1; issue it again as version 3: openssl x509 -req -in NAME.csr -CA ca.pem -CAkey \
+         ca.key -CAcreateserial -days 365 -extfile <(echo basicConstraints=CA:FALSE) -out NAME.pem",
+    ),
+    (
+        "not valid for any names",
+        "the API server's certificate has a CN and no subjectAltName; issue it again with one, as openssl x509 -req does with \
+         -extfile <(echo subjectAltName=DNS:HOST)",
+    ),
+];
+
+/// An error, and its cause, and the cause of that. Many errors of libraries include their cause: nothing is printed twice.
+/// Where the certificates of a laboratory are at fault, the cure is said, too.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |&cause| cause.source()).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    match CERTIFICATES.iter().find(|(words, _)| text.contains(words)) {
+        Some((_, cure)) => format!("{text}; {cure}"),
+        None => text,
+    }
 }

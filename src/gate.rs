@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::api::Kind;
 use crate::api::cloud::{Limits, Usage};
-use crate::reconcile::state::Room;
+use crate::reconcile::state::{Room, Turn};
 use cooling::Cooling;
 use figures::Figures;
 use refusals::Refusal;
@@ -33,7 +33,7 @@ pub use names::{Age, Rank};
 
 /// What one node uses, or is about to.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Claim {
+pub struct Use {
     /// `namespace/name`.
     pub node: String,
     /// The cloud.
@@ -46,11 +46,11 @@ pub struct Claim {
     pub stage: Stage,
     /// The full name it holds.
     pub fqdn: Option<String>,
-    /// Orders claims on one name: recorded addresses, then age, then UID.
+    /// Orders nodes that hold one name: recorded addresses, then age, then UID.
     pub rank: Rank,
 }
 
-impl Claim {
+impl Use {
     /// What it uses of a cloud's quotas, or is about to.
     fn share(&self) -> Amounts {
         match self.stage {
@@ -99,7 +99,7 @@ struct Queued {
 
 #[derive(Debug, Default)]
 struct State {
-    claims: HashMap<String, Claim>,
+    uses: HashMap<String, Use>,
     /// When the running attempts of this process were let in.
     let_in: HashMap<String, Instant>,
     queue: BTreeMap<Age, Queued>,
@@ -116,7 +116,7 @@ struct Account {
     short: BTreeMap<Kind, Instant>,
 }
 
-/// The claims of all nodes.
+/// What all nodes use.
 #[derive(Debug, Default)]
 pub struct Gate(Mutex<State>);
 
@@ -127,31 +127,31 @@ impl Gate {
 
     /// Sets what a node uses, as its object remembers it. Returns whether it let go of a name, a place, or a part of
     /// what it had.
-    pub fn set(&self, uid: &str, claim: Option<Claim>) -> bool {
+    pub fn set(&self, uid: &str, used: Option<Use>) -> bool {
         let mut state = self.lock();
-        let before = match claim.clone() {
-            Some(claim) => state.claims.insert(uid.to_owned(), claim),
-            None => state.claims.remove(uid),
+        let before = match used.clone() {
+            Some(used) => state.uses.insert(uid.to_owned(), used),
+            None => state.uses.remove(uid),
         };
-        let now = claim.unwrap_or_default();
+        let now = used.unwrap_or_default();
         before.is_some_and(|before| state.lets_go(uid, &before, &now))
     }
 
     /// Takes a place for an attempt. It is refused if another node took it since the look.
-    pub fn take(&self, claim: Claim, bounds: &Bounds) -> bool {
+    pub fn take(&self, used: Use, bounds: &Bounds) -> bool {
         let (mut state, now) = (self.lock(), Instant::now());
-        let age = claim.rank.age.clone();
-        let free = state.room(&age, &claim.cloud, &claim.need, bounds, now) == Room::Free;
-        let held = claim.fqdn.as_ref().is_some_and(|fqdn| state.holder(&age.uid, fqdn, None).is_some());
+        let age = used.rank.age.clone();
+        let free = state.room(&age, &used.cloud, &used.need, bounds, now) == Room::Free;
+        let held = used.fqdn.as_ref().is_some_and(|fqdn| state.holder(&age.uid, fqdn, None).is_some());
         if !free || held {
             return false;
         }
-        if let Some(refusal) = state.accounts.entry(claim.cloud.clone()).or_default().refusal.as_mut() {
+        if let Some(refusal) = state.accounts.entry(used.cloud.clone()).or_default().refusal.as_mut() {
             refusal.tries(now);
         }
         state.queue.remove(&age);
         state.let_in.insert(age.uid.clone(), now);
-        state.claims.insert(age.uid, claim);
+        state.uses.insert(age.uid, used);
         true
     }
 
@@ -161,7 +161,13 @@ impl Gate {
         self.lock().room(age, cloud, need, bounds, Instant::now())
     }
 
-    /// Another node that holds a name. With a claim of one's own, only one of lower rank does.
+    /// A node's place among those that wait for room in a cloud, and how many they are.
+    #[must_use]
+    pub fn place(&self, age: &Age, cloud: &str) -> Turn {
+        self.lock().place(age, cloud, Instant::now())
+    }
+
+    /// Another node that holds a name. If this one holds it too, only one of lower rank does.
     #[must_use]
     pub fn holder(&self, uid: &str, fqdn: &str, own: Option<&Rank>) -> Option<String> {
         self.lock().holder(uid, fqdn, own)
@@ -173,6 +179,12 @@ impl Gate {
         let mut state = self.lock();
         let since = state.queue.get(&age).map_or(now, |queued| queued.since);
         state.queue.insert(age, Queued { waiter, since, looked: now });
+    }
+
+    /// How many nodes wait for room in a cloud.
+    #[must_use]
+    pub fn waiting(&self, cloud: &str) -> usize {
+        self.lock().queue.values().filter(|queued| queued.waiter.wishes.contains_key(cloud)).count()
     }
 
     /// A node does not wait for room any more. Returns whether it did: then those behind it may have their turn.
@@ -244,21 +256,21 @@ impl Gate {
     /// What all nodes use of a cloud, and how many they are.
     #[must_use]
     pub fn usage(&self, cloud: &str) -> (i64, Usage) {
-        let usage = self.lock().sum(cloud, "", |claim| claim.need);
+        let usage = self.lock().sum(cloud, "", |used| used.need);
         (usage.of(Quantity::Instances), usage.into())
     }
 }
 
 impl State {
-    fn of<'a>(&'a self, cloud: &'a str, but: &'a str) -> impl Iterator<Item = (&'a String, &'a Claim)> {
-        self.claims.iter().filter(move |(uid, claim)| claim.cloud == cloud && *uid != but)
+    fn of<'a>(&'a self, cloud: &'a str, but: &'a str) -> impl Iterator<Item = (&'a String, &'a Use)> {
+        self.uses.iter().filter(move |(uid, used)| used.cloud == cloud && *uid != but)
     }
 
-    fn sum(&self, cloud: &str, but: &str, part: impl Fn(&Claim) -> Amounts) -> Amounts {
-        self.of(cloud, but).fold(Amounts::default(), |sum, (_, claim)| sum.plus(&part(claim)))
+    fn sum(&self, cloud: &str, but: &str, part: impl Fn(&Use) -> Amounts) -> Amounts {
+        self.of(cloud, but).fold(Amounts::default(), |sum, (_, used)| sum.plus(&part(used)))
     }
 
-    fn lets_go(&mut self, uid: &str, before: &Claim, now: &Claim) -> bool {
+    fn lets_go(&mut self, uid: &str, before: &Use, now: &Use) -> bool {
         let moved = before.cloud != now.cloud;
         let left = if moved { Amounts::default() } else { now.made };
         let mut shrunk = false;

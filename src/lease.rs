@@ -13,6 +13,7 @@ mod settings;
 mod tests;
 
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,6 +23,8 @@ use kube::api::PostParams;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{debug, info, warn};
+
+use crate::kubernetes::error::said;
 
 pub use leadership::{Leadership, Lost};
 use record::LastWord;
@@ -37,6 +40,8 @@ pub struct Lease {
     heard: Option<LastWord>,
     /// Since the last success; so that trouble is told once.
     failing: Option<Instant>,
+    /// The request that is waited for, and since when.
+    asked: Mutex<Option<(&'static str, Instant)>>,
 }
 
 /// A lease we hold.
@@ -59,7 +64,8 @@ impl Lease {
         settings.check()?;
         let leases = Api::namespaced(client, &settings.namespace);
         let (leadership, seen) = watch::channel(Leadership::Unknown);
-        Ok((Self { leases, settings, leadership, heard: None, failing: None }, seen))
+        let asked = Mutex::default();
+        Ok((Self { leases, settings, leadership, heard: None, failing: None, asked }, seen))
     }
 
     /// Stands for election, leads, and keeps the lease until `released`; then
@@ -77,9 +83,9 @@ impl Lease {
         };
         let holder = match &lost {
             Some(Lost::Taken(by)) => Some(by.clone()),
-            Some(Lost::Lapsed(_)) | None => None,
+            Some(Lost::Lapsed { .. }) | None => None,
         };
-        self.leadership.send_replace(Leadership::Following { holder });
+        self.leadership.send_replace(Leadership::Following { holder, home: None });
         if let Some(lost) = lost {
             return Err(lost);
         }
@@ -103,67 +109,106 @@ impl Lease {
     async fn win(&mut self) -> Term {
         loop {
             let began = Instant::now();
-            let taken = timeout(self.patience(), self.take()).await;
             let until = began + self.settings.renew_deadline;
+            // A slow answer is one too, as long as it leaves time to lead.
+            let taken = timeout_at(until, self.take()).await;
             match taken {
-                Ok(Ok(Some(lease))) if Instant::now() < until => return Term { lease, since: began, until },
+                Ok(Ok(Some((since, lease)))) if Instant::now() < since + self.settings.renew_deadline => {
+                    return Term { lease, since, until: since + self.settings.renew_deadline };
+                }
                 Ok(Ok(_)) => self.failing = None,
                 Ok(Err(kube::Error::Api(refusal))) if refusal.code == 409 => debug!("another was faster"),
-                Ok(Err(error)) => self.complain(&error),
-                Err(late) => self.complain(&late),
+                Ok(Err(error)) => self.complain(&said(&error)),
+                Err(_) => self.complain(&self.unanswered()),
             }
             sleep_until(began + self.settings.retry).await;
         }
     }
 
-    /// One look, and one write if the lease is to be had.
-    async fn take(&mut self) -> Result<Option<v1::Lease>, kube::Error> {
-        let found = self.leases.get_opt(&self.settings.name).await?;
+    /// One look, and one write if the lease is to be had. The right to work counts from just before the write: others hear
+    /// of us only after that.
+    async fn take(&mut self) -> Result<Option<(Instant, v1::Lease)>, kube::Error> {
+        let found = self.get().await?;
         let now = Instant::now();
         let Some(lease) = found else {
             // Its holder works on until it notices; a deleted record frees nobody.
             if self.heard.as_ref().is_some_and(|word| word.binds(&self.settings, now)) {
                 return Ok(None);
             }
-            return self.create().await.map(Some);
+            return self.create().await.map(|lease| Some((now, lease)));
         };
         let word = LastWord::hear(self.heard.take(), &lease, now);
         let bound = word.binds(&self.settings, now);
         self.heard = Some(word);
         match record::holder(&lease) {
             Some(other) if other != self.settings.identity && bound => {
-                self.follow(other);
+                self.follow(other, record::home(&lease));
                 Ok(None)
             }
-            Some(_) | None => self.replace(&lease).await.map(Some),
+            Some(_) | None => self.replace(&lease).await.map(|lease| Some((now, lease))),
         }
     }
 
-    /// Waits until it is time, and renews; comes back while there is time left.
+    /// Waits until it is time, and renews. A try may last as long as the right to work: a slow API server is not a lost
+    /// one. After half of that time a second try begins beside the first, on another connection perhaps.
     async fn renew(&mut self, term: &mut Term) -> Result<(), Lost> {
         let mut next = term.until - self.settings.renew_deadline + self.settings.retry;
+        let mut why = None;
         loop {
             sleep_until(next.min(term.until)).await;
             let began = Instant::now();
-            if began >= term.until {
-                return Err(Lost::Lapsed(self.settings.renew_deadline));
-            }
-            let renewal = timeout_at(term.until.min(began + self.patience()), self.write(&term.lease)).await;
+            let renewal = timeout_at(term.until, self.write_twice(&term.lease)).await;
             if Instant::now() >= term.until {
-                return Err(Lost::Lapsed(self.settings.renew_deadline));
+                let why = match &renewal {
+                    Ok(Err(error)) => said(error),
+                    Ok(Ok(_)) => "the answer came too late".to_owned(),
+                    Err(_) => why.unwrap_or_else(|| self.unanswered()),
+                };
+                return Err(Lost::Lapsed { within: self.settings.renew_deadline, why });
             }
             match renewal {
-                Ok(Ok(Ok(lease))) => {
+                Ok(Ok(Ok((began, lease)))) => {
                     term.lease = lease;
                     term.until = began + self.settings.renew_deadline;
                     self.failing = None;
                     return Ok(());
                 }
                 Ok(Ok(Err(lost))) => return Err(lost),
-                Ok(Err(error)) => self.complain(&error),
-                Err(late) => self.complain(&late),
+                Ok(Err(error)) => {
+                    self.complain(&said(&error));
+                    why = Some(said(&error));
+                }
+                Err(_) => {}
             }
             next = began + self.settings.retry;
+        }
+    }
+
+    /// Writes; and where the answer takes long, writes again beside it. The first that succeeds counts, from when it
+    /// began. Both are tied to what was read, so that they cannot undo each other.
+    async fn write_twice(&self, last: &v1::Lease) -> Result<Result<(Instant, v1::Lease), Lost>, kube::Error> {
+        let try_once = async || {
+            let began = Instant::now();
+            Ok::<_, kube::Error>(self.write(last).await?.map(|lease| (began, lease)))
+        };
+        let mut first = pin!(try_once());
+        let late = tokio::select! {
+            biased;
+            answer = &mut first => return answer,
+            () = sleep_until(Instant::now() + self.patience()) => self.unanswered(),
+        };
+        warn!(why = late, "the lease is slow to renew; trying again beside it");
+        let mut second = pin!(try_once());
+        tokio::select! {
+            biased;
+            answer = &mut first => match answer {
+                Ok(Ok(renewed)) => Ok(Ok(renewed)),
+                Ok(Err(_)) | Err(_) => second.await,
+            },
+            answer = &mut second => match answer {
+                Ok(answer) => Ok(answer),
+                Err(_) => first.await,
+            },
         }
     }
 
@@ -174,7 +219,7 @@ impl Lease {
             Err(kube::Error::Api(refusal)) if refusal.is_conflict() || refusal.is_not_found() => {}
             answer => return answer.map(Ok),
         }
-        let Some(lease) = self.leases.get_opt(&self.settings.name).await? else {
+        let Some(lease) = self.get().await? else {
             return self.create().await.map(Ok);
         };
         match record::holder(&lease) {
@@ -188,8 +233,8 @@ impl Lease {
     async fn release(&mut self) {
         match timeout(self.patience(), self.free()).await {
             Ok(Ok(())) => info!("release the lease"),
-            Ok(Err(error)) => self.complain(&error),
-            Err(late) => self.complain(&late),
+            Ok(Err(error)) => self.complain(&said(&error)),
+            Err(_) => self.complain(&self.unanswered()),
         }
     }
 
@@ -207,17 +252,43 @@ impl Lease {
         }
     }
 
+    async fn get(&self) -> Result<Option<v1::Lease>, kube::Error> {
+        self.ask("GET", self.leases.get_opt(&self.settings.name)).await
+    }
+
     async fn create(&self) -> Result<v1::Lease, kube::Error> {
         let first = record::first(&self.settings, Timestamp::now());
-        self.leases.create(&PostParams::default(), &first).await
+        self.ask("POST", self.leases.create(&PostParams::default(), &first)).await
     }
 
     async fn replace(&self, lease: &v1::Lease) -> Result<v1::Lease, kube::Error> {
         let held = record::held(lease, &self.settings, Timestamp::now());
-        self.leases.replace(&self.settings.name, &PostParams::default(), &held).await
+        self.ask("PUT", self.leases.replace(&self.settings.name, &PostParams::default(), &held)).await
     }
 
-    /// How long one try may hang, so that there is time for a second.
+    /// Notes which request is waited for.
+    async fn ask<T>(
+        &self,
+        verb: &'static str,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, kube::Error> {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some((verb, Instant::now()));
+        request.await
+    }
+
+    /// Which request was not answered, and for how long.
+    fn unanswered(&self) -> String {
+        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (verb, since) = asked.unwrap_or(("nothing", Instant::now()));
+        format!(
+            "{verb} of Lease {}/{} not answered for {:.1} s; an admission webhook may hold it up",
+            self.settings.namespace,
+            self.settings.name,
+            since.elapsed().as_secs_f64()
+        )
+    }
+
+    /// How long one try may take until a second begins.
     fn patience(&self) -> Duration {
         self.settings.renew_deadline / 2
     }
@@ -232,25 +303,26 @@ impl Lease {
         });
     }
 
-    fn follow(&self, holder: &str) {
-        let following = Leadership::Following { holder: Some(holder.to_owned()) };
+    fn follow(&self, holder: &str, home: Option<&str>) {
+        let following =
+            Leadership::Following { holder: Some(holder.to_owned()), home: home.map(ToOwned::to_owned) };
         let news = self.leadership.send_if_modified(|told| {
             let news = *told != following;
             *told = following;
             news
         });
         if news {
-            info!(holder, "follow");
+            info!(holder, home, "follow");
         }
     }
 
-    fn complain(&mut self, error: &(dyn std::error::Error + 'static)) {
+    fn complain(&mut self, why: &str) {
         match self.failing {
             None => {
                 self.failing = Some(Instant::now());
-                warn!(error, "cannot read or write the lease");
+                warn!(why, "cannot read or write the lease");
             }
-            Some(since) => debug!(error, failing_for = ?since.elapsed(), "cannot read or write the lease"),
+            Some(since) => debug!(why, failing_for = ?since.elapsed(), "cannot read or write the lease"),
         }
     }
 }

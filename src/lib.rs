@@ -28,7 +28,7 @@
 //! |---|---|
 //! | what may I write? | [`api`], and `crds/README.md` |
 //! | what happens after apply, in order? | the two lists in [`reconcile::plan`] |
-//! | why is my node in this state? | [`reconcile::status`], [`reconcile::plan::Waiting`], and `docs/operating.md` |
+//! | why is my node in this state? | [`reason::Reason`], [`reconcile::status`], and `docs/operating.md` |
 //! | what is remembered, and where? | [`reconcile::memory`] |
 //! | what is asked of Nova? | [`openstack::compute`] |
 //! | which image, which flavor? | [`select`] |
@@ -41,12 +41,13 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | leaves | [`api`], [`error`], [`ssh_key`], [`metrics`], [`telemetry`] |
-//! | clients | [`openstack`], [`dns`], [`guest`] |
+//! | leaves | [`reason`], [`api`], [`clock`], [`error`], [`saying`], [`ssh_key`], [`metrics`], [`supervision`], [`telemetry`], [`transport`] |
+//! | clients | [`kubernetes`], [`openstack`], [`dns`], [`guest`] |
+//! | what we have in a cloud, **pure** | [`things`] |
 //! | decisions, **pure** | [`select`], [`cloud_init`], [`reconcile::state`], [`reconcile::plan`], [`reconcile::backoff`], [`reconcile::memory`], [`reconcile::status`], [`reconcile::userdata`], [`sweep::decide`] |
 //! | caches | [`inventory`], [`catalogue`] |
 //! | shared by all nodes | [`gate`]: who uses what; [`clouds`]: sessions, pollers, DNS |
-//! | the edges of a turn | [`reconcile::error`], [`reconcile::waker`], [`reconcile::context`], [`reconcile::observe`], [`reconcile::report`], [`reconcile::act`] |
+//! | the edges of a turn | [`reconcile::error`], [`reconcile::waker`], [`reconcile::fair`], [`reconcile::notes`], [`reconcile::context`], [`reconcile::calls`], [`reconcile::look`] (**pure**), [`reconcile::observe`], [`reconcile::report`], [`reconcile::act`] |
 //! | a turn | [`mod@reconcile`] |
 //! | what no turn looks at | [`sweep`]: what belongs to no node |
 //! | the process | [`controller`], [`lease`], [`admin`], [`cli`], [`run`] |
@@ -57,6 +58,7 @@ pub mod admin;
 pub mod api;
 pub mod catalogue;
 pub mod cli;
+pub mod clock;
 pub mod cloud_init;
 pub mod clouds;
 pub mod controller;
@@ -65,13 +67,20 @@ pub mod error;
 pub mod gate;
 pub mod guest;
 pub mod inventory;
+pub mod kubernetes;
 pub mod lease;
 pub mod metrics;
 pub mod openstack;
+pub mod output;
+pub mod plugin;
+pub mod reason;
 pub mod reconcile;
 pub mod run;
+pub mod saying;
 pub mod select;
 pub mod ssh_key;
+pub mod supervision;
 pub mod sweep;
 pub mod telemetry;
-pub mod told;
+pub mod things;
+pub mod transport;

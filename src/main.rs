@@ -2,15 +2,22 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
+use testnode_operator::admin::ask;
 use testnode_operator::cli::{self, Cli, Command};
+use testnode_operator::error::chain;
 use testnode_operator::{run, telemetry};
+
+/// How long an operator that was just installed may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(options) => serve(*options),
-        Command::Crd => cli::print_crds(run::crds).map_err(Into::into),
+        Command::Crd => run::crds().and_then(|text| Ok(cli::print(&text)?)),
+        Command::Ready { url } => ready(&url),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -21,27 +28,25 @@ fn main() -> ExitCode {
     }
 }
 
+/// One provider for all of TLS, chosen before any client is made.
+fn choose_tls() -> Result<(), Box<dyn Error>> {
+    let chosen = rustls::crypto::ring::default_provider().install_default();
+    chosen.map_err(|_| "another TLS provider is installed already".into())
+}
+
+fn ready(url: &str) -> Result<(), Box<dyn Error>> {
+    choose_tls()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let said = runtime.block_on(ask::ready(url, PATIENCE))?;
+    Ok(cli::print(&format!("{said}\n"))?)
+}
+
 fn serve(options: cli::Run) -> Result<(), Box<dyn Error>> {
     telemetry::init(options.log_format, &options.log_level)?;
-    // One provider for all of TLS, chosen before any client is made.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        return Err("another TLS provider is installed already".into());
-    }
+    choose_tls()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(run::run(options));
     // What may not go on must not: nothing is waited for.
     runtime.shutdown_background();
     ended.map_err(Into::into)
-}
-
-/// What happened, and why, and why that. Many errors of libraries tell their
-/// cause themselves: nothing is said twice.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut told = error.to_string();
-    for cause in std::iter::successors(error.source(), |&cause| cause.source()).map(ToString::to_string) {
-        if !told.contains(&cause) {
-            told = format!("{told}: {cause}");
-        }
-    }
-    told
 }

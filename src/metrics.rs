@@ -1,10 +1,11 @@
 //! What the operator counts and times, and how Prometheus reads it.
 //!
-//! Every method says what happened; names, labels and buckets are in `series`. Nothing of ours
-//! is imported, so everything may record. Labels name clouds, services and reasons, never a `TestNode`.
+//! Every method says what happened; names, labels and buckets are in `series`. Only
+//! reasons are imported, so everything may record. Labels name clouds, services and reasons, never a `TestNode`.
 
 mod labels;
 mod process;
+mod seen;
 mod series;
 #[cfg(test)]
 mod tests;
@@ -18,14 +19,16 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
+use crate::reason::Reason;
 use labels::{
-    ChangeLabel, CloudRequestLabels, CloudServiceLabels, DnsDriverLabels, DnsRequestLabels, ListLabels,
-    NodeLabels, OutcomeLabel, PhaseLabel, PollLabels,
+    ChangeLabel, CloudConditionLabels, CloudLabel, CloudRequestLabels, CloudServiceLabels, DnsDriverLabels,
+    DnsRequestLabels, ListLabels, NodeLabels, OutcomeLabel, PhaseLabel, PollLabels, TaskLabel,
 };
 use process::Process;
 use series::Series;
 
 pub use labels::{Phase, Poll, Turn};
+pub use seen::{CloudSeen, NodeSeen, TurnRunning};
 
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -69,25 +72,25 @@ impl Metrics {
         self.0.series.phase_duration.get_or_create(&label).observe(took.as_secs_f64());
     }
 
-    /// An attempt ended, `outcome` being the word its condition and event use.
-    pub fn attempt_ended(&self, outcome: &'static str) {
-        self.0.series.attempts.get_or_create(&OutcomeLabel { outcome }).inc();
+    /// An attempt ended, with this reason in its condition and event.
+    pub fn attempt_ended(&self, reason: Reason) {
+        self.0.series.attempts.get_or_create(&OutcomeLabel { outcome: reason.as_str() }).inc();
     }
 
     /// One change was asked of a cloud, DNS or the API server.
-    pub fn changed(&self, change: &'static str) {
-        self.0.series.changes.get_or_create(&ChangeLabel { change }).inc();
+    pub fn changed(&self, change: Reason) {
+        self.0.series.changes.get_or_create(&ChangeLabel { change: change.as_str() }).inc();
     }
 
-    /// A turn begins. What is returned records its end.
+    /// A turn begins. What is returned records its end: that of its request, if it sends one.
     pub fn turn_begins(&self) -> TurnRunning {
         self.0.series.turns_running.inc();
-        TurnRunning { metrics: self.clone(), began: Instant::now(), outcome: Turn::Abandoned }
+        TurnRunning::begins(self.clone())
     }
 
-    /// So many turns may run at once.
-    pub fn allow_turns(&self, at_once: u16) {
-        self.0.series.turns_allowed.set(i64::from(at_once));
+    /// A task that should not have ended was started again.
+    pub fn task_restarted(&self, task: &'static str) {
+        self.0.series.task_restarts.get_or_create(&TaskLabel { task }).inc();
     }
 
     /// A cloud was asked. `status` is the HTTP code, none without an answer.
@@ -143,6 +146,8 @@ impl Metrics {
     pub fn count_orphans(&self, cloud: &str, kind: &'static str, count: usize) {
         let labels = ListLabels { cloud: cloud.to_owned(), kind };
         self.0.series.orphans.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        // From zero on, so that the first one is an increase.
+        drop(self.0.series.swept.get_or_create(&labels));
     }
 
     /// An orphan was deleted, or a name withdrawn.
@@ -158,11 +163,43 @@ impl Metrics {
         }
     }
 
-    /// The nodes there are, each by its phase and the reason of its condition `Ready`.
-    pub fn count_nodes(&self, nodes: impl IntoIterator<Item = (&'static str, String)>) {
-        self.0.series.nodes.clear();
-        for (phase, reason) in nodes {
-            self.0.series.nodes.get_or_create(&NodeLabels { phase, reason }).inc();
+    /// An attempt was opened in a cloud: its node waits for room no longer.
+    pub fn attempt_opened(&self, cloud: &str) {
+        self.0.series.attempts_opened.get_or_create(&CloudLabel { cloud: cloud.to_owned() }).inc();
+    }
+
+    /// The nodes there are.
+    pub fn show_nodes(&self, nodes: impl IntoIterator<Item = NodeSeen>) {
+        let series = &self.0.series;
+        series.nodes.clear();
+        series.nodes_late.clear();
+        series.longest_wait.clear();
+        for node in nodes {
+            let labels = NodeLabels { phase: node.phase, reason: node.reason.as_str() };
+            series.nodes.get_or_create(&labels).inc();
+            series.nodes_late.get_or_create(&labels).inc_by(i64::from(node.late));
+            if let Some(waits) = node.waits {
+                let longest = series.longest_wait.get_or_create(&labels);
+                longest.set(longest.get().max(waits.as_secs_f64()));
+            }
+        }
+    }
+
+    /// The Clouds there are.
+    pub fn show_clouds(&self, clouds: impl IntoIterator<Item = CloudSeen>) {
+        let series = &self.0.series;
+        series.cloud_conditions.clear();
+        series.queue.clear();
+        for CloudSeen { cloud, conditions, queue } in clouds {
+            for condition in conditions {
+                let (condition, status, reason) = (condition.type_, condition.status, condition.reason);
+                let labels = CloudConditionLabels { cloud: cloud.clone(), condition, status, reason };
+                series.cloud_conditions.get_or_create(&labels).set(1);
+            }
+            let label = CloudLabel { cloud };
+            series.queue.get_or_create(&label).set(i64::try_from(queue).unwrap_or(i64::MAX));
+            // From zero on, so that the first one is an increase.
+            drop(series.attempts_opened.get_or_create(&label));
         }
     }
 
@@ -212,31 +249,6 @@ impl Default for Metrics {
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics")
-    }
-}
-
-/// A turn under way. Dropped without an end it counts as abandoned.
-#[derive(Debug)]
-#[must_use = "dropping it ends the turn"]
-pub struct TurnRunning {
-    metrics: Metrics,
-    began: Instant,
-    outcome: Turn,
-}
-
-impl TurnRunning {
-    /// The turn ends.
-    pub fn ends(mut self, outcome: Turn) {
-        self.outcome = outcome;
-    }
-}
-
-impl Drop for TurnRunning {
-    fn drop(&mut self) {
-        let series = &self.metrics.0.series;
-        series.turns_running.dec();
-        series.turns.get_or_create(&OutcomeLabel { outcome: self.outcome.label() }).inc();
-        series.turn_duration.observe(self.began.elapsed().as_secs_f64());
     }
 }
 

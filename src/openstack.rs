@@ -12,11 +12,11 @@ use std::fmt;
 
 mod answer;
 pub mod block_storage;
-pub mod catalog;
 pub mod classify;
 pub mod clouds_yaml;
 pub mod compute;
 pub mod credentials;
+pub mod endpoints;
 pub mod error;
 #[cfg(test)]
 mod fake;
@@ -28,7 +28,6 @@ mod page;
 pub mod rate;
 mod request;
 pub mod session;
-pub mod transport;
 mod wire;
 
 pub use block_storage::BlockStorage;
@@ -44,7 +43,6 @@ pub use image::Images;
 pub use network::Networks;
 pub use rate::{Lane, RateOptions};
 pub use session::{Call, Session, SessionOptions};
-pub use transport::Transport;
 
 /// The services we ask.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

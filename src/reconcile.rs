@@ -1,17 +1,24 @@
 //! One turn of a node: observe, plan, act, report.
 //!
 //! Nothing sleeps in a turn and nothing is carried to the next: [`observe`](observe::observe) reads memory,
-//! [`plan`](plan::plan) is pure, [`act`] sends exactly one request, [`report`] says what it came to.
+//! [`plan`](plan::plan) is pure, [`act`] sends exactly one request, [`report`] says what it came to. A turn does not
+//! wait for the answer to its request: `in_flight` wakes the node when it has ended.
 
 pub mod act;
 pub mod backoff;
+pub mod calls;
 pub mod context;
 pub mod error;
+pub mod fair;
+mod in_flight;
+pub mod look;
 pub mod memory;
 #[cfg(test)]
 mod model;
+pub mod notes;
 mod object;
 pub mod observe;
+mod pace;
 pub mod plan;
 pub mod report;
 pub mod state;
@@ -28,245 +35,201 @@ use tokio::time::Instant;
 use tracing::{debug, info, instrument, warn};
 
 use crate::api::TestNode;
-use crate::gate::{Amounts, Waiter};
 use crate::metrics::Turn;
-use context::Context;
+use context::{Context, Readiness};
 use error::Error;
-use observe::{Look, observe};
-use plan::{Step, Waiting, plan, queues_at};
-use state::{Problem, Trouble};
+use observe::{Look, observe, take_note};
+use plan::{Question, Step, Whom, plan};
+use state::{Problem, RequestKey};
 use status::Outcome;
 
 /// A write that lost a race is planned anew from the object as the watch brings it.
 const AFTER_CONFLICT: Duration = Duration::from_millis(250);
 
-/// What takes less than this is not worth a write, nor an event.
-const SHORT: Duration = Duration::from_secs(4);
-
-/// News of one and the same step is told this often at most, and ever more seldom the longer it lasts.
-const NEWS: Duration = Duration::from_secs(20);
-
-/// While a node waits, it looks at least this often, should nothing wake it.
-const WAITING: Duration = Duration::from_secs(15);
-
-/// One turn.
+/// One turn. It ends when its request has been started, not when that is answered: see `in_flight`.
 ///
 /// # Errors
-/// If the API server could not be written; everything else that fails is the node's trouble, and reported.
+/// If the status could not be written; everything else that fails is the node's trouble, and reported.
 #[instrument(name = "reconcile", skip_all, fields(namespace = node.namespace(), node = node.name_any()))]
 pub async fn reconcile(node: Arc<TestNode>, ctx: Arc<Context>) -> Result<Action, Error> {
     if let Some(rest) = ctx.over_for(&node) {
         return Ok(Action::requeue(rest));
     }
-    let running = ctx.metrics.turn_begins();
     let node = ctx.newest(&node);
+    match ctx.readiness(&node) {
+        Readiness::Ready => {}
+        Readiness::InFlight(since, told) => return unanswered(since, told, &node, &ctx).await,
+        Readiness::Later(pause) => return Ok(Action::requeue(pause)),
+    }
+    let running = ctx.metrics.turn_begins();
     let look = observe(&node, &ctx);
+    take_note(&node, &look, &ctx);
     let step = plan(&look.desired, &look.seen);
-    let turn = take(&step, &node, &look, &ctx).await;
-    running.ends(match (&turn, &step) {
-        (Err(_), _) => Turn::Failed,
-        (Ok(_), Step::Do(_)) => Turn::Changed,
-        (Ok(_), Step::Ask(_) | Step::Wait(_)) => Turn::Waited,
-        (Ok(_), Step::Rest) => Turn::Rested,
+    let (Step::Do(_) | Step::Ask(_)) = &step else {
+        let turn = rest(&step, &node, &look, &ctx).await;
+        running.ends(match (&turn, &step) {
+            (Err(_), _) => Turn::Failed,
+            (Ok(_), Step::Rest) => Turn::Rested,
+            (Ok(_), Step::Do(_) | Step::Ask(_) | Step::Wait(_)) => Turn::Waited,
+        });
+        return turn;
+    };
+    let (uid, version) = (node.uid().unwrap_or_default(), node.resource_version());
+    if let Some(pause) = lasting(&step).and_then(|key| ctx.is_undone(&uid, &key)) {
+        debug!("later: what was done last is to be done again");
+        return Ok(Action::requeue(pause));
+    }
+    let shared = ctx.clone();
+    let told = asked(&step, &look, &ctx);
+    let again = if told.is_some() { Action::requeue(pace::SHORT) } else { Action::await_change() };
+    in_flight::start(&ctx, uid, version, told, async move {
+        let (again, outcome) = send(&step, &node, &look, &shared).await;
+        running.ends(outcome);
+        again
     });
-    turn
+    Ok(again)
 }
 
-/// Does what was planned, and says when to look again.
-async fn take(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<Action, Error> {
+/// What is said of a request that takes its time. A machine that is Ready stays Ready, whatever is asked meanwhile.
+fn asked(step: &Step, look: &Look, ctx: &Context) -> Option<Problem> {
+    let at_rest = !look.seen.deleting && look.seen.memory.current().is_some_and(|a| a.closed_at.is_some());
+    let request = step.request().filter(|_| !at_rest)?;
+    let dns = || ctx.clouds.find(look.seen.name.cloud.as_ref()?)?.config().dns.clone();
+    let whom = match request.whom {
+        Whom::Service(cloud, service) => format!("{service} of cloud {cloud}"),
+        Whom::Cloud(cloud) => format!("cloud {cloud}"),
+        Whom::Dns => dns().map_or_else(|| "DNS".into(), |dns| dns.driver_name().to_owned()),
+        Whom::Authority => "the name server spec.dns.verify.server".into(),
+        Whom::Guest => "the machine".into(),
+    };
+    let at = look.seen.now.strftime("%H:%M:%SZ");
+    Some(Problem {
+        reason: request.reason,
+        message: format!("{}: asked at {at}, and {whom} has not answered yet", request.what),
+    })
+}
+
+/// A request is in flight. Its end wakes the node; until then it is said what is waited for.
+async fn unanswered(
+    since: Duration,
+    told: Option<Problem>,
+    node: &Arc<TestNode>,
+    ctx: &Arc<Context>,
+) -> Result<Action, Error> {
+    let Some(told) = told else { return Ok(Action::await_change()) };
+    let left = pace::SHORT.saturating_sub(since);
+    if !left.is_zero() {
+        return Ok(Action::requeue(left));
+    }
     let uid = node.uid().unwrap_or_default();
-    let result = match step {
+    let outcome = Outcome::Progressing(told);
+    if let Some(pause) = pace::told_later(&outcome, since, node, &uid, ctx) {
+        return Ok(Action::requeue(pause));
+    }
+    match report::report(node, &observe(node, ctx), &outcome, ctx).await {
+        Ok(Some(pause)) => Ok(Action::requeue(pause)),
+        Err(error) if error.is_conflict() => Ok(Action::requeue(AFTER_CONFLICT)),
+        // The request itself tells what became of the object.
+        Ok(None) | Err(_) => Ok(Action::await_change()),
+    }
+}
+
+/// What should be different once it was done: a change, and a question whose answer changes what is seen of a thing. If it
+/// is planned again at once, somebody undoes it, or the answer changed nothing; either way there is no hot loop.
+fn lasting(step: &Step) -> Option<RequestKey> {
+    match step {
+        Step::Do(change) => Some(change.key()),
+        Step::Ask(question @ (Question::Presence { .. } | Question::Reservations { .. })) => {
+            Some(question.key())
+        }
+        Step::Ask(_) | Step::Wait(_) | Step::Rest => None,
+    }
+}
+
+/// Sends what was planned, and says when the node is to look again; never, if it is gone.
+async fn send(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> (Option<Duration>, Turn) {
+    let uid = node.uid().unwrap_or_default();
+    let (key, result) = match step {
         Step::Do(change) => {
-            if let Some(pause) = ctx.is_undone(&uid, &change.key()) {
-                debug!("{change}, later: somebody undid it");
-                return Ok(Action::requeue(pause));
-            }
             let result = act::change(change, node, look, ctx).await;
             if result.is_ok() {
-                ctx.note(&uid, |notes| notes.done = Some((change.key(), Instant::now())));
                 ctx.metrics.changed(change.reason());
                 info!("{change}");
             }
-            result.map_err(|error| (change.key(), change.creates(), error))
+            (change.key(), result)
         }
         Step::Ask(question) => {
             debug!("{question}");
-            let result = act::ask(question, node, look, ctx).await;
-            result.map_err(|error| (question.key(), false, error))
+            (question.key(), act::ask(question, node, look, ctx).await)
         }
-        Step::Wait(_) | Step::Rest => return rest(step, node, look, ctx).await,
+        Step::Wait(_) | Step::Rest => return (Some(Duration::ZERO), Turn::Waited),
     };
     match result {
         // Answered and folded in: the next look follows at once, and this turn writes no report.
         Ok(()) => {
-            if let Some(key) = key(step) {
-                ctx.well(&uid, &key);
+            ctx.well(&uid, &key);
+            if let Some(done) = lasting(step) {
+                ctx.note(&uid, |notes| notes.done = Some((done, Instant::now())));
             }
-            Ok(Action::requeue(Duration::ZERO))
+            let outcome = if matches!(step, Step::Do(_)) { Turn::Changed } else { Turn::Waited };
+            (Some(Duration::ZERO), outcome)
         }
-        Err((_, _, error)) if error.is_object_gone() => {
+        Err(error) if error.is_object_gone() => {
             ctx.forget(&uid);
-            Ok(Action::await_change())
+            (None, Turn::Waited)
         }
-        Err((_, _, error)) if error.is_conflict() => {
+        Err(error) if error.is_conflict() => {
             debug!(%error, "the object was written meanwhile");
-            Ok(Action::requeue(AFTER_CONFLICT))
+            (Some(AFTER_CONFLICT), Turn::Waited)
         }
         // The next look says what it waits for.
-        Err((_, _, Error::Overtaken)) => Ok(Action::requeue(Duration::ZERO)),
-        Err((_, _, error)) if error.throttled().is_some() => {
+        Err(Error::Overtaken) => (Some(AFTER_CONFLICT), Turn::Waited),
+        Err(error) if error.throttled().is_some() => {
             debug!(%error, "not sent");
-            Ok(Action::requeue(error.throttled().unwrap_or(AFTER_CONFLICT)))
+            let wait = error.throttled().unwrap_or_default();
+            if wait < pace::WORTH_TELLING {
+                return (Some(wait), Turn::Waited);
+            }
+            ctx.not_yet(&uid, key, &error, wait);
+            (Some(Duration::ZERO), Turn::Waited)
         }
-        Err((_, _, error @ Error::Kube(_))) => Err(error),
-        Err((key, creating, error)) => failed(key, creating, &error, node, look, ctx).await,
+        // Failure is reported like success; what comes of it the next look decides.
+        Err(error) => {
+            let retry_in = ctx.trouble(&uid, key, &error);
+            warn!(reason = %error.reason(), class = %error.class(), ?retry_in, %error, "failed");
+            (Some(Duration::ZERO), Turn::Failed)
+        }
     }
-}
-
-fn key(step: &Step) -> Option<String> {
-    match step {
-        Step::Do(change) => Some(change.key()),
-        Step::Ask(question) => Some(question.key()),
-        Step::Wait(_) | Step::Rest => None,
-    }
-}
-
-/// Failure is reported like success; what comes of it the next look decides.
-async fn failed(
-    key: String,
-    creating: bool,
-    error: &Error,
-    node: &Arc<TestNode>,
-    look: &Look,
-    ctx: &Context,
-) -> Result<Action, Error> {
-    let uid = node.uid().unwrap_or_default();
-    let trouble = ctx.trouble(&uid, key, creating, error);
-    let retry_in = until(&trouble, look);
-    warn!(reason = trouble.reason, class = %error.class(), ?retry_in, %error, "failed");
-    let now = observe(node, ctx);
-    let step = plan(&now.desired, &now.seen);
-    if matches!(step, Step::Do(_) | Step::Ask(_)) {
-        // Another rule has something to do meanwhile.
-        return Ok(Action::requeue(Duration::ZERO));
-    }
-    rest(&step, node, &now, ctx).await
-}
-
-fn until(trouble: &Trouble, look: &Look) -> Duration {
-    Duration::try_from(trouble.retry_at.duration_since(look.seen.now)).unwrap_or_default()
 }
 
 /// Nothing to do now: says so, and who is to look at what until then.
 async fn rest(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<Action, Error> {
     let uid = node.uid().unwrap_or_default();
-    queue(step, node, look, ctx);
-    look_out(step, &uid, look, ctx);
+    pace::queue(step, node, look, ctx);
+    pace::look_out(step, &uid, look, ctx);
     let outcome = Outcome::of(step, &look.seen);
     say(&outcome);
-    if let Some(pause) = told_later(&outcome, node, &uid, ctx) {
-        return Ok(next(step, &uid, look, ctx, pause));
+    report::warn(node, look, ctx).await;
+    if let Some(pause) = pace::told_later(&outcome, Duration::ZERO, node, &uid, ctx) {
+        return Ok(pace::next(step, &uid, look, ctx, pause));
     }
     // A node that holds nothing and goes is not ours to write any more.
     if !(look.seen.deleting && look.seen.held.is_empty()) {
         match report::report(node, look, &outcome, ctx).await {
-            Ok(None) => {}
+            Ok(None) => ctx.well(&uid, &RequestKey::WriteObject),
             Ok(Some(pause)) => return Ok(Action::requeue(pause)),
             Err(error) if error.is_conflict() => return Ok(Action::requeue(AFTER_CONFLICT)),
             Err(error) if error.is_object_gone() => return Ok(Action::await_change()),
             Err(error) => return Err(error),
         }
     }
-    Ok(next(step, &uid, look, ctx, WAITING))
-}
-
-/// Who waits for room has its turn by age; who waits for a name looks again when one is let go of.
-fn queue(step: &Step, node: &TestNode, look: &Look, ctx: &Context) {
-    let uid = node.uid().unwrap_or_default();
-    let reason = if let Step::Wait(waiting) = step { waiting.reason } else { "" };
-    let for_room = matches!(reason, "Queued" | "QuotaExceeded");
-    ctx.note(&uid, |notes| notes.queued = for_room || reason == "NameConflict");
-    if for_room {
-        let wishes = queues_at(&look.desired, &look.seen);
-        let wishes =
-            wishes.into_iter().map(|(cloud, resolved, told)| (cloud, (Amounts::of_machine(resolved), told)));
-        ctx.gate.wait(observe::age(node), Waiter { node: observe::path(node), wishes: wishes.collect() });
-    } else if ctx.gate.leave(&uid) {
-        ctx.wake_queue();
-    }
-}
-
-/// When to look again, should nothing wake the node before.
-fn next(step: &Step, uid: &str, look: &Look, ctx: &Context, at_most: Duration) -> Action {
-    let pause = match step {
-        Step::Wait(Waiting { until: Some(until), .. }) => {
-            let pause = Duration::try_from(until.duration_since(look.seen.now)).unwrap_or_default();
-            pause.clamp(Duration::from_millis(100), at_most.max(Duration::from_millis(100)))
-        }
-        Step::Wait(waiting) if waiting.reason == "Booting" => guest_pause(uid, ctx).min(at_most),
-        Step::Wait(_) => at_most,
-        Step::Do(_) | Step::Ask(_) | Step::Rest => ctx.resync,
-    };
-    let left = look.desired.expiry.as_ref().and_then(|expiry| expiry.left(look.seen.now));
-    Action::requeue(left.map_or(pause, |left| left.min(pause)))
-}
-
-/// How long progress must wait until it is told. Success, and what needs somebody, is told at once; so is the first
-/// word about a node.
-fn told_later(outcome: &Outcome, node: &TestNode, uid: &str, ctx: &Context) -> Option<Duration> {
-    let Outcome::Progressing(Problem { reason, .. }) = outcome else {
-        ctx.note(uid, |notes| notes.step = None);
-        return None;
-    };
-    let now = Instant::now();
-    let first = node.status.as_ref().is_none_or(|status| status.observed_generation.is_none());
-    ctx.note(uid, |notes| {
-        let since = match notes.step {
-            Some((step, since)) if step == *reason => since,
-            Some(_) | None => {
-                notes.step = Some((reason, now));
-                notes.told = None;
-                now
-            }
-        };
-        let due = notes.told.map_or(since + SHORT, |told| told + NEWS.max(told - since));
-        (due > now && !first).then(|| due - now)
-    })
+    Ok(pace::next(step, &uid, look, ctx, pace::WAITING))
 }
 
 fn say(outcome: &Outcome) {
     match outcome {
         Outcome::Ready => debug!("at rest"),
-        Outcome::Progressing(Problem { reason, message }) => debug!(reason, message, "wait"),
-        Outcome::Stalled(Problem { reason, message }) => debug!(reason, message, "stalled"),
-    }
-}
-
-/// When the console, or a port, is next due.
-fn guest_pause(uid: &str, ctx: &Context) -> Duration {
-    let now = Instant::now();
-    ctx.note(uid, |notes| {
-        let next =
-            [notes.console.next, notes.tcp_next].into_iter().flatten().filter(|next| *next > now).min();
-        next.map_or(Duration::from_secs(1), |next| next - now)
-    })
-}
-
-/// Tells the pollers what this node waits for. At rest that is only what goes, or is in doubt.
-fn look_out(step: &Step, uid: &str, look: &Look, ctx: &Context) {
-    if let Step::Wait(waiting) = step {
-        for (cloud, kind) in &waiting.looks {
-            let Some(handle) = ctx.clouds.find(cloud) else { continue };
-            if waiting.settling {
-                handle.inventory.want_settled(uid, *kind, Some(ctx.started));
-            } else {
-                handle.inventory.want_news(uid, *kind);
-            }
-        }
-    }
-    for (cloud, kind) in observe::in_motion(&look.seen) {
-        if let Some(handle) = ctx.clouds.find(&cloud) {
-            handle.inventory.want_news(uid, kind);
-        }
+        Outcome::Progressing(Problem { reason, message }) => debug!(%reason, message, "wait"),
+        Outcome::Stalled(Problem { reason, message }) => debug!(%reason, message, "stalled"),
     }
 }

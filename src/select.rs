@@ -6,25 +6,40 @@
 use crate::api::common::Os;
 use crate::api::machine_type::MachineTypeSpec;
 use crate::api::testnode::TestNodeSpec;
-use crate::api::testnode_status::{Resolved, ResolvedFlavor, ResolvedImage};
+use crate::api::testnode_status::{
+    Resolved, ResolvedFlavor, ResolvedImage, ResolvedMachineType, ResolvedVolume,
+};
+use crate::reason::Reason;
 
+mod boot;
+mod boot_image;
+mod boundary;
 mod flavor;
+mod floating;
 mod group;
 mod image;
 mod network;
 mod offerings;
 mod pattern;
 mod problem;
+mod server;
 #[cfg(test)]
 mod tests;
+mod user_data;
 mod volume;
 
+pub use boot::{DEFAULT_GIB, boot_volume};
+pub use boot_image::boot_image;
+pub use boundary::within;
 pub use flavor::flavor;
+pub use floating::floating_ip;
 pub use group::{needs_security_groups, security_groups};
-pub use image::{ImageChoice, image};
+pub use image::{ImageChoice, image, image_ids, needs_community_images};
 pub use network::networks;
-pub use offerings::{Flavor, Image, Network, Offerings, Owner, Reach, SecurityGroup};
+pub use offerings::{Flavor, Image, Network, Offerings, Owner, Reach, SecurityGroup, ServerGroup};
 pub use problem::Problem;
+pub use server::{fill, needs_server_groups, server};
+pub use user_data::{user_data, user_data_digest};
 pub use volume::{MOST_VOLUMES, needs_volume_types, volumes};
 
 /// Something that was chosen, and why.
@@ -43,7 +58,7 @@ pub struct Choice<T> {
 pub fn os(machine: &MachineTypeSpec, node: &TestNodeSpec) -> Result<Os, Problem> {
     node.os.clone().or_else(|| machine.default_os.clone()).ok_or_else(|| {
         let cure = "give the node spec.os, or the machine type a defaultOS";
-        Problem::new("OSNotGiven", format!("no operating system is given; {cure}"))
+        Problem::new(Reason::OSNotGiven, format!("no operating system is given; {cure}"))
     })
 }
 
@@ -56,22 +71,48 @@ pub fn resolve(
     node: &TestNodeSpec,
     offerings: &Offerings,
 ) -> Result<Resolved, Problem> {
-    let image = image(machine, &os(machine, node)?, &offerings.images)?;
+    let image = boot_image(machine, node, &offerings.images)?;
+    let os = os(machine, node).ok();
     let flavor = flavor(machine, node, image.what.image, &offerings.flavors)?;
     let networks = networks(machine, node, &offerings.networks)?;
+    let floating_ip = floating_ip(machine, node, &networks.what, &offerings.networks)?;
     let security_groups = security_groups(machine, node, offerings.security_groups.as_deref())?;
-    let volumes = volumes(machine, node, offerings.volume_types.as_deref())?;
+    let types = offerings.volume_types.as_deref();
+    let data = volumes(machine, node, types)?;
+    let boot = boot_volume(machine, node, image.what.image, flavor.what, types)?;
+    let server = server(machine, node, offerings.server_groups.as_deref())?;
     let mut why = format!("flavor {}; image {}", flavor.why, image.why);
     if !networks.why.is_empty() {
         why = format!("{why}; network {}", networks.why);
+    }
+    if let Some(floating_ip) = &floating_ip {
+        why = format!("{why}; floating IP {}", floating_ip.why);
+    }
+    if let Some(boot) = &boot {
+        why = format!("{why}; {}", boot.why);
+    }
+    let volumes: Vec<ResolvedVolume> = boot.map(|boot| boot.what).into_iter().chain(data).collect();
+    boundary::volumes_within(machine, &node.machine_type, &volumes)?;
+    if !server.why.is_empty() {
+        why = format!("{why}; {}", server.why);
     }
     Ok(Resolved {
         flavor: ResolvedFlavor::from(flavor.what),
         image: ResolvedImage::from(&image.what),
         networks: networks.what,
+        floating_ip: floating_ip.map(|chosen| chosen.what),
         security_groups,
         volumes,
         key_name: node.key_name.clone().or_else(|| machine.key_name.clone()),
+        machine_type: Some(ResolvedMachineType {
+            readiness: machine.readiness.clone(),
+            on_failure: machine.on_failure,
+            timeouts: machine.timeouts.clone(),
+            launch_retries: machine.launch_retries,
+            user_data_digest: user_data_digest(machine, os.as_ref()),
+        }),
+        os,
+        server: server.what,
         why: Some(problem::one_line(&why)),
     })
 }

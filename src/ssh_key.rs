@@ -39,6 +39,29 @@ impl PublicKey {
         Self::of(TYPES, kind, base64)
     }
 
+    /// Orders keys as OpenSSH prefers them: Ed25519, then ECDSA, then RSA.
+    #[must_use]
+    pub fn preference(&self) -> usize {
+        TYPES.iter().position(|(kind, _)| *kind == self.kind).unwrap_or(TYPES.len())
+    }
+
+    /// Every whole key of a host in a line of a console, in order, whatever else is glued to it.
+    #[must_use]
+    pub fn hosts_in(line: &str) -> Vec<Self> {
+        let mut found: Vec<(usize, Self)> = TYPES
+            .iter()
+            .flat_map(|(kind, _)| line.match_indices(kind))
+            .filter_map(|(at, kind)| {
+                let rest = line.get(at.saturating_add(kind.len())..)?.strip_prefix(' ')?.trim_start();
+                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+/=".contains(c)));
+                let base64 = rest.get(..end.unwrap_or(rest.len()))?;
+                Some((at, Self::of_host(kind, base64)?))
+            })
+            .collect();
+        found.sort_by_key(|(at, _)| *at);
+        found.into_iter().map(|(_, key)| key).collect()
+    }
+
     fn of(types: &[(&'static str, usize)], kind: &str, base64: &str) -> Option<Self> {
         let &(kind, fields) = types.iter().find(|(name, _)| *name == kind)?;
         let blob = BASE64_STANDARD.decode(base64).ok()?;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use kube::api::{Api, ListParams};
+use kube::core::DeserializeGuard;
 use kube::runtime::reflector::Store;
 use tokio::time::{sleep, timeout};
 use tracing::{instrument, warn};
@@ -21,15 +22,17 @@ use tracing::{instrument, warn};
 use crate::api::TestNode;
 use crate::api::orphans::OrphanMode;
 use crate::clouds::Handle;
+use crate::kubernetes::error::said;
+use crate::kubernetes::slim::PAGE;
 use crate::reconcile::context::Context;
-use crate::reconcile::error::said;
+use crate::supervision::Pulse;
 use decide::{Memory, Nodes, Scene, Step};
 
 /// How often.
 const EVERY: Duration = Duration::from_mins(1);
 
-/// Nodes a page.
-const PAGE: u32 = 500;
+/// A round takes no longer: the pause, a list of all nodes, and a minute for the clouds, all at once.
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// What is remembered of one cloud.
 #[derive(Default)]
@@ -40,9 +43,10 @@ struct Book {
 }
 
 /// Sweeps for as long as it is let. What is `known` of nodes only tells whether a look is worth its while.
-pub async fn run(ctx: Arc<Context>, known: Store<TestNode>) {
+pub async fn run(ctx: Arc<Context>, known: Store<TestNode>, pulse: &Pulse) {
     let mut books: BTreeMap<String, Book> = BTreeMap::new();
     loop {
+        pulse.beat(LONGEST);
         sleep(EVERY).await;
         let clouds: BTreeMap<String, Arc<Handle>> =
             ctx.clouds.all().into_iter().map(|cloud| (cloud.name.clone(), cloud)).collect();
@@ -53,7 +57,8 @@ pub async fn run(ctx: Arc<Context>, known: Store<TestNode>) {
         // First what is there, then who lives: whatever has no node then has none for ever.
         let scenes: BTreeMap<&String, Scene> =
             clouds.iter().map(|(name, cloud)| (name, look::look(cloud, &ctx, None, &[]))).collect();
-        let cached = known.state().iter().fold(Nodes::default(), |nodes, node| look::add(nodes, node));
+        let cached =
+            known.state().iter().fold(Nodes::default(), |nodes, node| look::add(nodes, &**node, Some(node)));
         let suspicious = |cloud: &Arc<Handle>| {
             let scene = scenes.get(&cloud.name);
             scene.is_some_and(|scene| is_suspicious(cloud, scene, &cached))
@@ -85,8 +90,8 @@ fn is_suspicious(cloud: &Handle, scene: &Scene, cached: &Nodes) -> bool {
 
 /// All nodes, from the API server itself.
 async fn list(ctx: &Context) -> Listing {
-    let api = Api::<TestNode>::all(ctx.client.clone());
-    let mut nodes = Nodes { asked: (ctx.seams.clock)(), ..Nodes::default() };
+    let api = Api::<DeserializeGuard<TestNode>>::all(ctx.client.clone());
+    let mut nodes = Nodes { asked: ctx.unset_clock(), ..Nodes::default() };
     let mut params = ListParams::default().limit(PAGE);
     loop {
         let page = match api.list(&params).await {
@@ -96,7 +101,7 @@ async fn list(ctx: &Context) -> Listing {
                 return Listing::Failed;
             }
         };
-        nodes = page.items.iter().fold(nodes, look::add);
+        nodes = page.items.iter().fold(nodes, |nodes, node| look::add(nodes, node, node.0.as_ref().ok()));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
             None => return Listing::Told(nodes),

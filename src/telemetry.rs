@@ -1,5 +1,6 @@
 //! Logs: what they look like and how much of them there is. They go to stderr.
 
+use std::env;
 use std::fmt;
 use std::io::{self, IsTerminal};
 
@@ -44,11 +45,12 @@ pub enum Error {
 ///
 /// When `level` cannot be read, or logs are set up already.
 pub fn init(format: Format, level: &str) -> Result<(), Error> {
-    tracing::subscriber::set_global_default(subscriber(format, level, io::stderr)?)?;
+    let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing::subscriber::set_global_default(build(format, level, io::stderr, colours)?)?;
     Ok(())
 }
 
-/// The same with another place for the lines to go.
+/// The same, but the lines go elsewhere, as to a file, and without colours.
 ///
 /// # Errors
 ///
@@ -61,10 +63,22 @@ pub fn subscriber<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    build(format, level, lines, false)
+}
+
+fn build<W>(
+    format: Format,
+    level: &str,
+    lines: W,
+    colours: bool,
+) -> Result<Box<dyn Subscriber + Send + Sync>, Error>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter(level)?).with_timer(Milliseconds).with_writer(lines);
     Ok(match format {
-        Format::Text => Box::new(builder.with_ansi(io::stderr().is_terminal()).with_target(false).finish()),
+        Format::Text => Box::new(builder.with_ansi(colours).with_target(false).finish()),
         Format::Json => Box::new(
             builder.json().flatten_event(true).with_current_span(true).with_span_list(false).finish(),
         ),

@@ -10,11 +10,11 @@ use axum::body::{Body, to_bytes};
 use devcloud::{Backend, DevCloud, Dropped, Effect as Lost, Fault, Settings, When};
 use proptest::prelude::*;
 use testnode_operator::dns::exchange::Exchange;
-use testnode_operator::dns::nsupdate_web::{Answer, BasicAuth, NsupdateWeb};
-use testnode_operator::dns::{Error, Fqdn, Hostname, lookup};
+use testnode_operator::dns::nsupdate_web::{BasicAuth, NsupdateWeb};
+use testnode_operator::dns::record::{PARKED, Record};
+use testnode_operator::dns::{Answer, Error, Fqdn, Hostname, lookup};
 use testnode_operator::error::{Class, Effect};
-use testnode_operator::openstack::Transport;
-use testnode_operator::openstack::transport::Failure;
+use testnode_operator::transport::{Failure, Transport};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
@@ -30,8 +30,7 @@ struct Names {
 impl Names {
     fn new(auth: Option<&BasicAuth>) -> Self {
         let cloud = DevCloud::new(Settings { allow_hosts: "smithi[0-9]+$".into(), ..Settings::default() });
-        let zone = cloud.settings().zone.parse().unwrap();
-        let web = NsupdateWeb::new("http://cloud.test/nsupdate", zone, auth, transport(&cloud)).unwrap();
+        let web = NsupdateWeb::new("http://cloud.test/nsupdate", ip(PARK), auth, transport(&cloud)).unwrap();
         let authority = cloud.clone();
         let exchange = Exchange::new(move |_, question, _| {
             let authority = authority.clone();
@@ -40,15 +39,19 @@ impl Names {
         Self { cloud, web, exchange }
     }
 
-    async fn set(&self, name: &str, addresses: &[IpAddr]) -> Result<Answer, Error> {
-        self.web.set(&host(name), addresses).await
+    fn fqdn(&self, name: &str) -> Fqdn {
+        Fqdn::new(&host(name), &self.cloud.settings().zone.parse().unwrap()).unwrap()
     }
 
-    async fn ask(&self, name: &str) -> Result<Vec<IpAddr>, Error> {
-        self.ask_for(&self.web.fqdn(&host(name)).unwrap()).await
+    async fn publish(&self, name: &str, addresses: &[IpAddr]) -> Result<Answer, Error> {
+        self.web.publish(&self.fqdn(name), &addresses.iter().copied().collect(), false).await
     }
 
-    async fn ask_for(&self, name: &Fqdn) -> Result<Vec<IpAddr>, Error> {
+    async fn ask(&self, name: &str) -> Result<Record, Error> {
+        self.ask_for(&self.fqdn(name)).await
+    }
+
+    async fn ask_for(&self, name: &Fqdn) -> Result<Record, Error> {
         lookup::ask(&self.exchange, SocketAddr::from(([127, 0, 0, 1], 53)), name).await
     }
 }
@@ -91,10 +94,10 @@ proptest! {
             for set in sets {
                 let addresses: Vec<IpAddr> = set.iter().copied().collect();
 
-                let answer = names.set("smithi001", &addresses).await.unwrap();
+                let answer = names.publish("smithi001", &addresses).await.unwrap();
 
-                assert_eq!(answer, if set == before { Answer::NoChange } else { Answer::Success });
-                assert_eq!(names.ask("smithi001").await.unwrap(), addresses);
+                assert_eq!(answer, if set == before { Answer::Unproven } else { Answer::Done });
+                assert_eq!(names.ask("smithi001").await.unwrap().addresses, set);
                 before = set;
             }
         });
@@ -109,20 +112,20 @@ async fn a_name_that_was_never_set_says_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parked_name_says_only_the_park_address() {
+async fn a_withdrawn_name_says_only_that_it_is_parked() {
     let names = Names::new(None);
-    names.set("smithi001", &[ip("10.77.0.5"), ip("fd00::5")]).await.unwrap();
+    names.publish("smithi001", &[ip("10.77.0.5"), ip("fd00::5")]).await.unwrap();
 
-    names.set("smithi001", &[ip(PARK)]).await.unwrap();
+    names.web.withdraw(&names.fqdn("smithi001"), false).await.unwrap();
 
-    assert_eq!(names.ask("smithi001").await.unwrap(), [ip(PARK)]);
+    assert_eq!(names.ask("smithi001").await.unwrap().addresses, BTreeSet::from([ip(PARK), PARKED]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_outside_allow_hosts_is_refused_with_the_cure() {
     let names = Names::new(None);
 
-    let error = names.set("www", &[ip("10.77.0.5")]).await.unwrap_err();
+    let error = names.publish("www", &[ip("10.77.0.5")]).await.unwrap_err();
 
     assert_eq!((error.class(), error.effect()), (Class::Invalid, Effect::Answered));
     assert!(error.to_string().ends_with("the name must match allow_hosts of nsupdate-web"), "{error}");
@@ -134,14 +137,14 @@ async fn a_silent_name_server_may_take_the_update_later() {
     names.cloud.change(|settings| settings.nsupdate_backend = Backend::Silent);
     let before = Instant::now();
 
-    let error = names.set("smithi001", &[ip("10.77.0.5")]).await.unwrap_err();
+    let error = names.publish("smithi001", &[ip("10.77.0.5")]).await.unwrap_err();
 
     assert_eq!((error.class(), error.effect()), (Class::Unreachable, Effect::Unknown));
     assert_eq!(before.elapsed(), Duration::from_secs(3));
     let error = names.ask("smithi001").await.unwrap_err();
     assert!(error.to_string().ends_with("no answer"), "{error}");
     names.cloud.change(|settings| settings.nsupdate_backend = Backend::Up);
-    assert_eq!(names.ask("smithi001").await.unwrap(), [ip("10.77.0.5")]);
+    assert_eq!(names.ask("smithi001").await.unwrap().addresses, BTreeSet::from([ip("10.77.0.5")]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,10 +153,10 @@ async fn a_lost_reply_is_unknown_and_the_authority_knows() {
         let names = Names::new(None);
         names.cloud.fault(Fault::new(lost)).unwrap();
 
-        let error = names.set("smithi001", &[ip("10.77.0.5")]).await.unwrap_err();
+        let error = names.publish("smithi001", &[ip("10.77.0.5")]).await.unwrap_err();
 
         assert_eq!((error.class(), error.effect()), (Class::Unreachable, Effect::Unknown));
-        assert_eq!(names.ask("smithi001").await.unwrap(), [ip("10.77.0.5")]);
+        assert_eq!(names.ask("smithi001").await.unwrap().addresses, BTreeSet::from([ip("10.77.0.5")]));
     }
 }
 
@@ -166,7 +169,7 @@ async fn a_proxy_wants_the_right_password() {
         let names = Names::new(auth);
         names.cloud.change(|settings| settings.nsupdate_auth = Some("lab:secret".into()));
 
-        let answer = names.set("smithi001", &[ip("10.77.0.5")]).await;
+        let answer = names.publish("smithi001", &[ip("10.77.0.5")]).await;
 
         assert_eq!(answer.err().map(|error| error.class()), class);
     }

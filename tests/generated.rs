@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+#[path = "generated/reasons.rs"]
+mod reasons;
 #[path = "generated/reference.rs"]
 mod reference;
 
@@ -36,6 +38,12 @@ fn the_crds_are_those_of_the_types() {
 #[test]
 fn the_field_reference_is_that_of_the_types() {
     holds("crds/README.md", &reference::document(&crd::all()));
+}
+
+#[test]
+fn the_tables_of_reasons_are_those_of_the_enum() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md");
+    holds("docs/operating.md", &reasons::with_tables(&std::fs::read_to_string(path).unwrap()));
 }
 
 #[test]

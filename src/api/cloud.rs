@@ -1,11 +1,20 @@
 //! `Cloud`: an account in an OpenStack cloud.
 
+#![allow(
+    dead_code,
+    reason = "the copy that KubeSchema derives from has no derives of serde, as `remote` is its own"
+)]
+
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::common::Period;
+use super::absent::reads_empty_as_absent;
+use super::common::{Period, SecretRef};
+use super::dns::Dns;
 use super::orphans::{Abandoned, OrphanPolicy, Orphans};
 
 /// An account in an OpenStack cloud, and how to use it.
@@ -17,22 +26,25 @@ use super::orphans::{Abandoned, OrphanPolicy, Orphans};
     plural = "clouds",
     status = "CloudStatus",
     derive = "PartialEq",
+    shortname = "tc",
     category = "testlab",
     doc = "An account in an OpenStack cloud: one entry of a clouds.yaml, its limits, its pace, and the DNS zone its \
            machines are named in.",
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
     printcolumn = r#"{"name":"Nodes","type":"integer","jsonPath":".status.nodes"}"#,
     printcolumn = r#"{"name":"Limit","type":"integer","jsonPath":".spec.limits.maxNodes"}"#,
     printcolumn = r#"{"name":"Orphans","type":"integer","jsonPath":".status.orphans.total"}"#,
     printcolumn = r#"{"name":"Region","type":"string","jsonPath":".status.region","priority":1}"#,
-    printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
+    printcolumn = r#"{"name":"Secure","type":"string","jsonPath":".status.conditions[?(@.type==\"Secure\")].status","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name has at most 63 characters"),
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 #[x_kube(validation = Rule::new("has(self.dns) == has(oldSelf.dns) && (!has(self.dns) || \
-    self.dns.nsupdateWeb.zone == oldSelf.dns.nsupdateWeb.zone)")
-    .message("spec.dns cannot come, go or change its zone: names are out there; make another Cloud"))]
+    self.dns.zone == oldSelf.dns.zone)")
+    .message("spec.dns cannot be added or removed, and its zone cannot change: nodes have names there; make another Cloud"))]
 pub struct CloudSpec {
     /// How to log in.
     pub openstack: OpenStack,
@@ -45,8 +57,8 @@ pub struct CloudSpec {
     /// How often the cloud is looked at.
     #[serde(default)]
     pub poll: Poll,
-    /// Which of a machine's addresses is `status.accessIP` and goes into DNS; the first fixed one, IPv4 before IPv6,
-    /// if absent.
+    /// Which of a machine's addresses is `status.accessIP` and goes into DNS. If absent: the floating IP of a machine that
+    /// is to have one, else the first fixed address, IPv4 before IPv6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_from: Option<AddressFrom>,
     /// Where the machines' names are set; no names if absent.
@@ -56,6 +68,25 @@ pub struct CloudSpec {
     /// its finalizers, or abandoned it.
     #[serde(default)]
     pub orphans: OrphanPolicy,
+    /// Make nothing new here. What exists stays, and what is being made is finished; new attempts are made in other clouds,
+    /// or wait.
+    #[serde(default)]
+    pub drain: bool,
+    /// Cinder's availability zone for the volumes of machines in each of Nova's, as `nova-2: storage-2`. In a zone that is
+    /// not listed, Cinder's default. For clouds where a volume must be in a certain zone to be attached.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "volume_zones_schema")]
+    pub volume_zones: BTreeMap<String, String>,
+}
+
+reads_empty_as_absent!(CloudSpec);
+
+fn volume_zones_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 64,
+        "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 255},
+    })
 }
 
 /// One entry of a clouds.yaml.
@@ -92,15 +123,6 @@ pub enum Interface {
     Admin,
 }
 
-/// A Secret in the operator's namespace.
-#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SecretRef {
-    /// Its name.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
-    pub name: String,
-}
-
 /// How much of a project all nodes together may use. What is absent is bounded by the cloud's quota only.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -125,6 +147,14 @@ pub struct Limits {
     #[serde(default, rename = "maxVolumeGiB", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub max_volume_gib: Option<i64>,
+    /// Do not ask what the cloud's own quotas leave: only the limits here count, and what the cloud refuses. For clouds
+    /// whose quotas say nothing, or too little.
+    #[serde(default)]
+    pub ignore_quota: bool,
+    /// Floating IPs.
+    #[serde(default, rename = "maxFloatingIPs", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_floating_ips: Option<i64>,
 }
 
 /// How fast a cloud may be asked.
@@ -190,63 +220,31 @@ pub enum IpVersion {
     V6,
 }
 
+/// Kinds of address.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AddressType {
+    /// Of a port itself.
+    Fixed,
+    /// A floating IP.
+    Floating,
+}
+
 /// Which of a machine's addresses is the one to reach it by.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressFrom {
-    /// Only on the network with this name.
+    /// `fixed`: never a floating IP. `floating`: only a floating IP; but a machine whose policy is `IfNeeded`, and for which
+    /// none is needed or can be had, is reached by its fixed address.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<AddressType>,
+    /// Only on the network with this name: the network of the port, also for a floating IP that leads there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub network: Option<String>,
     /// Only of this IP version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<IpVersion>,
-}
-
-/// Where names are set.
-#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Dns {
-    /// Through nsupdate-web.
-    pub nsupdate_web: NsupdateWeb,
-}
-
-/// Names through nsupdate-web, which can set a name and cannot delete one: on teardown it is parked.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NsupdateWeb {
-    /// Its address, as `http://nsupdate.front.example.test:8080/update`.
-    #[schemars(length(min = 10, max = 1024), regex(pattern = r"^https?://[^\s/?#]+[^\s?#]*$"))]
-    pub url: String,
-    /// The zone it writes to, without a final dot. Cannot change.
-    #[schemars(
-        length(min = 1, max = 189),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-    )]
-    pub zone: String,
-    /// A Secret in the operator's namespace with the keys `username` and `password`, for basic authentication.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_ref: Option<SecretRef>,
-    /// The address that a name is left on when its node is gone; nobody must answer there.
-    #[serde(default = "documentation_address")]
-    #[schemars(length(min = 2, max = 45), regex(pattern = r"^[0-9a-fA-F:.]+$"))]
-    pub park_address: String,
-    /// The authoritative name server to ask what the zone really says. Without it nothing can be checked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verify: Option<Verify>,
-}
-
-fn documentation_address() -> String {
-    "192.0.2.1".into()
-}
-
-/// Whom to ask what a zone says.
-#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Verify {
-    /// The authoritative server itself, `host` or `host:port`; never a caching resolver.
-    #[schemars(length(min = 1, max = 261), regex(pattern = r"^[A-Za-z0-9.\[\]:_-]+$"))]
-    pub server: String,
 }
 
 /// What is known of a cloud.
@@ -256,7 +254,7 @@ pub struct CloudStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`; below it `Authenticated`, `Reachable`, `QuotaAvailable`.
+    /// `Ready`; below it `Authenticated`, `Reachable`, `QuotaAvailable`, `Secure`, and with `rfc2136` `DNSReady`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -299,4 +297,7 @@ pub struct Usage {
     /// GiB of volumes.
     #[serde(rename = "volumeGiB")]
     pub volume_gib: i64,
+    /// Floating IPs.
+    #[serde(default, rename = "floatingIPs")]
+    pub floating_ips: i64,
 }

@@ -1,4 +1,4 @@
-//! What several kinds share: operating systems, durations, volumes, networks, readiness checks.
+//! What several kinds share: operating systems, durations, volumes, networks, readiness checks, timeouts, Secrets.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -134,11 +134,39 @@ pub struct NetworkChoice {
     pub fixed_ip: Option<String>,
 }
 
+/// Whether a machine is given a floating IP.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum FloatingIpPolicy {
+    /// No.
+    #[default]
+    None,
+    /// If none of its networks is external (`router:external`) and the cloud has an external network. Where no router
+    /// joins the two, the machine keeps to its fixed address.
+    IfNeeded,
+    /// Yes. Without one the machine is not made.
+    Always,
+}
+
+/// A floating IP: an address of an external network, on loan, that leads to a port of the machine.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.pool) || self.policy != 'None'")
+    .message("pool goes with policy IfNeeded or Always"))]
+pub struct FloatingIpChoice {
+    /// `None`; `IfNeeded`: if none of the machine's networks is external and the cloud has an external one; `Always`.
+    #[serde(default)]
+    pub policy: FloatingIpPolicy,
+    /// The external network that it comes from, by name or id. If absent: the only one of the cloud, or its default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub pool: Option<String>,
+}
+
 /// The kinds of readiness check.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CheckKind {
-    /// cloud-init's final message on the serial console, and the SSH host keys it prints there.
+    /// The end of cloud-init, as the serial console shows it, and the SSH host keys that it prints there.
     Console,
     /// A TCP port that accepts a connection from the operator.
     Tcp,
@@ -149,14 +177,57 @@ pub enum CheckKind {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.port) == (self.type == 'tcp')").message("port goes with type tcp, and only there"))]
 pub struct ReadinessCheck {
-    /// `console`: cloud-init's final message on the serial console (needs no network path, and brings the SSH host
-    /// keys over a channel that can be trusted). `tcp`: a port that accepts a connection.
+    /// `console`: the end of cloud-init, as the serial console shows it (needs no network path, and brings the SSH host
+    /// keys over a channel that can be trusted). `tcp`: a port that accepts a connection; for images without cloud-init,
+    /// and for clouds that show no console.
     #[serde(rename = "type")]
     pub kind: CheckKind,
     /// The port, for `tcp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65_535))]
     pub port: Option<i32>,
+}
+
+/// How long each phase of a node's life may take.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Timeouts {
+    /// From the first request to a server that is ACTIVE.
+    #[serde(default = "launch")]
+    pub launch: Period,
+    /// From ACTIVE to the end of readiness.
+    #[serde(default = "boot")]
+    pub boot: Period,
+    /// From each request to delete something to its being gone; then the condition says `DeleteStuck`.
+    #[serde(default = "delete")]
+    pub delete: Period,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { launch: launch(), boot: boot(), delete: delete() }
+    }
+}
+
+fn launch() -> Period {
+    Period("15m".into())
+}
+
+fn boot() -> Period {
+    Period("10m".into())
+}
+
+fn delete() -> Period {
+    Period("10m".into())
+}
+
+/// A Secret in the operator's namespace.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
 }
 
 #[cfg(test)]

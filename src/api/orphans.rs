@@ -61,6 +61,9 @@ pub struct Orphans {
     pub volumes: i64,
     /// Ports.
     pub ports: i64,
+    /// Floating IPs.
+    #[serde(default, rename = "floatingIPs")]
+    pub floating_ips: i64,
     /// Names that may still point at one of them.
     pub names: i64,
     /// The first of them, by node.
@@ -73,7 +76,7 @@ pub struct Orphans {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Orphan {
-    /// `server`, `volume`, `port` or `name`.
+    /// `server`, `volume`, `floatingIP`, `port` or `name`.
     pub kind: String,
     /// The cloud's id of it; the full name, of a name.
     pub id: String,
@@ -90,7 +93,7 @@ pub struct Orphan {
     pub message: Option<String>,
 }
 
-/// A node that was let go while its cloud could not be asked, and what it may have left there.
+/// A node that was released while its cloud could not be asked, and what it may have left there.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Abandoned {
@@ -114,6 +117,10 @@ pub struct Abandoned {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub ports: Vec<String>,
+    /// Ids of floating IPs.
+    #[serde(default, rename = "floatingIPs", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub floating_ips: Vec<String>,
     /// The name in DNS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fqdn: Option<String>,
@@ -133,8 +140,13 @@ impl Abandoned {
             ids => Some(format!("{word}s {}", ids.join(", "))),
         };
         let name = self.fqdn.as_ref().map(|fqdn| format!("name {fqdn} ({})", self.addresses.join(", ")));
-        let parts =
-            [ids("server", &self.servers), ids("volume", &self.volumes), ids("port", &self.ports), name];
+        let parts = [
+            ids("server", &self.servers),
+            ids("volume", &self.volumes),
+            ids("floating IP", &self.floating_ips),
+            ids("port", &self.ports),
+            name,
+        ];
         let known: Vec<String> = parts.into_iter().flatten().collect();
         if known.is_empty() { "nothing that is known of".into() } else { known.join("; ") }
     }

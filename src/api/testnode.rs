@@ -1,12 +1,22 @@
 //! `TestNode`: what a tester asks for.
 
-use std::fmt;
+#![allow(
+    dead_code,
+    reason = "the copy that KubeSchema derives from has no derives of serde, as `remote` is its own"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{NetworkChoice, Os, Period, ReadinessCheck, Resources, Volumes};
+use super::absent::reads_empty_as_absent;
+use super::boot_volume::BootVolume;
+use super::common::{FloatingIpChoice, NetworkChoice, Os, Period, ReadinessCheck, Resources, Volumes};
+use super::hold::{Hold, OnFailure};
+use super::server::{ImageRef, ServerGroupRef, hints_schema, metadata_schema, tags_schema};
 use super::testnode_status::TestNodeStatus;
 
 /// The spec's fields that a machine is made from. Once it is made, or being made, they stand.
@@ -18,12 +28,24 @@ const SETTLED_FIELDS: &[&str] = &[
     "availabilityZones",
     "volumes",
     "networks",
+    "floatingIP",
     "securityGroups",
     "keyName",
     "sshAuthorizedKeys",
     "userData",
     "userDataRef",
+    "image",
+    "configDrive",
+    "serverGroup",
+    "schedulerHints",
+    "serverMetadata",
+    "serverTags",
+    "serverDescription",
+    "bootVolume",
 ];
+
+/// The spec's fields that say nothing of the machine: an edit of them begins no new round of attempts.
+const ASIDE_FIELDS: &[&str] = &["owner", "description", "expireAfter", "hold", "paused", "consoleRequest"];
 
 /// CEL: an attempt is under way, or one succeeded.
 const MACHINE_EXISTS: &str = "has(oldSelf.status) && has(oldSelf.status.attempts) && oldSelf.status.attempts.exists(a, \
@@ -46,16 +68,6 @@ fn settled_rule() -> kube::core::Rule {
             names.join(" + ")
         )),
     )
-}
-
-/// What to do with a machine whose launch failed.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-pub enum OnFailure {
-    /// End it whole, then try again: the next zone, the next cloud.
-    #[default]
-    Retry,
-    /// Keep machine and name as they are, for somebody to look at.
-    Hold,
 }
 
 /// What user data may stand in.
@@ -101,18 +113,21 @@ impl fmt::Display for UserDataRef {
     doc = "A machine in a test lab: an OpenStack server with its volumes, its ports and its DNS name. Delete it, and all \
            of that is gone before the object is.",
     selectable = ".spec.machineType",
+    selectable = ".spec.owner",
+    selectable = ".status.phase",
+    selectable = ".status.cloud",
     printcolumn = r#"{"name":"Type","type":"string","jsonPath":".spec.machineType"}"#,
-    printcolumn = r#"{"name":"OS","type":"string","jsonPath":".status.os"}"#,
     printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
-    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
-    printcolumn = r#"{"name":"FQDN","type":"string","jsonPath":".status.fqdn"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
     printcolumn = r#"{"name":"IP","type":"string","jsonPath":".status.accessIP"}"#,
+    printcolumn = r#"{"name":"Owner","type":"string","jsonPath":".spec.owner"}"#,
+    printcolumn = r#"{"name":"OS","type":"string","jsonPath":".status.os","priority":1}"#,
     printcolumn = r#"{"name":"Cloud","type":"string","jsonPath":".status.cloud","priority":1}"#,
     printcolumn = r#"{"name":"Flavor","type":"string","jsonPath":".status.resolved.flavor.name","priority":1}"#,
-    printcolumn = r#"{"name":"Server","type":"string","jsonPath":".status.server.id","priority":1}"#,
+    printcolumn = r#"{"name":"FQDN","type":"string","jsonPath":".status.fqdn","priority":1}"#,
     printcolumn = r#"{"name":"Expires","type":"string","jsonPath":".status.times.expiresAt","priority":1}"#,
-    printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     validation = settled_rule(),
     validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name has at most 63 characters"),
     validation = Rule::new(
@@ -123,16 +138,30 @@ impl fmt::Display for UserDataRef {
          (!has(self.spec.hostname) || self.spec.hostname == oldSelf.spec.hostname)")
         .message("spec.hostname cannot change; delete the node and make another"),
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
 #[x_kube(validation = Rule::new("!(has(self.flavor) && has(self.resources))")
     .message("give flavor or resources, not both"))]
 #[x_kube(validation = Rule::new("!(has(self.userData) && has(self.userDataRef))")
     .message("give userData or userDataRef, not both"))]
+#[x_kube(validation = Rule::new("(has(self.userData) ? bytes(self.userData).size() : 0) + \
+         (has(self.sshAuthorizedKeys) ? self.sshAuthorizedKeys.map(key, bytes(key).size()).sum() : 0) <= 49152")
+    .message("userData and sshAuthorizedKeys together have at most 48 KiB: Nova takes no more"))]
 pub struct TestNodeSpec {
     /// Name of the MachineType: which clouds, images and flavors serve this node. Cannot change.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("machineType cannot change; delete the node and make another"))]
     pub machine_type: String,
+
+    /// Who has this machine: a person, a team or a job. For people, and for `{{owner}}` in `serverMetadata`; free to change at
+    /// any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
+    pub owner: Option<String>,
+
+    /// What it is used for. For people; free to change at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub description: Option<String>,
 
     /// The operating system to boot; the machine type's `defaultOS` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,12 +177,14 @@ pub struct TestNodeSpec {
     #[schemars(length(min = 2, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])$"))]
     pub hostname: Option<String>,
 
-    /// A flavor by name, instead of the machine type's rule.
+    /// A flavor by name, instead of the machine type's rule; one that its `flavor.requirements` allow. Only where the
+    /// machine type lists `flavor` under `overrides`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub flavor: Option<String>,
 
-    /// The least the machine must have: the smallest flavor that fits is taken (by memory, disk, vCPUs, name).
+    /// The least the machine must have: the smallest flavor that fits is taken (by memory, disk, vCPUs, name). What the
+    /// machine type's `flavor.requirements` ask counts too: of each amount, the larger one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
 
@@ -170,12 +201,18 @@ pub struct TestNodeSpec {
     pub volumes: Vec<Volumes>,
 
     /// Networks to have a port on, in order; the machine type's if absent, else the one usable network of the
-    /// project.
+    /// project. Only where the machine type lists `networks` under `overrides`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub networks: Vec<NetworkChoice>,
 
-    /// Security groups (names or ids) of the ports; the machine type's if absent, else the project's default.
+    /// Whether the machine is given a floating IP, and from which external network; as the machine type says if absent. It
+    /// goes with the node. Only where the machine type lists `floatingIP` under `overrides`.
+    #[serde(default, rename = "floatingIP", skip_serializing_if = "Option::is_none")]
+    pub floating_ip: Option<FloatingIpChoice>,
+
+    /// Security groups (names or ids) of the ports; the machine type's if absent, else the project's default. Only where
+    /// the machine type lists `securityGroups` under `overrides`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 255)))]
     pub security_groups: Vec<String>,
@@ -190,7 +227,9 @@ pub struct TestNodeSpec {
     #[schemars(length(max = 64), inner(length(min = 16, max = 4096)))]
     pub ssh_authorized_keys: Vec<String>,
 
-    /// cloud-init user data (`#cloud-config`, a script, …), combined with the machine type's by MIME multipart.
+    /// User data of any kind that Nova takes: for cloud-init (`#cloud-config`, a script, …), Ignition, PowerShell. If it is
+    /// all that the machine is given it arrives as it is written. Beside `sshAuthorizedKeys`, or the machine type's keys
+    /// or `cloudInit`, all become one MIME message for cloud-init, which also says the host name and its domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 49_152))]
     pub user_data: Option<String>,
@@ -207,17 +246,98 @@ pub struct TestNodeSpec {
     pub readiness: Option<Vec<ReadinessCheck>>,
 
     /// Delete the node, with all it has, this long after its creation; the machine type's if absent. May be edited at any
-    /// time: a node that is older by then goes at once. While `paused` it stays.
+    /// time: a node that is older by then is deleted at once. A node that is `paused` stays. The machine type's
+    /// `limits.maxExpireAfter` cuts it, and then `paused` does not help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire_after: Option<Period>,
 
-    /// What to do with a machine whose launch failed: `Retry` ends it whole and tries again, `Hold` keeps it.
-    #[serde(default)]
-    pub on_failure: OnFailure,
+    /// What to do with a machine whose launch failed: `Retry` ends it whole and tries again, `Hold` keeps it; as the machine
+    /// type says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
 
-    /// Stop changing anything for this node. Deletion still works; a node that expires goes when it is paused no more.
+    /// Keep the node until an instant: it does not expire before, and a machine whose launch failed is kept as it is. The
+    /// node can be deleted all the same. It lasts at most until the machine type's `limits.maxHold` after the node's
+    /// creation; where that is absent, until its `limits.maxExpireAfter`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+
+    /// A new value asks for one look at the serial console of the machine. `status.console` answers with it. Nothing else
+    /// comes of it, and it is answered at most once in 5 s. A MachineType can forbid it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub console_request: Option<String>,
+
+    /// Stop changing anything for this node. Deletion still works. A node that expires meanwhile is deleted once it is no
+    /// longer paused, but at the latest when the machine type's `limits.maxExpireAfter` has passed.
     #[serde(default)]
     pub paused: bool,
+
+    /// The image to boot, instead of the one that the operating system is. Only where the machine type lists `image` under
+    /// `overrides`, and never one that its `excludeImages` matches. `os` beside it says only what the image is: which
+    /// `cloudInit` and which login user of the machine type go with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageRef>,
+
+    /// Whether the server has a config drive; the machine type's if absent, else as the cloud likes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_drive: Option<bool>,
+
+    /// A server group that exists, for affinity or anti-affinity; the machine type's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_group: Option<ServerGroupRef>,
+
+    /// Hints to Nova's scheduler, beside the machine type's; of one name this one counts. They are passed on as they are:
+    /// Nova checks hardly any, and ignores those that its filters do not know.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "hints_schema")]
+    pub scheduler_hints: BTreeMap<String, Vec<String>>,
+
+    /// Metadata of the server, beside the machine type's; of one key this one counts. A value may use `{{namespace}}`,
+    /// `{{name}}`, `{{machineType}}`, `{{os}}` and `{{owner}}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "metadata_schema")]
+    pub server_metadata: BTreeMap<String, String>,
+
+    /// Tags of the server, beside the machine type's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "tags_schema")]
+    pub server_tags: Vec<String>,
+
+    /// Description of the server; the machine type's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
+    pub server_description: Option<String>,
+
+    /// Boot from a volume that is made of the image; the machine type's if absent. Where the flavor has no disk, that is done
+    /// without being asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_volume: Option<BootVolume>,
+}
+
+reads_empty_as_absent!(TestNodeSpec);
+
+impl TestNodeSpec {
+    /// A merge patch of a node that asks for a look at the console.
+    #[must_use]
+    pub fn asking_for_console(request: &str) -> serde_json::Value {
+        serde_json::json!({"spec": {"consoleRequest": request}})
+    }
+
+    /// SHA-256 of all that it asks of a machine: whoever edits that wants another try at once.
+    #[must_use]
+    pub fn asks(&self) -> String {
+        let mut asked = serde_json::to_value(self).unwrap_or_default();
+        for field in ASIDE_FIELDS {
+            asked.as_object_mut().and_then(|fields| fields.remove(*field));
+        }
+        let digest = ring::digest::digest(&ring::digest::SHA256, asked.to_string().as_bytes());
+        digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
 }
 
 impl TestNode {
@@ -225,5 +345,76 @@ impl TestNode {
     #[must_use]
     pub fn hostname(&self) -> &str {
         self.spec.hostname.as_deref().or(self.metadata.name.as_deref()).unwrap_or_default()
+    }
+
+    /// The status, unless it speaks of an earlier object of this name: then it was restored, and is not believed.
+    #[must_use]
+    pub fn own_status(&self) -> Option<&TestNodeStatus> {
+        self.status.as_ref().filter(|status| status.uid.is_none() || status.uid == self.metadata.uid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use kube::CustomResourceExt;
+
+    use super::*;
+
+    /// Fields that a rule of their own never lets change.
+    const NEVER_CHANGE: &[&str] = &["machineType", "hostname"];
+
+    /// Fields that may be edited while there is a machine, and why.
+    const MAY_CHANGE: &[(&str, &str)] = &[
+        ("owner", "a machine is handed on; its metadata says who had it when it was made"),
+        ("description", "people change their minds; nothing is made from it"),
+        ("readiness", "the tester decides when the machine can be used; nothing is made from it"),
+        ("expireAfter", "how long a node lives is decided at any time"),
+        ("onFailure", "what becomes of a failed machine is decided when it has failed, or before"),
+        ("hold", "it is for a machine that is there"),
+        ("paused", "it must work whatever the machine does"),
+        ("consoleRequest", "it asks to look at the machine that there is"),
+    ];
+
+    #[test]
+    fn every_field_of_a_node_is_settled_or_may_change_for_a_reason() {
+        let schema = serde_json::to_value(TestNode::crd()).unwrap();
+        let spec = &schema["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        let there: BTreeSet<&str> =
+            spec["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+
+        let may_change = MAY_CHANGE.iter().map(|(field, _)| field);
+        let listed: Vec<&str> =
+            SETTLED_FIELDS.iter().chain(NEVER_CHANGE).chain(may_change).copied().collect();
+        assert_eq!(there, listed.iter().copied().collect());
+        assert_eq!(listed.len(), there.len(), "a field is listed twice");
+    }
+
+    /// A spec with another value in one field.
+    fn edited(field: &str) -> TestNodeSpec {
+        let value = match field {
+            "paused" => serde_json::json!(true),
+            "onFailure" => "Hold".into(),
+            "readiness" | "volumes" => serde_json::json!([]),
+            "expireAfter" => "1h".into(),
+            "hold" => serde_json::json!({"until": "2030-01-01T00:00:00Z", "reason": "to look at it"}),
+            other => format!("another {other}").into(),
+        };
+        serde_json::from_value(serde_json::json!({"machineType": "lab", field: value})).unwrap()
+    }
+
+    #[test]
+    fn only_an_edit_of_what_a_machine_is_asked_to_be_asks_for_something_else() {
+        let digest = edited("machineType").asks();
+
+        for field in ASIDE_FIELDS {
+            let spec = TestNodeSpec { machine_type: "another machineType".into(), ..edited(field) };
+            assert_eq!(spec.asks(), digest, "{field}");
+        }
+        for field in ["onFailure", "readiness", "flavor", "keyName", "userData"] {
+            let spec = TestNodeSpec { machine_type: "another machineType".into(), ..edited(field) };
+            assert_ne!(spec.asks(), digest, "{field}");
+        }
     }
 }

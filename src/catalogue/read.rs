@@ -1,23 +1,32 @@
 //! The clouds' words turned into what a choice needs to know.
 
 use super::List;
-use crate::openstack::{self, ProjectId, Session, compute, image, network};
-use crate::select::{Flavor, Image, Network, Owner, Reach, SecurityGroup};
+use crate::openstack::{self, ImageId, ProjectId, Session, compute, image, network};
+use crate::select::{Flavor, Image, Network, Owner, Reach, SecurityGroup, ServerGroup};
 
 /// One list, as it was read.
 pub(super) enum Read {
     Flavors(Vec<Flavor>),
     Images(Vec<Image>),
+    CommunityImages(Vec<Image>),
+    /// None if Glance does not show it.
+    Image(String, Option<Image>),
     Networks(Vec<Network>),
     SecurityGroups(Vec<SecurityGroup>),
+    ServerGroups(Vec<ServerGroup>),
     VolumeTypes(Vec<String>),
 }
 
 /// Asks for one list, by one request and its further pages.
-pub(super) async fn read(session: &Session, list: List) -> Result<Read, openstack::Error> {
+pub(super) async fn read(session: &Session, list: &List) -> Result<Read, openstack::Error> {
     Ok(match list {
         List::Flavors => Read::Flavors(session.compute().flavors().await?.into_iter().map(flavor).collect()),
         List::Images => Read::Images(session.image().images().await?.into_iter().map(image).collect()),
+        List::CommunityImages => {
+            let images = session.image().community_images().await?.into_iter();
+            Read::CommunityImages(images.map(|found| Image { community: true, ..image(found) }).collect())
+        }
+        List::Image(id) => Read::Image(id.clone(), unlisted(session, id).await?),
         List::Networks => {
             // No request more: the list needs the login too.
             let project = session.login().await?.id;
@@ -25,10 +34,21 @@ pub(super) async fn read(session: &Session, list: List) -> Result<Read, openstac
             Read::Networks(networks.into_iter().map(|network| self::network(network, &project)).collect())
         }
         List::SecurityGroups => {
+            let project = session.login().await?.id;
             let groups = session.network().security_groups().await?.into_iter();
             Read::SecurityGroups(
-                groups.map(|group| SecurityGroup { id: group.id.0, name: group.name }).collect(),
+                groups
+                    .map(|group| SecurityGroup {
+                        id: group.id.0,
+                        name: group.name,
+                        owner: Owner::of(group.project, &project.0),
+                    })
+                    .collect(),
             )
+        }
+        List::ServerGroups => {
+            let groups = session.compute().server_groups().await?.into_iter();
+            Read::ServerGroups(groups.map(|group| ServerGroup { id: group.id, name: group.name }).collect())
         }
         List::VolumeTypes => Read::VolumeTypes(session.block_storage().volume_types().await?),
     })
@@ -45,6 +65,15 @@ fn flavor(flavor: compute::Flavor) -> Flavor {
     }
 }
 
+/// An image that no list shows.
+async fn unlisted(session: &Session, id: &str) -> Result<Option<Image>, openstack::Error> {
+    match session.image().image(&ImageId::from(id)).await {
+        Ok(found) => Ok(Some(Image { unlisted: true, ..image(found) })),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn image(image: image::Image) -> Image {
     Image {
         id: image.id.0,
@@ -52,17 +81,17 @@ fn image(image: image::Image) -> Image {
         status: image.status,
         created: image.created,
         min_disk_gib: image.min_disk_gib.into(),
+        size_gib: i64::try_from(image.size.div_ceil(1 << 30)).unwrap_or(i64::MAX),
         min_ram_mib: image.min_ram_mib.into(),
         properties: image.properties,
+        owner: image.owner,
+        visibility: image.visibility,
+        community: false,
+        unlisted: false,
     }
 }
 
 fn network(network: network::Network, project: &ProjectId) -> Network {
-    let owner = match network.owner {
-        network::Owner::Shared => Owner::Shared,
-        network::Owner::Project if network.project == project.0 => Owner::Project,
-        network::Owner::Project => Owner::Other,
-    };
     let reach = match network.reach {
         network::Reach::External => Reach::External,
         network::Reach::Internal => Reach::Internal,
@@ -71,8 +100,9 @@ fn network(network: network::Network, project: &ProjectId) -> Network {
         id: network.id.0,
         name: network.name,
         reach,
-        owner,
+        owner: Owner::of(network.project, &project.0),
         admin_up: network.admin_up,
         has_subnets: network.has_subnets,
+        is_default: network.is_default,
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, advance, sleep, sleep_until};
 
 use super::*;
-use crate::select::{Flavor, Image, Network, Owner, Reach, SecurityGroup};
+use crate::api::server::{ImageRef, ServerGroupRef};
+use crate::select::{Flavor, Image, Network, Owner, Reach, SecurityGroup, ServerGroup};
 
 mod cloud;
 
@@ -13,6 +14,7 @@ use cloud::{Cloud, TAKES};
 
 const EVERYTHING: [List; 5] =
     [List::Flavors, List::Images, List::Networks, List::SecurityGroups, List::VolumeTypes];
+
 async fn load_all(catalogue: &Catalogue, session: &Session) {
     while let Some(list) = catalogue.missing(&EVERYTHING, Instant::now()) {
         catalogue.load(session, list).await.unwrap();
@@ -29,7 +31,7 @@ async fn lists_are_read_one_at_a_time_in_the_order_they_are_wanted() {
     let session = cloud.session();
 
     for list in EVERYTHING {
-        assert_eq!(catalogue.missing(&EVERYTHING, Instant::now()), Some(list));
+        assert_eq!(catalogue.missing(&EVERYTHING, Instant::now()), Some(list.clone()));
         let before = cloud.asked();
         catalogue.load(&session, list).await.unwrap();
         assert_eq!(cloud.asked(), before + 1);
@@ -43,6 +45,9 @@ async fn what_was_read_is_what_the_cloud_said() {
     let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
 
     load_all(&catalogue, &cloud.session()).await;
+    for list in [List::CommunityImages, List::ServerGroups] {
+        catalogue.load(&cloud.session(), list).await.unwrap();
+    }
 
     let network = |id: &str, reach, owner| Network {
         id: id.into(),
@@ -51,6 +56,7 @@ async fn what_was_read_is_what_the_cloud_said() {
         owner,
         admin_up: true,
         has_subnets: true,
+        is_default: false,
     };
     let expected = Offerings {
         flavors: vec![Flavor {
@@ -61,21 +67,41 @@ async fn what_was_read_is_what_the_cloud_said() {
             disk_gib: 20,
             disabled: true,
         }],
-        images: vec![Image {
-            id: "i".into(),
-            name: "Ubuntu 22.04".into(),
-            status: "active".into(),
-            created: Some("2026-01-01T00:00:00Z".parse().unwrap()),
-            min_disk_gib: 3,
-            min_ram_mib: 512,
-            properties: [("os_distro".into(), "ubuntu".into())].into(),
-        }],
+        images: vec![
+            Image {
+                id: "i".into(),
+                name: "Ubuntu 22.04".into(),
+                status: "active".into(),
+                created: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+                min_disk_gib: 3,
+                size_gib: 0,
+                min_ram_mib: 512,
+                properties: [("os_distro".into(), "ubuntu".into())].into(),
+                owner: String::new(),
+                visibility: "public".into(),
+                community: false,
+                unlisted: false,
+            },
+            Image {
+                id: "c".into(),
+                name: "theirs".into(),
+                status: "active".into(),
+                visibility: "community".into(),
+                community: true,
+                ..Image::default()
+            },
+        ],
         networks: vec![
             network("own", Reach::Internal, Owner::Project),
-            network("theirs", Reach::Internal, Owner::Other),
-            network("ext", Reach::External, Owner::Shared),
+            network("theirs", Reach::Internal, Owner::Other("p2".into())),
+            network("ext", Reach::External, Owner::Other("p2".into())),
         ],
-        security_groups: Some(vec![SecurityGroup { id: "g".into(), name: "ssh".into() }]),
+        security_groups: Some(vec![SecurityGroup {
+            id: "g".into(),
+            name: "ssh".into(),
+            owner: Owner::Project,
+        }]),
+        server_groups: Some(vec![ServerGroup { id: "sg".into(), name: "apart".into() }]),
         volume_types: Some(vec!["fast".into()]),
     };
     assert_eq!(*catalogue.offerings().unwrap(), expected);
@@ -210,7 +236,7 @@ async fn what_is_forgotten_is_read_anew_at_once() {
 
     assert_eq!(catalogue.offerings(), None);
     for list in EVERYTHING {
-        assert_eq!(catalogue.missing(&[list], Instant::now()), Some(list));
+        assert_eq!(catalogue.missing(std::slice::from_ref(&list), Instant::now()).as_ref(), Some(&list));
     }
     for list in [List::Flavors, List::Images, List::Networks] {
         catalogue.load(&session, list).await.unwrap();
@@ -235,6 +261,30 @@ async fn what_was_asked_before_it_was_forgotten_is_not_believed() {
     assert_eq!(catalogue.missing(&EVERYTHING, Instant::now()), Some(List::Flavors));
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_image_that_the_list_does_not_have_is_asked_for_by_its_id() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+    let wanted = ["i", "hidden", "absent"].map(|id| List::Image(id.into()));
+    load_all(&catalogue, &session).await;
+
+    // The list has `i`.
+    while let Some(list) = catalogue.missing(&wanted, Instant::now()) {
+        assert_ne!(list, List::Image("i".into()));
+        catalogue.load(&session, list).await.unwrap();
+    }
+    let asked = cloud.asked();
+    catalogue.load(&session, List::Images).await.unwrap();
+
+    let images = catalogue.offerings().unwrap().images.clone();
+    let mut known: Vec<_> = images.iter().map(|image| (image.id.as_str(), image.unlisted)).collect();
+    known.sort_unstable();
+    assert_eq!(known, [("hidden", true), ("i", false)]);
+    assert_eq!((asked, catalogue.missing(&wanted, Instant::now())), (7, None));
+    advance(FRESH).await;
+    assert_eq!(catalogue.missing(&wanted, Instant::now()), Some(List::Image("hidden".into())));
+}
+
 #[test]
 fn only_what_a_node_needs_is_wanted() {
     let machine = MachineTypeSpec::default();
@@ -242,4 +292,25 @@ fn only_what_a_node_needs_is_wanted() {
 
     assert_eq!(List::wanted(&machine, &TestNodeSpec::default()), EVERYTHING[..3]);
     assert_eq!(List::wanted(&machine, &grouped), EVERYTHING[..4]);
+    let apart = ServerGroupRef { id: None, name: Some("apart".into()) };
+    let apart = TestNodeSpec { server_group: Some(apart), ..TestNodeSpec::default() };
+    assert!(List::wanted(&machine, &apart).contains(&List::ServerGroups));
+    let named = ImageRef { id: Some("hidden".into()), name: None };
+    let named = TestNodeSpec { image: Some(named), ..TestNodeSpec::default() };
+    assert!(List::wanted(&machine, &named).contains(&List::Image("hidden".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_list_of_images_brings_its_own_anew_and_leaves_those_of_the_other() {
+    let (cloud, catalogue) = (Cloud::default(), Catalogue::new());
+    let session = cloud.session();
+    load_all(&catalogue, &session).await;
+
+    for list in [List::CommunityImages, List::Images, List::CommunityImages] {
+        catalogue.load(&session, list).await.unwrap();
+        let offerings = catalogue.offerings().unwrap();
+        let mut ids: Vec<_> = offerings.images.iter().map(|image| image.id.as_str()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, ["c", "i"]);
+    }
 }

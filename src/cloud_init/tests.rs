@@ -2,10 +2,29 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod field;
+
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO0XaPr8Sq+T/3no50j2j2TUo45KYDx2APl2wFX9+sIS";
 
 fn part(content: impl Into<Vec<u8>>) -> Part {
     Part { of: "userData of the TestNode".to_owned(), content: content.into() }
+}
+
+fn no_config() -> OurConfig {
+    OurConfig::default()
+}
+
+fn keys() -> Keys {
+    Keys { of: "spec.sshAuthorizedKeys".to_owned(), keys: ssh_keys(&[KEY.to_owned()]).unwrap() }
+}
+
+fn our_config() -> OurConfig {
+    OurConfig {
+        hostname: Some("smithi001".to_owned()),
+        fqdn: Some("smithi001.front.example.test".to_owned()),
+        ssh_authorized_keys: vec![keys()],
+        marker: Some("testnode-0a1b-1".to_owned()),
+    }
 }
 
 /// Takes a multipart message apart as RFC 2046 says: headers, then content, of each part.
@@ -54,53 +73,88 @@ proptest! {
     fn every_part_arrives_as_it_was_written_and_in_order(contents in proptest::collection::vec(contents(), 2..5)) {
         let parts: Vec<Part> = contents.iter().map(|content| part(content.clone())).collect();
 
-        let message = user_data(&parts).unwrap().unwrap();
+        let message = user_data(&no_config(), &parts).unwrap().unwrap();
 
         let arrived: Vec<Vec<u8>> = parse(&message).into_iter().map(|(_, body)| body).collect();
         prop_assert_eq!(arrived, contents);
         prop_assert!(message.is_ascii());
-        prop_assert_eq!(user_data(&parts).unwrap().unwrap(), message);
+        prop_assert_eq!(user_data(&no_config(), &parts).unwrap().unwrap(), message);
+    }
+
+    #[test]
+    fn a_part_that_is_the_only_one_is_not_touched_whatever_it_is(content in proptest::collection::vec(any::<u8>(), 1..200)) {
+        prop_assume!(!content.trim_ascii().is_empty());
+        let ours = OurConfig { ssh_authorized_keys: Vec::new(), ..our_config() };
+
+        let data = user_data(&ours, &[part(" \n"), part(content.clone())]);
+
+        prop_assert_eq!(data, Ok(Some(content)));
+    }
+
+    /// Nothing is dropped in silence: a part is in what the guest gets, or the refusal names it and what it meets.
+    #[test]
+    fn a_part_that_is_combined_arrives_or_both_sides_are_named(
+        content in prop_oneof![proptest::collection::vec(any::<u8>(), 1..200), contents()],
+    ) {
+        prop_assume!(!content.trim_ascii().is_empty() && !is_mime(&content));
+
+        match user_data(&our_config(), &[part(content.clone())]) {
+            Ok(message) => {
+                let arrived = parse(&message.unwrap());
+                prop_assert_eq!(arrived.len(), 3);
+                prop_assert_eq!(&arrived[1].1, &content);
+            }
+            Err(error) => {
+                let message = error.to_string();
+                prop_assert!(message.contains("userData of the TestNode is "), "{}", message);
+                prop_assert!(message.contains("but spec.sshAuthorizedKeys would have to"), "{}", message);
+            }
+        }
+    }
+
+    #[test]
+    fn no_refusal_quotes_what_it_refuses(secret in "[a-z0-9]{8,40}") {
+        let contents = [secret.clone(), format!("{{{secret}"), format!("MIME-Version: 1.0\n\n{secret}ü"), secret.repeat(9000)];
+
+        for content in contents {
+            let refusal = user_data(&our_config(), &[part(content)]).unwrap_err().to_string();
+            prop_assert!(!refusal.contains(&secret), "{}", refusal);
+        }
     }
 
     #[test]
     fn no_content_makes_it_panic(content in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = user_data(&[part(content.clone()), part(content)]);
+        let _ = user_data(&our_config(), &[part(content.clone()), part(content)]);
     }
 
     #[test]
     fn what_nova_takes_is_exactly_what_is_let_through(excess in 0usize..9) {
         let content = vec![b'#'; LARGEST / 4 * 3 - 4 + excess];
-        let content = [b"#!".as_slice(), &content[2..]].concat();
 
-        let data = user_data(&[part(content.clone())]);
+        let data = user_data(&no_config(), &[part(content.clone())]);
 
         let size = BASE64_STANDARD.encode(&content).len();
         match data {
             Ok(Some(data)) => prop_assert!(size <= LARGEST && data == content),
-            other => prop_assert_eq!(other, Err(Error::TooLarge { size })),
+            other => {
+                let of = vec!["userData of the TestNode".to_owned()];
+                prop_assert_eq!(other, Err(Error::TooLarge { of, size }));
+            }
         }
     }
 }
 
 #[test]
 fn nothing_to_say_is_no_user_data() {
-    assert_eq!(user_data(&[]), Ok(None));
-    assert_eq!(user_data(&[part(" \n")]), Ok(None));
-    assert_eq!(OurConfig::default().part(), None);
-}
-
-#[test]
-fn one_script_alone_stays_a_script() {
-    let script = "#!/bin/sh\necho grüß\n";
-
-    assert_eq!(user_data(&[part(script), part("")]), Ok(Some(script.into())));
+    assert_eq!(user_data(&no_config(), &[]), Ok(None));
+    assert_eq!(user_data(&no_config(), &[part(" \n")]), Ok(None));
 }
 
 #[test]
 fn a_lone_part_that_speaks_of_mime_is_wrapped_so_that_it_is_not_taken_for_mime() {
     let script = "#!/bin/sh\necho MIME-Version: 1.0\n";
 
-    let message = user_data(&[part(script)]).unwrap().unwrap();
+    let message = user_data(&no_config(), &[part(script)]).unwrap().unwrap();
 
     assert_eq!(parse(&message)[0].1, script.as_bytes());
 }
@@ -109,6 +163,8 @@ fn a_lone_part_that_speaks_of_mime_is_wrapped_so_that_it_is_not_taken_for_mime()
 fn every_kind_has_its_own_content_type() {
     for (first, content_type) in [
         ("#cloud-config", "text/cloud-config;"),
+        ("\n \n#cloud-config", "text/cloud-config;"),
+        ("#Cloud-Config", "text/cloud-config;"),
         ("#cloud-config-archive", "text/cloud-config-archive;"),
         ("#!/bin/bash -e", "text/x-shellscript;"),
         ("#include https://example.test/a", "text/x-include-url;"),
@@ -118,7 +174,7 @@ fn every_kind_has_its_own_content_type() {
         ("#part-handler", "text/part-handler;"),
         ("#cloud-config\r", "text/cloud-config;"),
     ] {
-        let message = user_data(&[part(format!("{first}\n")), part("#!")]).unwrap().unwrap();
+        let message = user_data(&no_config(), &[part(format!("{first}\n")), part("#!")]).unwrap().unwrap();
 
         let headers = parse(&message)[0].0.clone();
         assert!(headers.starts_with(&format!("Content-Type: {content_type}")), "{first}: {headers}");
@@ -130,7 +186,7 @@ fn every_cloud_config_says_that_lists_append_and_the_first_name_stays() {
     let parts =
         [part("#cloud-config\na: 1\n"), part("## template: jinja\n#cloud-config\n"), part("#!/bin/sh")];
 
-    let merges: Vec<bool> = parse(&user_data(&parts).unwrap().unwrap())
+    let merges: Vec<bool> = parse(&user_data(&no_config(), &parts).unwrap().unwrap())
         .iter()
         .map(|(headers, _)| {
             headers.contains("\nMerge-Type: list(append)+dict(no_replace,recurse_list)+str()")
@@ -145,54 +201,66 @@ fn a_mime_message_is_nested_with_its_own_headers() {
     let nested =
         "Content-Type: multipart/mixed; boundary=\"b\"\nMIME-Version: 1.0\n\n--b\n\n#!/bin/sh\n--b--\n";
 
-    let message = user_data(&[part("#cloud-config\n"), part(nested)]).unwrap().unwrap();
+    let message = user_data(&no_config(), &[part("#cloud-config\n"), part(nested)]).unwrap().unwrap();
 
     let (headers, body) = parse(&message)[1].clone();
     assert_eq!([headers.as_bytes(), b"\n\n", &body].concat(), nested.as_bytes());
 }
 
 #[test]
-fn a_mime_message_that_is_not_ascii_is_refused_with_the_cure() {
-    let refusal = user_data(&[part("MIME-Version: 1.0\n\ngrüß"), part("#!")]).unwrap_err();
+fn a_refusal_names_every_side_and_what_can_be_combined() {
+    let lab = |content: &str| Part { of: "cloudInit of MachineType ovh".to_owned(), content: content.into() };
 
-    assert!(refusal.to_string().contains("encode its parts in base64"), "{refusal}");
+    let refusal = user_data(&our_config(), &[part("{\"ignition\": {}}"), lab("#cloud-config\n")]);
+
+    assert_eq!(
+        refusal.unwrap_err().to_string(),
+        "userData of the TestNode is JSON, as Ignition reads it, which a machine can be given only alone, but cloudInit of \
+         MachineType ovh, spec.sshAuthorizedKeys would have to be combined with it; remove one or the other, or rewrite \
+         userData of the TestNode: what begins with one of #cloud-config-archive, #cloud-config-jsonp, #cloud-config, \
+         #cloud-boothook, #include-once, #include, #part-handler, ## template: jinja, #!, and a MIME message in ASCII, can be \
+         combined"
+    );
 }
 
 #[test]
-fn what_cloud_init_would_ignore_is_refused_with_what_is_accepted() {
-    let refusal = user_data(&[part("packages: [git]\n"), part("#!")]).unwrap_err().to_string();
+fn too_much_user_data_says_whose_and_by_how_much() {
+    let refusal =
+        user_data(&no_config(), &[part(format!("#!{}", "x".repeat(60_000)))]).unwrap_err().to_string();
 
-    assert!(refusal.starts_with("userData of the TestNode must begin with one of"), "{refusal}");
-    assert!(refusal.contains("#cloud-config") && refusal.contains("\"packages: [git]\""), "{refusal}");
-}
-
-#[test]
-fn too_much_user_data_says_by_how_much() {
-    let refusal = user_data(&[part(format!("#!{}", "x".repeat(60_000)))]).unwrap_err().to_string();
-
-    assert!(refusal.contains("80004 bytes in base64, 14469 more than the 65535"), "{refusal}");
+    assert!(
+        refusal.contains("user data (userData of the TestNode) is 80004 bytes in base64, 14469 more"),
+        "{refusal}"
+    );
 }
 
 #[test]
 fn our_config_is_json_that_yaml_reads_the_same() {
-    let keys = ssh_keys(&[format!("{KEY} me@home")]).unwrap();
-    let ours = OurConfig {
-        hostname: Some("smithi001".to_owned()),
-        fqdn: Some("smithi001.front.example.test".to_owned()),
-        ssh_authorized_keys: keys,
-        marker: Some("0a1b-1".to_owned()),
-    };
+    let alone = user_data(&our_config(), &[]).unwrap().unwrap();
 
-    let part = ours.part().unwrap();
-
-    let text = String::from_utf8(part.content).unwrap();
+    let text = String::from_utf8(alone).unwrap();
     let config: Value = serde_saphyr::from_str(&text).unwrap();
     assert!(text.starts_with("#cloud-config\n"));
     assert_eq!(config["hostname"], "smithi001");
     assert_eq!(config["fqdn"], "smithi001.front.example.test");
     assert_eq!(config["ssh_authorized_keys"], serde_json::json!([KEY]));
     let message = config["final_message"].as_str().unwrap();
-    assert!(message.starts_with("## template: jinja\n") && message.ends_with("\n0a1b-1"), "{message}");
+    assert!(
+        message.starts_with("## template: jinja\n") && message.ends_with("\ntestnode-0a1b-1"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_final_message_of_somebody_else_is_kept_because_ours_comes_last() {
+    let theirs = part("#cloud-config\nfinal_message: READYTORUN\n");
+
+    let sections = parse(&user_data(&our_config(), &[theirs]).unwrap().unwrap());
+
+    let said: Vec<bool> =
+        sections.iter().map(|(_, body)| String::from_utf8_lossy(body).contains("final_message")).collect();
+    assert_eq!(said, [false, true, true]);
+    assert!(sections[2].0.contains("no_replace"), "{}", sections[2].0);
 }
 
 #[test]

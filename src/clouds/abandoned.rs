@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::api::orphans::Abandoned;
 
-/// So many fit a status; the oldest make room.
+/// So many fit a status. Beyond that the oldest make room, of the namespace that has the most.
 const MOST: usize = 100;
 
 /// The records of one cloud.
@@ -62,7 +62,11 @@ impl Records {
         after.retain(|uid, _| !state.settled.iter().any(|settled| settled == uid));
         let mut after: Vec<Abandoned> = after.into_values().cloned().collect();
         after.sort_by(|a, b| (a.since.0, &a.uid).cmp(&(b.since.0, &b.uid)));
-        after.split_off(after.len().saturating_sub(MOST))
+        while after.len() > MOST {
+            let Some(oldest) = oldest_of_the_greediest(&after) else { break };
+            after.remove(oldest);
+        }
+        after
     }
 
     /// The status says this now.
@@ -73,6 +77,21 @@ impl Records {
         wanted.retain(|uid, _| !written.contains_key(uid));
         settled.retain(|uid| written.contains_key(uid));
     }
+}
+
+/// Among records by age, the oldest of the namespace that has the most of them: no namespace displaces the records of one
+/// that has fewer.
+fn oldest_of_the_greediest(records: &[Abandoned]) -> Option<usize> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for record in records {
+        *counts.entry(namespace(record)).or_default() += 1;
+    }
+    let most = counts.values().max()?;
+    records.iter().position(|record| counts.get(namespace(record)) == Some(most))
+}
+
+fn namespace(record: &Abandoned) -> &str {
+    record.node.split_once('/').map_or("", |(namespace, _)| namespace)
 }
 
 #[cfg(test)]
@@ -89,6 +108,7 @@ mod tests {
             since,
             servers: Vec::new(),
             volumes: Vec::new(),
+            floating_ips: Vec::new(),
             ports: Vec::new(),
             fqdn: None,
             addresses: Vec::new(),
@@ -138,5 +158,25 @@ mod tests {
         assert_eq!(after.len(), 100);
         assert_eq!(uids(&after).first().copied(), Some("u1"));
         assert_eq!(uids(&after).last().copied(), Some("new"));
+    }
+
+    #[test]
+    fn a_namespace_with_many_records_displaces_its_own_and_nobody_elses() {
+        let records = Records::default();
+        let of = |namespace: &str, uid: String, second| Abandoned {
+            node: format!("{namespace}/smithi001"),
+            ..record(&uid, second)
+        };
+        let mut before = vec![of("quiet", "old".into(), 0)];
+        before.extend((0..99).map(|n| of("loud", format!("before-{n:02}"), n + 1)));
+        for n in 0..300 {
+            records.add(of("loud", format!("after-{n:03}"), 1000 + n));
+        }
+
+        let after = records.after(&before);
+
+        assert_eq!(after.len(), 100);
+        assert_eq!(uids(&after).first().copied(), Some("old"));
+        assert_eq!(uids(&after).last().copied(), Some("after-299"));
     }
 }

@@ -5,23 +5,26 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams};
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
-use serde_json::json;
 use tokio::time::Instant;
 use tracing::{info, instrument};
 
-use super::conditions::condition;
-use super::credentials;
-use super::guards::{guard, set_finalizers, unguard};
 use super::login::{fingerprint, log_in};
 use super::orphans::orphans;
+use super::{credentials, naming};
 use crate::api::cloud::CloudStatus;
-use crate::api::{CLOUD_GUARD, Cloud, MANAGER, TestNode, finalizer};
-use crate::clouds::{Config, Handle, Login};
+use crate::api::{self, CLOUD_GUARD, Cloud, FormerMachine, TestNode, finalizer};
+use crate::clouds::{Config, Handle, Login, Rights};
 use crate::inventory::ledger::Born;
+use crate::kubernetes::conditions::{Conditions, news};
+use crate::kubernetes::error::{is_conflict, is_gone};
+use crate::kubernetes::events::{Event, Severity};
+use crate::kubernetes::finalizers;
+use crate::kubernetes::status::Reported;
 use crate::openstack::Session;
+use crate::reason::Reason;
 use crate::reconcile::context::Context;
 use crate::reconcile::state::{Problem, Standing};
 
@@ -44,17 +47,24 @@ pub async fn reconcile(cloud: Arc<Cloud>, ctx: Arc<Context>) -> Result<Action, k
     let clouds = Api::<Cloud>::all(ctx.client.clone());
     let handle = ctx.clouds.ensure(&name);
     let going = cloud.metadata.deletion_timestamp.is_some();
-    if !going && !cloud.finalizers().iter().any(|guard| guard == CLOUD_GUARD) {
-        let guards = cloud.finalizers().iter().cloned().chain([CLOUD_GUARD.to_owned()]).collect();
-        set_finalizers(&clouds, &*cloud, guards).await?;
+    if !going && !finalizers::has(&*cloud, CLOUD_GUARD) {
+        finalizers::add(&clouds, &*cloud, CLOUD_GUARD).await?;
         // The watch tells sooner; where somebody takes the guard away again, this is not a race.
         return Ok(Action::requeue(Duration::from_secs(1)));
     }
     let secrets = Api::<Secret>::namespaced(ctx.client.clone(), &ctx.namespace);
-    if going && !is_needed(&name, &ctx).await? {
-        return release(&cloud, &clouds, &secrets, &ctx).await;
+    if going {
+        // First no node begins there any longer and none is about to, then those that did are looked for.
+        let _alone = handle.taking.write().await;
+        handle.close();
+        if !is_needed(&name, &ctx).await? {
+            return release(&cloud, &clouds, &secrets, &ctx).await;
+        }
     }
     configure(&cloud, &handle, &secrets, &ctx, going).await?;
+    if let Some(config) = naming::ask_rights(&handle.config()).await {
+        settle(&handle, &ctx, config);
+    }
     let again = again_in(&handle.config()).unwrap_or(LOOK);
     Ok(Action::requeue(tell(&cloud, &handle, &clouds, &ctx).await?.unwrap_or(again).min(again)))
 }
@@ -63,7 +73,7 @@ pub async fn reconcile(cloud: Arc<Cloud>, ctx: Arc<Context>) -> Result<Action, k
 /// brings it back at once, and an account that is asked without end is locked.
 fn again_in(config: &Config) -> Option<Duration> {
     let Login::Refused(problem) = &config.login else { return None };
-    let pause = if problem.reason == "CloudUnreachable" { REACH_AGAIN } else { LOGIN_AGAIN };
+    let pause = if problem.reason == Reason::CloudUnreachable { REACH_AGAIN } else { LOGIN_AGAIN };
     Some(config.tried.map_or(Duration::ZERO, |tried| pause.saturating_sub(tried.elapsed())))
 }
 
@@ -71,10 +81,10 @@ fn again_in(config: &Config) -> Option<Duration> {
 async fn is_needed(name: &str, ctx: &Context) -> Result<bool, kube::Error> {
     let nodes = Api::<TestNode>::all(ctx.client.clone()).list_metadata(&ListParams::default()).await?;
     let finalizer = finalizer(name);
-    Ok(nodes.items.iter().any(|node| node.finalizers().contains(&finalizer)))
+    Ok(nodes.items.iter().any(|node| finalizers::has(node, &finalizer)))
 }
 
-/// No node needs it any more: the guard on its Secret goes, then its own.
+/// No node needs it any longer: the guards on its Secrets are removed, then its own.
 async fn release(
     cloud: &Cloud,
     clouds: &Api<Cloud>,
@@ -82,11 +92,11 @@ async fn release(
     ctx: &Context,
 ) -> Result<Action, kube::Error> {
     let name = cloud.name_any();
-    if let Some(secret) = secrets.get_opt(&cloud.spec.openstack.secret_ref.name).await? {
-        unguard(secrets, &secret, &finalizer(&name)).await?;
-    }
-    unguard(clouds, cloud, CLOUD_GUARD).await?;
     ctx.clouds.remove(&name);
+    if let Some(secret) = secrets.get_opt(&cloud.spec.openstack.secret_ref.name).await? {
+        finalizers::remove(secrets, &secret, &finalizer(&name)).await?;
+    }
+    finalizers::remove(clouds, cloud, CLOUD_GUARD).await?;
     info!("released");
     Ok(Action::await_change())
 }
@@ -101,13 +111,18 @@ async fn configure(
 ) -> Result<(), kube::Error> {
     let name = cloud.name_any();
     let secret = secrets.get_opt(&cloud.spec.openstack.secret_ref.name).await?;
-    let reference = cloud.spec.dns.as_ref().and_then(|dns| dns.nsupdate_web.secret_ref.as_ref());
+    let reference = cloud.spec.dns.as_ref().and_then(api::dns::Dns::secret);
     let dns_secret = match reference {
         Some(reference) => secrets.get_opt(&reference.name).await?,
         None => None,
     };
     let print = fingerprint(cloud, secret.as_ref(), dns_secret.as_ref());
     let before = handle.config();
+    let former = FormerMachine::of(cloud.annotations());
+    if before.former != former {
+        handle.configure(Config { former, ..Config::clone(&before) });
+        ctx.waker.wake_all();
+    }
     let strayed = before.session.as_ref().is_some_and(Session::has_strayed);
     let due = match &before.login {
         Login::Pending => true,
@@ -117,7 +132,7 @@ async fn configure(
     if !due && before.fingerprint == print && before.going == going {
         // Who replaces a Secret by one with the same words takes its guard.
         if let (Login::In(_), Some(secret)) = (&before.login, &secret) {
-            guard(secrets, secret, &finalizer(&name)).await?;
+            finalizers::add(secrets, secret, &finalizer(&name)).await?;
         }
         return Ok(());
     }
@@ -126,11 +141,11 @@ async fn configure(
             "there is no Secret {}/{}; make it, with the key clouds.yaml",
             ctx.namespace, cloud.spec.openstack.secret_ref.name
         );
-        let login = Login::Refused(Problem { reason: "SecretNotFound", message });
+        let login = Login::Refused(Problem { reason: Reason::SecretNotFound, message });
         settle(handle, ctx, Config { login, ..config(cloud, going, print) });
         return Ok(());
     };
-    let (dns, unfit) = match credentials::dns(&cloud.spec, dns_secret.as_ref(), &ctx.seams) {
+    let (dns, unfit) = match naming::dns(&name, &cloud.spec, dns_secret.as_ref(), &ctx.seams, &ctx.metrics) {
         Ok(dns) => (dns, None),
         Err(problem) => (None, Some(problem)),
     };
@@ -142,7 +157,7 @@ async fn configure(
         Err(problem) => (None, Login::Refused(problem)),
     };
     if matches!(login, Login::In(_)) {
-        guard(secrets, &secret, &finalizer(&name)).await?;
+        finalizers::add(secrets, &secret, &finalizer(&name)).await?;
     }
     settle(handle, ctx, Config { unfit, session, login, dns, ..config(cloud, going, print) });
     Ok(())
@@ -159,12 +174,16 @@ fn config(cloud: &Cloud, going: bool, fingerprint: String) -> Config {
         session: None,
         login: Login::Pending,
         dns: None,
+        rights: Rights::Unasked,
+        former: FormerMachine::of(cloud.annotations()),
     }
 }
 
 fn settle(handle: &Handle, ctx: &Context, config: Config) {
     let changed = handle.config().login != config.login || handle.config().unfit != config.unfit;
-    let limits = |config: &Config| config.spec.as_ref().map(|spec| (spec.limits.clone(), spec.rate.clone()));
+    let limits = |config: &Config| {
+        config.spec.as_ref().map(|spec| (spec.limits.clone(), spec.rate.clone(), spec.drain))
+    };
     let more_room = limits(&handle.config()) != limits(&config);
     handle.configure(config);
     if changed || more_room {
@@ -193,75 +212,120 @@ async fn tell(
         orphans: orphans(&before, handle),
         abandoned: handle.abandoned.after(&before.abandoned),
     };
-    if status == before {
-        handle.abandoned.wrote(&status.abandoned);
-        return Ok(None);
-    }
-    let key = format!("Cloud {}", cloud.name_any());
-    let pause = ctx.told.pause(&key, &before);
-    if !pause.is_zero() {
-        return Ok(Some(pause));
-    }
-    let body = json!({
-        "apiVersion": Cloud::api_version(&()),
-        "kind": Cloud::kind(&()),
-        "metadata": { "name": cloud.name_any(), "uid": cloud.uid(), "resourceVersion": cloud.resource_version() },
-        "status": status,
-    });
-    let params = PatchParams::apply(MANAGER).force();
-    match clouds.patch_status(&cloud.name_any(), &params, &Patch::Apply(body)).await {
-        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(Some(AGAIN)),
-        written => {
-            ctx.told.wrote(&key, &written?.status.unwrap_or_default());
+    match ctx.statuses.report(clouds, cloud, &status).await {
+        Ok(reported @ (Reported::Unchanged | Reported::Written(_))) => {
             handle.abandoned.wrote(&status.abandoned);
+            if matches!(reported, Reported::Written(_)) {
+                publish(cloud, &before.conditions, &status.conditions, ctx).await;
+            }
             Ok(None)
         }
+        Ok(Reported::Later(pause)) => Ok(Some(pause)),
+        Err(error) if is_conflict(&error) || is_gone(&error) => Ok(Some(AGAIN)),
+        Err(error) => Err(error),
     }
 }
 
+/// An event when the reason of `Ready` changed.
+async fn publish(cloud: &Cloud, before: &[Condition], after: &[Condition], ctx: &Context) {
+    let Some(ready) = news(before, after, "Ready").filter(|ready| ready.status != "Unknown") else { return };
+    let severity = if ready.status == "True" { Severity::Normal } else { Severity::Warning };
+    let Some(reason) = Reason::from_word(&ready.reason) else { return };
+    let (note, regarding) = (ready.message.as_str(), cloud.object_ref(&()));
+    ctx.events.publish(Event { severity, reason, action: "Report", note, regarding, related: None }).await;
+}
+
 fn conditions(old: &[Condition], cloud: &Cloud, handle: &Handle, ctx: &Context) -> Vec<Condition> {
-    let now = (ctx.seams.clock)();
-    let put =
-        |kind: &str, said: (&str, &str, &str)| condition(old, cloud.metadata.generation, now, kind, said);
+    let mut list = Conditions::new(old, cloud.metadata.generation, (ctx.seams.clock)());
     let config = handle.config();
     let authenticated = match &config.login {
         Login::In(pins) => {
             let project = pins.project_id.clone().unwrap_or_default();
-            ("True", "LoggedIn", format!("logged in to project {project}"))
+            let mut message = format!("logged in to project {project}");
+            let keys = config.session.as_ref().map(unused).unwrap_or_default();
+            if !keys.is_empty() {
+                message = format!("{message}; these keys of clouds.yaml are not used: {keys}");
+            }
+            ("True", Reason::LoggedIn, message)
         }
         Login::Refused(problem) => ("False", problem.reason, problem.message.clone()),
-        Login::Pending => ("Unknown", "Pending", "not logged in yet".into()),
+        Login::Pending => ("Unknown", Reason::Pending, "not logged in yet".into()),
     };
-    let reachable = match handle.standing(Born::Here) {
-        Standing::Seen => ("True", "Looked", "servers, volumes and ports can be listed".into()),
-        Standing::Unseen => ("Unknown", "Pending", "not looked at yet".into()),
+    let reachable = match handle.standing(Born::Before) {
+        Standing::Seen | Standing::Unseen if handle.stuck().is_some() => {
+            ("Unknown", Reason::ListingStuck, handle.stuck().unwrap_or_default())
+        }
+        Standing::Seen => ("True", Reason::Looked, "servers, volumes and ports can be listed".into()),
+        Standing::Unseen => (
+            "Unknown",
+            Reason::Pending,
+            "its servers, volumes and ports are being listed for the first time".into(),
+        ),
         Standing::Away(problem) => ("False", problem.reason, problem.message),
     };
     let quota = match ctx.gate.shortage(&handle.name) {
-        None => ("True", "NotRefused", "no TestNode waits for room here".into()),
-        Some(figures) => ("False", "QuotaExceeded", figures),
+        None => ("True", Reason::NotRefused, "no TestNode waits for room here".into()),
+        Some(figures) => ("False", Reason::QuotaExceeded, figures),
     };
     let ready = match (&config.unfit, authenticated.0, reachable.0) {
         (_, "False", _) => authenticated.clone(),
-        (_, _, "False") => reachable.clone(),
+        (_, _, "False") | (None, "True", "Unknown") => reachable.clone(),
         (Some(problem), _, _) => ("False", problem.reason, problem.message.clone()),
         (None, "True", "True") if config.going => {
-            ("False", "InUse", "being deleted; it stays until no TestNode needs it".into())
+            ("False", Reason::InUse, "being deleted; it stays until no TestNode needs it".into())
         }
-        (None, "True", "True") => ("True", "Ready", names(&config)),
-        (None, _, _) => ("Unknown", "Pending", "not looked at yet".into()),
+        (None, "True", "True") if config.drains() => {
+            let message = "spec.drain is true: nothing new is made here, and what exists stays";
+            ("True", Reason::Draining, message.into())
+        }
+        (None, "True", "True") => ("True", Reason::Ready, names(&config)),
+        (None, _, _) => ("Unknown", Reason::Pending, "not looked at yet".into()),
     };
-    [("Ready", ready), ("Authenticated", authenticated), ("Reachable", reachable), ("QuotaAvailable", quota)]
-        .iter()
-        .map(|(kind, (status, reason, message))| put(kind, (status, reason, message)))
-        .collect()
+    let secure = secure(&config);
+    for (kind, (status, reason, message)) in [
+        ("Ready", ready),
+        ("Authenticated", authenticated),
+        ("Reachable", reachable),
+        ("QuotaAvailable", quota),
+        ("Secure", secure),
+    ] {
+        list.put(kind, status, reason, message);
+    }
+    if let Some((status, reason, message)) = naming::rights(&config) {
+        list.put("DNSReady", status, reason, message);
+    }
+    list.into_vec()
+}
+
+/// Keys of the `clouds.yaml` that another client would obey.
+fn unused(session: &Session) -> String {
+    session.unused().join(", ")
+}
+
+/// Whether anybody on the way could read or alter what is said to the cloud and to its DNS.
+fn secure(config: &Config) -> (&'static str, Reason, String) {
+    let Some(session) = &config.session else {
+        return ("Unknown", Reason::Pending, "not logged in yet".into());
+    };
+    let mut exposures = session.exposures();
+    let web =
+        config.spec.as_ref().and_then(|spec| spec.dns.as_ref()).and_then(|dns| dns.nsupdate_web.as_ref());
+    if web.is_some_and(|web| web.secret_ref.is_some() && !web.url.starts_with("https://")) {
+        exposures.push("the password for nsupdate-web is sent without TLS".to_owned());
+    }
+    if exposures.is_empty() {
+        ("True", Reason::Protected, "all is asked with TLS, and certificates are verified".into())
+    } else {
+        ("False", Reason::Unprotected, exposures.join("; "))
+    }
 }
 
 fn names(config: &Config) -> String {
     match &config.dns {
         None => "machines have no names here: spec.dns is absent".into(),
-        Some(dns) if dns.verify.is_none() => {
-            "names are set, and nothing can check them: spec.dns.nsupdateWeb.verify is absent".into()
+        Some(dns) if !dns.is_verifiable() => {
+            "names are set over whatever record is there, and nothing can check them: spec.dns.unverified is true"
+                .into()
         }
         Some(_) => "machines can be made, and their names checked".into(),
     }

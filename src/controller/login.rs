@@ -12,6 +12,7 @@ use crate::api::Cloud;
 use crate::clouds::Login;
 use crate::error::Class;
 use crate::openstack::{Project, Session};
+use crate::reason::Reason;
 use crate::reconcile::context::Context;
 use crate::reconcile::state::{Pins, Problem};
 
@@ -46,15 +47,15 @@ pub(super) async fn log_in(session: &Session, cloud: &Cloud, ctx: &Context) -> L
             warn!(%error, "login failed");
             let secret = &cloud.spec.openstack.secret_ref.name;
             Login::Refused(match error.class() {
-                Class::Unreachable | Class::Busy => Problem::new("CloudUnreachable", error.to_string()),
+                Class::Unreachable | Class::Busy => Problem::new(Reason::CloudUnreachable, error.to_string()),
                 Class::Auth
                 | Class::NotFound
                 | Class::Quota
                 | Class::Capacity
                 | Class::Conflict
                 | Class::Invalid => {
-                    let cure = format!("{error}; mend clouds.yaml in Secret {}/{secret}", ctx.namespace);
-                    Problem::new("AuthenticationFailed", cure)
+                    let cure = format!("{error}; fix clouds.yaml in Secret {}/{secret}", ctx.namespace);
+                    Problem::new(Reason::AuthenticationFailed, cure)
                 }
             })
         }
@@ -74,14 +75,14 @@ fn pinned(project: &Project, cloud: &Cloud, ctx: &Context) -> Login {
             status.project_id.unwrap_or_default(),
             status.region.unwrap_or_default()
         );
-        return Login::Refused(Problem { reason: "ProjectChanged", message });
+        return Login::Refused(Problem { reason: Reason::ProjectChanged, message });
     }
     if differs(&status.cluster_id, ctx.clouds.cluster_id()) {
         let pin = status.cluster_id.unwrap_or_default();
         let message = format!(
             "what is there is marked with cluster id {pin}; start the operator with --cluster-id {pin}"
         );
-        return Login::Refused(Problem { reason: "ClusterIDChanged", message });
+        return Login::Refused(Problem { reason: Reason::ClusterIDChanged, message });
     }
     Login::In(Pins {
         region: Some(project.region.clone()),

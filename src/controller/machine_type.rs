@@ -6,19 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, Patch, PatchParams};
+use kube::ResourceExt;
+use kube::api::Api;
 use kube::runtime::controller::Action;
-use kube::{Resource, ResourceExt};
-use serde_json::json;
 use tokio::time::Instant;
 use tracing::{instrument, warn};
 
-use super::conditions::condition;
 use crate::api::common::Os;
 use crate::api::machine_type::{CloudChoice, MachineTypeSpec, MachineTypeStatus, Offer};
-use crate::api::{MANAGER, MachineType, TestNodeSpec};
+use crate::api::{MachineType, TestNodeSpec};
 use crate::catalogue::List;
 use crate::clouds::{Handle, Login};
+use crate::kubernetes::conditions::Conditions;
+use crate::kubernetes::error::{is_conflict, is_gone};
+use crate::kubernetes::status::Reported;
+use crate::reason::Reason;
 use crate::reconcile::context::Context;
 use crate::select;
 
@@ -26,7 +28,7 @@ use crate::select;
 const LOOK: Duration = Duration::from_mins(11);
 /// A cloud that could not be asked is asked again.
 const AGAIN: Duration = Duration::from_secs(30);
-/// A status that somebody else wrote meanwhile is written again.
+/// The pause before the status is written again, after somebody else wrote the object.
 const CONFLICT: Duration = Duration::from_secs(1);
 
 /// One turn.
@@ -46,39 +48,42 @@ pub async fn reconcile(machine: Arc<MachineType>, ctx: Arc<Context>) -> Result<A
         };
         all_asked &= known.is_ok();
         let found = ctx.clouds.find(&choice.name);
-        offers.extend(oses.iter().map(|os| match (&known, &found) {
-            (Ok(()), Some(handle)) => offer(&machine.spec, &choice.name, os, handle),
-            (Ok(()), None) => Offer { cloud: choice.name.clone(), os: os.to_string(), ..Offer::default() },
-            (Err(problem), _) => Offer {
-                cloud: choice.name.clone(),
-                os: os.to_string(),
-                problem: Some(problem.clone()),
-                ..Offer::default()
-            },
+        offers.extend(oses.iter().map(|os| {
+            let bare = Offer { cloud: choice.name.clone(), os: named(os.as_ref()), ..Offer::default() };
+            match (&known, &found) {
+                (Ok(()), Some(handle)) => offer(&machine.spec, bare, os.as_ref(), handle),
+                (Ok(()), None) => bare,
+                (Err(problem), _) => Offer { problem: Some(problem.clone()), ..bare },
+            }
         }));
     }
     let status = MachineTypeStatus {
         observed_generation: machine.metadata.generation,
         clouds: Some(choices.iter().map(|choice| choice.name.as_str()).collect::<Vec<_>>().join(",")),
-        oses: Some(oses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
-        conditions: vec![ready(&machine, &offers, &ctx)],
+        oses: Some(oses.iter().map(|os| named(os.as_ref())).collect::<Vec<_>>().join(",")),
+        conditions: conditions(&machine, &offers, &ctx),
         offers,
     };
     let again = if all_asked { LOOK } else { AGAIN };
     Ok(Action::requeue(tell(&machine, status, &ctx).await?.unwrap_or(again)))
 }
 
-/// The operating systems that the type names.
-fn oses(spec: &MachineTypeSpec) -> Vec<Os> {
+/// The operating systems that the type names; none for an image of which it names none.
+fn oses(spec: &MachineTypeSpec) -> Vec<Option<Os>> {
     let mut oses: Vec<Os> =
         spec.default_os.iter().cloned().chain(spec.images.iter().map(|rule| rule.os.clone())).collect();
     let mut seen = std::collections::BTreeSet::new();
     oses.retain(|os| seen.insert(os.clone()));
-    oses
+    let unnamed = (spec.image.is_some() && spec.default_os.is_none()).then_some(None);
+    unnamed.into_iter().chain(oses.into_iter().map(Some)).collect()
 }
 
-fn asked(os: &Os) -> TestNodeSpec {
-    TestNodeSpec { os: Some(os.clone()), ..TestNodeSpec::default() }
+fn named(os: Option<&Os>) -> String {
+    os.map_or_else(|| "the type's image".to_owned(), ToString::to_string)
+}
+
+fn asked(os: Option<&Os>) -> TestNodeSpec {
+    TestNodeSpec { os: os.cloned(), ..TestNodeSpec::default() }
 }
 
 /// Reads what is missing of a cloud's catalogue.
@@ -99,8 +104,7 @@ async fn read(spec: &MachineTypeSpec, handle: &Handle) -> Result<(), String> {
     Ok(())
 }
 
-fn offer(spec: &MachineTypeSpec, cloud: &str, os: &Os, handle: &Handle) -> Offer {
-    let bare = Offer { cloud: cloud.to_owned(), os: os.to_string(), ..Offer::default() };
+fn offer(spec: &MachineTypeSpec, bare: Offer, os: Option<&Os>, handle: &Handle) -> Offer {
     let Some(offerings) = handle.catalogue.offerings() else { return bare };
     match select::resolve(spec, &asked(os), &offerings) {
         Ok(resolved) => {
@@ -110,47 +114,35 @@ fn offer(spec: &MachineTypeSpec, cloud: &str, os: &Os, handle: &Handle) -> Offer
     }
 }
 
-fn ready(machine: &MachineType, offers: &[Offer], ctx: &Context) -> Condition {
-    let old = machine.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
-    let put = |said: (&str, &str, &str)| {
-        condition(&old, machine.metadata.generation, (ctx.seams.clock)(), "Ready", said)
-    };
-    let broken = offers.iter().find_map(|offer| Some((offer, offer.problem.as_ref()?)));
-    match broken {
-        None => put(("True", "Ready", "every cloud can make every operating system that is named")),
+fn conditions(machine: &MachineType, offers: &[Offer], ctx: &Context) -> Vec<Condition> {
+    let old = machine.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let mut conditions = Conditions::new(old, machine.metadata.generation, (ctx.seams.clock)());
+    match offers.iter().find_map(|offer| Some((offer, offer.problem.as_ref()?))) {
+        None => conditions.put(
+            "Ready",
+            "True",
+            Reason::Ready,
+            "every cloud can make every operating system that is named",
+        ),
         Some((offer, problem)) => {
-            put(("False", "NotResolved", &format!("{} in cloud {}: {problem}", offer.os, offer.cloud)))
+            let message = format!("{} in cloud {}: {problem}", offer.os, offer.cloud);
+            conditions.put("Ready", "False", Reason::NotResolved, message);
         }
     }
+    conditions.into_vec()
 }
 
-/// Writes the status, where it says something new. Returns when to look again, if that could not be told now.
+/// Writes the status, if it says something new. Returns when to look again, if it could not be written now.
 async fn tell(
     machine: &MachineType,
     status: MachineTypeStatus,
     ctx: &Context,
 ) -> Result<Option<Duration>, kube::Error> {
-    if machine.status.as_ref() == Some(&status) {
-        return Ok(None);
-    }
-    let key = format!("MachineType {}", machine.name_any());
-    let pause = ctx.told.pause(&key, &machine.status);
-    if !pause.is_zero() {
-        return Ok(Some(pause));
-    }
-    let body = json!({
-        "apiVersion": MachineType::api_version(&()),
-        "kind": MachineType::kind(&()),
-        "metadata": { "name": machine.name_any(), "uid": machine.uid(), "resourceVersion": machine.resource_version() },
-        "status": status,
-    });
     let types = Api::<MachineType>::all(ctx.client.clone());
-    let params = PatchParams::apply(MANAGER).force();
-    match types.patch_status(&machine.name_any(), &params, &Patch::Apply(body)).await {
-        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(Some(CONFLICT)),
-        written => {
-            ctx.told.wrote(&key, &written?.status);
-            Ok(None)
-        }
+    match ctx.statuses.report(&types, machine, &status).await {
+        Ok(Reported::Unchanged | Reported::Written(_)) => Ok(None),
+        Ok(Reported::Later(pause)) => Ok(Some(pause)),
+        Err(error) if is_conflict(&error) || is_gone(&error) => Ok(Some(CONFLICT)),
+        Err(error) => Err(error),
     }
 }

@@ -49,7 +49,8 @@ impl Exchange {
     }
 
     /// Sends one message and waits for its answer, for as long as the caller does.
-    pub(super) fn carry(
+    #[must_use]
+    pub fn carry(
         &self,
         server: SocketAddr,
         message: Vec<u8>,
@@ -88,6 +89,8 @@ async fn over_udp(server: SocketAddr, message: &[u8]) -> io::Result<Vec<u8>> {
 async fn over_tcp(server: SocketAddr, message: &[u8]) -> io::Result<Vec<u8>> {
     let length = u16::try_from(message.len()).map_err(io::Error::other)?;
     let mut stream = TcpStream::connect(server).await?;
+    // What we no longer wait for must not be sent: the kernel would go on for minutes.
+    stream.set_zero_linger()?;
     stream.write_all(&[&length.to_be_bytes(), message].concat()).await?;
     let mut answer = vec![0; usize::from(stream.read_u16().await?)];
     stream.read_exact(&mut answer).await?;

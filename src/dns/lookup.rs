@@ -1,101 +1,114 @@
 //! What a zone says now, asked of the zone's own server.
 //!
-//! Never of a resolver: what a cache remembers is neither proof of a name nor of its absence.
+//! Never of a resolver: what a cache remembers is no proof that a name exists, nor that it does not.
 
-use std::fmt;
+use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures::future::try_join;
+use futures::future::try_join3;
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 
 use super::exchange::{Exchange, Protocol};
-use super::{Error, Fqdn, saying};
+use super::record::Record;
+use super::{Error, Fqdn, Zone, saying};
 
-/// How long one try may take; a datagram that was lost deserves a second.
+/// How long one try may take; a datagram can be lost, so there is a second try.
 const PATIENCE: Duration = Duration::from_secs(5);
 const TRIES: usize = 2;
 
-/// A name server as it is configured: `host`, `host:port`, an address, `[v6]:port`.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Server {
-    host: String,
-    port: u16,
-}
+/// How many records of one answer are looked at.
+const MOST_RECORDS: usize = 200;
 
-impl Server {
-    /// Finds its address; with an address, without asking anyone.
-    ///
-    /// # Errors
-    /// If the name does not resolve.
-    pub async fn resolve(&self) -> Result<SocketAddr, Error> {
-        if let Ok(address) = self.host.parse::<IpAddr>() {
-            return Ok(SocketAddr::new(address, self.port));
-        }
-        let unresolved = |source| Error::Unresolved { server: self.to_string(), source };
-        let nowhere = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        let found =
-            tokio::time::timeout(PATIENCE, tokio::net::lookup_host((self.host.as_str(), self.port))).await;
-        let mut addresses =
-            found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(unresolved)?;
-        addresses.next().ok_or_else(|| unresolved(nowhere()))
-    }
-}
+/// What a server says that answers ANY with nothing but this (RFC 8482).
+const REFUSED_ANY: &str = "RFC8482";
 
-impl FromStr for Server {
-    type Err = Error;
+/// Stands for the type of a record that the server does not show.
+const UNSHOWN: &str = "(not shown)";
 
-    fn from_str(given: &str) -> Result<Self, Error> {
-        let rule = "must be a host, host:port, an address, or [address]:port";
-        let unusable = || Error::Unusable { what: "name server", given: saying(given.as_bytes()), rule };
-        if let Ok(address) = given.parse::<IpAddr>() {
-            return Ok(Self { host: address.to_string(), port: 53 });
-        }
-        let (host, port) = match given.rsplit_once(':') {
-            Some((host, port)) if !given.ends_with(']') => (host, port.parse().map_err(|_| unusable())?),
-            _ => (given, 53),
-        };
-        let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let host = match bracketed {
-            Some(inner) => inner.parse::<Ipv6Addr>().map_err(|_| unusable())?.to_string(),
-            None => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
-        };
-        let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-        let named = bracketed.is_some()
-            || (host.bytes().all(sound)
-                && host.len() <= 253
-                && host.split('.').all(|label| !label.is_empty()));
-        if named && port != 0 { Ok(Self { host, port }) } else { Err(unusable()) }
-    }
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-/// All addresses that a name has, sorted; none if there is no such name.
+/// Everything that the server says of a name. One question is enough where the name does not exist.
 ///
 /// # Errors
-/// If the server does not answer, or not as the zone's own; or the name is an alias.
-pub async fn ask(exchange: &Exchange, server: SocketAddr, name: &Fqdn) -> Result<Vec<IpAddr>, Error> {
-    let (v4, v6) = try_join(
-        Question::new(server, name, RecordType::A)?.ask(exchange),
-        Question::new(server, name, RecordType::AAAA)?.ask(exchange),
+/// If the server does not answer, or not as the zone's own.
+pub async fn ask(exchange: &Exchange, server: SocketAddr, name: &Fqdn) -> Result<Record, Error> {
+    ask_for(exchange, server, name.as_str()).await
+}
+
+/// What the zone's wildcard record says, or an empty record if the zone has none.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn wildcard(exchange: &Exchange, server: SocketAddr, zone: &Zone) -> Result<Record, Error> {
+    ask_for(exchange, server, &format!("*.{zone}")).await
+}
+
+/// The names that a PTR record of this name gives.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn pointers(exchange: &Exchange, server: SocketAddr, name: &Name) -> Result<Vec<Name>, Error> {
+    let question = Question::new(server, &name.to_ascii(), RecordType::PTR)?;
+    let data = question.ask(exchange).await?.unwrap_or_default();
+    let name = |data| if let RData::PTR(name) = data { Some(name.0) } else { None };
+    Ok(data.into_iter().filter_map(name).collect())
+}
+
+async fn ask_for(exchange: &Exchange, server: SocketAddr, name: &str) -> Result<Record, Error> {
+    let question = |kind| Question::new(server, name, kind);
+    let mut record = Record::default();
+    // RFC 8020: such a name has no record of any type.
+    let Some(v4) = question(RecordType::A)?.ask(exchange).await? else { return Ok(record) };
+    let (v6, texts, others) = try_join3(
+        question(RecordType::AAAA)?.ask(exchange),
+        question(RecordType::TXT)?.ask(exchange),
+        others(exchange, question(RecordType::ANY)?, question(RecordType::MX)?),
     )
     .await?;
-    let mut addresses = [v4, v6].concat();
-    addresses.sort_unstable();
-    addresses.dedup();
-    Ok(addresses)
+    let (others, all_shown) = others;
+    for data in [Some(v4), v6, texts].into_iter().flatten().flatten() {
+        if let RData::CNAME(target) = &data {
+            record.alias = Some(saying(target.0.to_string().as_bytes()));
+        } else if let RData::TXT(text) = &data {
+            // As it stands: a mark is compared, and texts are never shown.
+            record.texts.insert(String::from_utf8_lossy(&text.txt_data.concat()).into_owned());
+        } else {
+            record.addresses.extend(data.ip_addr());
+        }
+    }
+    record.others = others;
+    if record.is_empty() && !all_shown {
+        record.others.insert(UNSHOWN.to_owned());
+    }
+    Ok(record)
+}
+
+/// The types of the name's other records, and whether the server shows them all: some answer ANY with a single record,
+/// or not at all.
+async fn others(
+    exchange: &Exchange,
+    any: Question,
+    mail: Question,
+) -> Result<(BTreeSet<String>, bool), Error> {
+    let shown = any.over_tcp(exchange).await.ok().flatten().filter(|shown| !shown.iter().any(refuses_any));
+    let all_shown = shown.is_some();
+    let shown = match shown {
+        Some(shown) => shown,
+        None => mail.ask(exchange).await?.unwrap_or_default(),
+    };
+    let kinds = shown.iter().map(RData::record_type).filter(|kind| !is_known_or_technical(*kind));
+    Ok((kinds.map(|kind| kind.to_string()).collect(), all_shown))
+}
+
+fn refuses_any(data: &RData) -> bool {
+    matches!(data, RData::HINFO(info) if info.cpu.eq_ignore_ascii_case(REFUSED_ANY.as_bytes()))
+}
+
+/// What is asked for by itself, and what a signed zone adds to every name.
+fn is_known_or_technical(kind: RecordType) -> bool {
+    matches!(kind, RecordType::A | RecordType::AAAA | RecordType::TXT | RecordType::CNAME)
+        || matches!(kind, RecordType::RRSIG | RecordType::NSEC | RecordType::NSEC3)
 }
 
 /// One name and type, asked of one server.
@@ -105,28 +118,35 @@ struct Question {
 }
 
 impl Question {
-    fn new(server: SocketAddr, name: &Fqdn, record_type: RecordType) -> Result<Self, Error> {
+    fn new(server: SocketAddr, name: &str, record_type: RecordType) -> Result<Self, Error> {
         let rule = "cannot be said in DNS";
-        let unusable = |_| Error::Unusable { what: "name", given: name.to_string(), rule };
-        let mut fqdn = Name::from_ascii(name.as_str()).map_err(unusable)?;
+        let unusable = |_| Error::Unusable { what: "name", given: saying(name.as_bytes()), rule };
+        let mut fqdn = Name::from_ascii(name).map_err(unusable)?;
         fqdn.set_fqdn(true);
         Ok(Self { server, query: Query::query(fqdn, record_type) })
     }
 
-    async fn ask(&self, exchange: &Exchange) -> Result<Vec<IpAddr>, Error> {
+    /// What the records of the answer say; `None` if there is no such name.
+    async fn ask(&self, exchange: &Exchange) -> Result<Option<Vec<RData>>, Error> {
         let mut tries = 1;
         loop {
-            match self.try_once(exchange).await {
+            match self.over_udp(exchange).await {
                 Err(Error::Silent { .. } | Error::Garbled { .. }) if tries < TRIES => tries += 1,
                 outcome => return outcome,
             }
         }
     }
 
-    async fn try_once(&self, exchange: &Exchange) -> Result<Vec<IpAddr>, Error> {
+    async fn over_udp(&self, exchange: &Exchange) -> Result<Option<Vec<RData>>, Error> {
         let answer = self.exchange(exchange, Protocol::Udp).await?;
-        let answer =
-            if answer.metadata.truncation { self.exchange(exchange, Protocol::Tcp).await? } else { answer };
+        if answer.metadata.truncation {
+            return self.over_tcp(exchange).await;
+        }
+        self.understand(&answer)
+    }
+
+    async fn over_tcp(&self, exchange: &Exchange) -> Result<Option<Vec<RData>>, Error> {
+        let answer = self.exchange(exchange, Protocol::Tcp).await?;
         self.understand(&answer)
     }
 
@@ -141,14 +161,15 @@ impl Question {
         let came =
             came.map_err(|source| Error::Silent { name: self.name(), server: self.server(), source })?;
         let answer = Message::from_vec(&came).map_err(|error| self.garbled(error.to_string()))?;
+        // An answer repeats its question. One that does not may be an answer to anything.
         let ours = answer.metadata.id == message.metadata.id
             && answer.metadata.message_type == MessageType::Response
             && answer.metadata.op_code == OpCode::Query
-            && (answer.queries.is_empty() || answer.queries == message.queries);
-        if ours { Ok(answer) } else { Err(self.garbled("it answers another question".to_owned())) }
+            && answer.queries == message.queries;
+        if ours { Ok(answer) } else { Err(self.garbled("it does not repeat the question".to_owned())) }
     }
 
-    fn understand(&self, answer: &Message) -> Result<Vec<IpAddr>, Error> {
+    fn understand(&self, answer: &Message) -> Result<Option<Vec<RData>>, Error> {
         let (name, server) = (self.name(), self.server());
         let code = answer.metadata.response_code;
         if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
@@ -160,14 +181,10 @@ impl Question {
         if answer.metadata.truncation {
             return Err(self.garbled("it is cut off, even over TCP".to_owned()));
         }
-        let mut addresses = Vec::new();
-        for record in answer.answers.iter().filter(|record| record.name == *self.query.name()) {
-            if let RData::CNAME(target) = &record.data {
-                return Err(Error::Alias { name, server, target: saying(target.0.to_string().as_bytes()) });
-            }
-            addresses.extend(record.data.ip_addr());
-        }
-        Ok(addresses)
+        let own = answer.answers.iter().filter(|record| record.name == *self.query.name());
+        let data: Vec<RData> = own.take(MOST_RECORDS).map(|record| record.data.clone()).collect();
+        // NXDOMAIN can speak of the target of an alias: the alias itself is there.
+        Ok((code == ResponseCode::NoError || !data.is_empty()).then_some(data))
     }
 
     fn garbled(&self, message: String) -> Error {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use regex::{Regex, RegexBuilder};
+
 use super::{Error, saying};
 
 /// A node's own label: lower case, 2 to 63 characters. The only way a name gets into a URL.
@@ -85,6 +87,50 @@ impl Fqdn {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The hostname, which is the first label.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.split('.').next().unwrap_or_default()
+    }
+}
+
+/// The hostnames that may be used: regular expressions that the whole hostname must match. Any if there is none.
+#[derive(Clone, Debug, Default)]
+pub struct Hostnames(Vec<(String, Regex)>);
+
+impl Hostnames {
+    /// How much one compiled expression may take, in bytes.
+    const SIZE_LIMIT: usize = 1 << 20;
+
+    /// Compiles the expressions.
+    ///
+    /// # Errors
+    /// With the expression that is not valid, or needs too much memory.
+    pub fn new(patterns: &[String]) -> Result<Self, Error> {
+        let compile = |text: &str| RegexBuilder::new(text).size_limit(Self::SIZE_LIMIT).build();
+        let whole = |text: &String| {
+            // On its own first: `a)|(b` is no expression, but would be one inside the anchors.
+            let compiled = compile(text).and_then(|_| compile(&format!(r"\A(?:{text})\z")));
+            let rule = "is not a valid regular expression, or needs too much memory";
+            let unusable = |_| Error::Unusable { what: "pattern", given: saying(text.as_bytes()), rule };
+            Ok((text.clone(), compiled.map_err(unusable)?))
+        };
+        Ok(Self(patterns.iter().map(whole).collect::<Result<_, _>>()?))
+    }
+
+    /// Whether a hostname may be used.
+    #[must_use]
+    pub fn allow(&self, hostname: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|(_, regex)| regex.is_match(hostname))
+    }
+}
+
+impl fmt::Display for Hostnames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: Vec<&str> = self.0.iter().map(|(text, _)| text.as_str()).collect();
+        f.write_str(&saying(shown.join(", ").as_bytes()))
+    }
 }
 
 fn is_label(text: &str) -> bool {
@@ -116,7 +162,6 @@ impl fmt::Display for Fqdn {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use regex::Regex;
 
     use super::*;
 
@@ -142,6 +187,30 @@ mod tests {
                 prop_assert_eq!(name.as_str().to_ascii_lowercase(), name.as_str());
                 prop_assert_eq!(name.as_str().split('.').next(), Some(label.as_str()));
             }
+        }
+    }
+
+    #[test]
+    fn an_allowed_hostname_matches_a_whole_pattern() {
+        let patterns = ["smithi[0-9]+", "lab-.*"].map(ToOwned::to_owned);
+        let allowed = Hostnames::new(&patterns).unwrap();
+
+        for (hostname, may) in [
+            ("smithi001", true),
+            ("lab-a", true),
+            ("gitlab", false),
+            ("smithi001x", false),
+            ("xsmithi1", false),
+        ] {
+            assert_eq!(allowed.allow(hostname), may, "{hostname}");
+        }
+        assert!(Hostnames::default().allow("gitlab"));
+    }
+
+    #[test]
+    fn a_pattern_that_is_no_expression_or_too_large_is_refused() {
+        for text in ["smithi[", "a)|(b", "(((a{1000}){1000}){1000})"] {
+            assert!(Hostnames::new(&[text.to_owned()]).is_err(), "{text}");
         }
     }
 

@@ -1,9 +1,12 @@
-//! nsupdate-web: sets every address of a name with one GET, and can do nothing else.
+//! nsupdate-web: sets all addresses of a name with one GET, and can do nothing else.
 //!
-//! It cannot delete, it remembers what it was asked and answers `no-change` without looking, and
-//! without an `ip` it takes the caller's address. So an `ip` is always sent, and what the zone
-//! holds is asked of the zone's own server (see [`lookup`](super::lookup)).
+//! It cannot delete a name, so a name is *parked* instead: on the Cloud's park address, beside [`PARKED`]. It remembers
+//! what it was asked for and answers `no-change` without looking at the zone. Where the zone is known to say something
+//! else, another update is sent first. Without an `ip` it takes the caller's address, so an `ip` is always sent.
 
+pub(super) mod refusal;
+
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -13,9 +16,10 @@ use http::{Request, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::{Error, Fqdn, Hostname, Zone, saying};
-use crate::error::{Class, Effect};
-use crate::openstack::Transport;
+use super::record::{PARKED, STAND_IN};
+use super::{Answer, Error, Fqdn, saying};
+use crate::error::Effect;
+use crate::transport::Transport;
 
 /// nsupdate itself gives up after 3 s; what takes longer than this was lost on the way.
 const TOTAL: Duration = Duration::from_secs(15);
@@ -23,9 +27,9 @@ const TOTAL: Duration = Duration::from_secs(15);
 /// More than these nsupdate-web refuses.
 const MOST_ADDRESSES: usize = 32;
 
-/// What nsupdate-web made of an update.
+/// What nsupdate-web said of an update.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Answer {
+enum Said {
     /// The name server took the update.
     Success,
     /// It has been asked for the same before. Nothing was sent, and nothing is proven.
@@ -41,21 +45,26 @@ pub struct BasicAuth {
     pub password: SecretString,
 }
 
-/// One nsupdate-web and the zone that it updates.
+/// One nsupdate-web, which was started for the Cloud's zone.
 #[derive(Clone, Debug)]
 pub struct NsupdateWeb {
     url: Url,
-    zone: Zone,
+    park: IpAddr,
     authorization: Option<HeaderValue>,
     transport: Transport,
 }
 
 impl NsupdateWeb {
-    /// A client for the nsupdate-web at `url`, which was started for `zone`.
+    /// A client for the nsupdate-web at `url`, which parks names on `park`.
     ///
     /// # Errors
     /// If the URL is not a plain http or https URL, or the credentials cannot be said in HTTP.
-    pub fn new(url: &str, zone: Zone, auth: Option<&BasicAuth>, transport: Transport) -> Result<Self, Error> {
+    pub fn new(
+        url: &str,
+        park: IpAddr,
+        auth: Option<&BasicAuth>,
+        transport: Transport,
+    ) -> Result<Self, Error> {
         let unusable = |rule| Error::Unusable { what: "URL of nsupdate-web", given: shown(url), rule };
         let parsed = Url::parse(url).map_err(|_| unusable("must be like http://host:port/path"))?;
         if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
@@ -68,24 +77,61 @@ impl NsupdateWeb {
             return Err(unusable("must have neither a query nor a fragment"));
         }
         let authorization = auth.map(authorization).transpose()?;
-        Ok(Self { url: parsed, zone, authorization, transport })
+        Ok(Self { url: parsed, park, authorization, transport })
     }
 
-    /// The whole name of a host in this zone.
-    ///
-    /// # Errors
-    /// If it is longer than DNS can say.
-    pub fn fqdn(&self, hostname: &Hostname) -> Result<Fqdn, Error> {
-        Fqdn::new(hostname, &self.zone)
+    /// The address on which names are parked.
+    #[must_use]
+    pub fn park(&self) -> IpAddr {
+        self.park
     }
 
-    /// Makes `addresses` all that the name says. Whatever else it said is gone.
+    /// Makes `addresses` all that the name says. `asked` is true if the zone was asked before, and says something else.
     ///
     /// # Errors
-    /// See [`Error`]; with [`Effect::Unknown`] the name may have been set, now or later.
-    pub async fn set(&self, hostname: &Hostname, addresses: &[IpAddr]) -> Result<Answer, Error> {
-        let name = self.fqdn(hostname)?;
-        let request = self.request(hostname, addresses)?;
+    /// See [`Error`]; with [`Effect::Unknown`] the name may have been changed, now or later.
+    pub async fn publish(
+        &self,
+        name: &Fqdn,
+        addresses: &BTreeSet<IpAddr>,
+        asked: bool,
+    ) -> Result<Answer, Error> {
+        let mut other = addresses.clone();
+        other.insert(STAND_IN);
+        self.change(name, addresses, &other, asked).await
+    }
+
+    /// Parks the name. `asked` is as in [`NsupdateWeb::publish`].
+    ///
+    /// # Errors
+    /// As [`NsupdateWeb::publish`].
+    pub async fn withdraw(&self, name: &Fqdn, asked: bool) -> Result<Answer, Error> {
+        let parked = BTreeSet::from([self.park, PARKED]);
+        self.change(name, &parked, &BTreeSet::from([PARKED, STAND_IN]), asked).await
+    }
+
+    /// Sets `wanted`. Where nsupdate-web wrongly believes that the zone has it, it sends nothing before it was asked for
+    /// something else: for `other`, which is as good for the moment in between.
+    async fn change(
+        &self,
+        name: &Fqdn,
+        wanted: &BTreeSet<IpAddr>,
+        other: &BTreeSet<IpAddr>,
+        asked: bool,
+    ) -> Result<Answer, Error> {
+        match self.set(name, wanted).await? {
+            Said::Success => Ok(Answer::Done),
+            Said::NoChange if !asked => Ok(Answer::Unproven),
+            Said::NoChange => {
+                self.set(name, other).await?;
+                self.set(name, wanted).await?;
+                Ok(Answer::Done)
+            }
+        }
+    }
+
+    async fn set(&self, name: &Fqdn, addresses: &BTreeSet<IpAddr>) -> Result<Said, Error> {
+        let request = self.request(name, addresses)?;
         let no_answer = |message, effect| Error::NoAnswer {
             name: name.to_string(),
             server: self.server(),
@@ -96,11 +142,11 @@ impl NsupdateWeb {
         let Ok(sent) = sent else {
             return Err(no_answer(format!("nothing within {} s", TOTAL.as_secs()), Effect::Unknown));
         };
-        let response = sent.map_err(|failure| no_answer(failure.text, failure.effect))?;
-        self.understand(&name, &response)
+        let response = sent.map_err(|failure| no_answer(failure.text.to_string(), failure.effect))?;
+        self.understand(name, &response)
     }
 
-    fn request(&self, hostname: &Hostname, addresses: &[IpAddr]) -> Result<Request<Vec<u8>>, Error> {
+    fn request(&self, name: &Fqdn, addresses: &BTreeSet<IpAddr>) -> Result<Request<Vec<u8>>, Error> {
         let given = || saying(format!("{} addresses", addresses.len()).as_bytes());
         if addresses.is_empty() {
             // Without an address it would take ours.
@@ -113,7 +159,7 @@ impl NsupdateWeb {
         }
         let mut url = self.url.clone();
         url.query_pairs_mut()
-            .append_pair("name", hostname.as_str())
+            .append_pair("name", name.host())
             .extend_pairs(addresses.iter().map(|address| ("ip", address.to_string())));
         let mut request = Request::get(url.as_str());
         if let Some(authorization) = &self.authorization {
@@ -127,14 +173,14 @@ impl NsupdateWeb {
         })
     }
 
-    fn understand(&self, name: &Fqdn, response: &Response<Vec<u8>>) -> Result<Answer, Error> {
+    fn understand(&self, name: &Fqdn, response: &Response<Vec<u8>>) -> Result<Said, Error> {
         let (name, server) = (name.to_string(), self.server());
         let (status, message) = (response.status(), saying(response.body()));
         match (status, message.as_str()) {
-            (StatusCode::OK, "success") => Ok(Answer::Success),
-            (StatusCode::OK, "no-change") => Ok(Answer::NoChange),
+            (StatusCode::OK, "success") => Ok(Said::Success),
+            (StatusCode::OK, "no-change") => Ok(Said::NoChange),
             (StatusCode::OK, _) => Err(Error::Stranger { name, server, message }),
-            _ => Err(Error::Refused { name, server, status, cure: cure(status, &message), message }),
+            _ => Err(Error::Refused { name, server, status, cure: refusal::cure(status, &message), message }),
         }
     }
 
@@ -143,35 +189,6 @@ impl NsupdateWeb {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
-}
-
-/// What a refusal means: nsupdate-web's own are by code, but a 403 can be a proxy's as well.
-pub(super) fn class_of(status: StatusCode, message: &str) -> Class {
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Class::Auth,
-        StatusCode::FORBIDDEN if !is_regex_refusal(message) => Class::Auth,
-        StatusCode::TOO_MANY_REQUESTS => Class::Busy,
-        // "Not implemented" is for ever; any other 5xx passes, and so does a proxy's "Request Timeout".
-        StatusCode::NOT_IMPLEMENTED => Class::Invalid,
-        StatusCode::REQUEST_TIMEOUT => Class::Unreachable,
-        status if status.is_server_error() => Class::Unreachable,
-        _ => Class::Invalid,
-    }
-}
-
-fn cure(status: StatusCode, message: &str) -> &'static str {
-    match status {
-        StatusCode::FORBIDDEN if is_regex_refusal(message) => {
-            "; the name must match allow_hosts of nsupdate-web"
-        }
-        StatusCode::UNAUTHORIZED => "; check the user and password in the Secret",
-        status if status.is_redirection() => "; use the URL that it redirects to",
-        _ => "",
-    }
-}
-
-fn is_regex_refusal(message: &str) -> bool {
-    message.contains("allow_hosts")
 }
 
 fn authorization(auth: &BasicAuth) -> Result<HeaderValue, Error> {

@@ -17,14 +17,23 @@ pub enum Quantity {
     Volumes,
     /// Their size, in GiB.
     Gigabytes,
+    /// Neutron's floating IPs.
+    FloatingIps,
     /// Neutron's ports.
     Ports,
 }
 
 impl Quantity {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Instances, Self::Cores, Self::Ram, Self::Volumes, Self::Gigabytes, Self::Ports];
+    pub const ALL: [Self; 7] = [
+        Self::Instances,
+        Self::Cores,
+        Self::Ram,
+        Self::Volumes,
+        Self::Gigabytes,
+        Self::FloatingIps,
+        Self::Ports,
+    ];
 
     /// Whose service counts it.
     #[must_use]
@@ -32,6 +41,7 @@ impl Quantity {
         match self {
             Self::Instances | Self::Cores | Self::Ram => Kind::Server,
             Self::Volumes | Self::Gigabytes => Kind::Volume,
+            Self::FloatingIps => Kind::FloatingIp,
             Self::Ports => Kind::Port,
         }
     }
@@ -45,6 +55,7 @@ impl Quantity {
             Self::Ram => return format!("{amount} MiB of RAM"),
             Self::Volumes => "volume",
             Self::Gigabytes => return format!("{amount} GiB of volumes"),
+            Self::FloatingIps => "floating IP",
             Self::Ports => "port",
         };
         format!("{amount} {word}{}", if amount == 1 { "" } else { "s" })
@@ -59,6 +70,7 @@ pub struct Amounts {
     ram: i64,
     volumes: i64,
     gigabytes: i64,
+    floating_ips: i64,
     ports: i64,
 }
 
@@ -72,6 +84,7 @@ impl Amounts {
             ram: of(Quantity::Ram),
             volumes: of(Quantity::Volumes),
             gigabytes: of(Quantity::Gigabytes),
+            floating_ips: of(Quantity::FloatingIps),
             ports: of(Quantity::Ports),
         }
     }
@@ -83,6 +96,7 @@ impl Amounts {
             instances: 1,
             cores: resolved.flavor.vcpus,
             ram: resolved.flavor.ram_mib,
+            floating_ips: i64::from(resolved.floating_ip.as_ref().is_some_and(|ip| ip.pool.is_some())),
             ports: count(resolved.networks.len()),
             ..Self::of_volumes(resolved.volumes.iter())
         }
@@ -107,6 +121,7 @@ impl Amounts {
             Quantity::Ram => self.ram,
             Quantity::Volumes => self.volumes,
             Quantity::Gigabytes => self.gigabytes,
+            Quantity::FloatingIps => self.floating_ips,
             Quantity::Ports => self.ports,
         }
     }
@@ -137,6 +152,7 @@ impl From<Amounts> for Usage {
             ram_mib: amounts.ram,
             volumes: amounts.volumes,
             volume_gib: amounts.gigabytes,
+            floating_ips: amounts.floating_ips,
         }
     }
 }

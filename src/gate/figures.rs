@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::amounts::{Amounts, Quantity};
 use super::queue::{Bound, By};
-use super::{Claim, Stage};
+use super::{Stage, Use};
 use crate::api::Kind;
 
 /// Figures older than this let nobody in.
@@ -41,9 +41,9 @@ struct Share {
 }
 
 impl Count {
-    pub(super) fn of<'a>(claims: impl Iterator<Item = (&'a String, &'a Claim)>) -> Self {
-        let share = |claim: &Claim| Share { made: claim.made, going: claim.stage == Stage::Ending };
-        Self(claims.map(|(uid, claim)| (uid.clone(), share(claim))).collect())
+    pub(super) fn of<'a>(uses: impl Iterator<Item = (&'a String, &'a Use)>) -> Self {
+        let share = |used: &Use| Share { made: used.made, going: used.stage == Stage::Ending };
+        Self(uses.map(|(uid, used)| (uid.clone(), share(used))).collect())
     }
 
     fn sum(&self, of: Quantity) -> i64 {

@@ -2,7 +2,7 @@
 
 use super::State;
 
-/// Which of two claims on a name stays: the lower.
+/// Which of two nodes keeps a name: the lower.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Rank {
     /// No address is recorded under the name.
@@ -22,13 +22,20 @@ pub struct Age {
     pub uid: String,
 }
 
+impl Age {
+    /// The namespace of the node.
+    pub(super) fn namespace(&self) -> &str {
+        self.node.split('/').next().unwrap_or_default()
+    }
+}
+
 impl State {
     pub(super) fn holder(&self, uid: &str, fqdn: &str, own: Option<&Rank>) -> Option<String> {
-        self.claims
+        self.uses
             .iter()
-            .filter(|(other, claim)| *other != uid && claim.fqdn.as_deref() == Some(fqdn))
-            .filter(|(_, claim)| own.is_none_or(|own| claim.rank < *own))
-            .map(|(_, claim)| claim.node.clone())
+            .filter(|(other, used)| *other != uid && used.fqdn.as_deref() == Some(fqdn))
+            .filter(|(_, used)| own.is_none_or(|own| used.rank < *own))
+            .map(|(_, used)| used.node.clone())
             .min()
     }
 }

@@ -1,7 +1,7 @@
 //! Whose turn it is where there is too little room. Pure.
 //!
-//! The rule: **oldest first. A node that does not fit may be passed by younger ones for [`PASSED_FOR`]; from then on
-//! what it needs is kept for it.** So a small one uses what a big one cannot, and a big one waits no longer than the
+//! The rule: **namespaces in turn, and in each the oldest first. A node that does not fit may be passed by those behind it
+//! for [`PASSED_FOR`]; from then on what it needs is kept for it.** So a small one uses what a big one cannot, and a big one waits no longer than the
 //! nodes that were there when its time came. Nothing is kept for a node that would not fit even if all of our nodes
 //! went: that would help nobody.
 
@@ -65,11 +65,11 @@ pub enum Turn {
     Kept(String),
 }
 
-/// Decides, with the wishes of older nodes in their order.
+/// Decides, with the wishes of the nodes that come before, in their order.
 #[must_use]
-pub fn turn(need: &Amounts, older: &[Wish<'_>], bounds: &[Bound]) -> Turn {
+pub fn turn(need: &Amounts, before: &[Wish<'_>], bounds: &[Bound]) -> Turn {
     let (mut ahead, mut kept) = (Amounts::default(), Vec::new());
-    for wish in older {
+    for wish in before {
         if may(&wish.need, &ahead, &kept, bounds) == Turn::Now {
             ahead = ahead.plus(&wish.need);
         } else if wish.waited >= PASSED_FOR && bounds.iter().all(|bound| bound.could_hold(&wish.need)) {

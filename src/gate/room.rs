@@ -1,5 +1,6 @@
 //! Whether there is room in a cloud: all its bounds at once, in the order of those who wait.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,10 +9,10 @@ use super::amounts::{Amounts, Quantity};
 use super::figures::FIGURES_LAST;
 use super::names::Age;
 use super::queue::{self, Bound, By, Turn, Wish};
-use super::{Bounds, Stage, State, count};
+use super::{Bounds, Queued, Stage, State, count};
 use crate::api::Kind;
 use crate::api::cloud::Limits;
-use crate::reconcile::state::{READ_AGAIN, Room};
+use crate::reconcile::state::{self, READ_AGAIN, Room};
 
 /// One who waits looks far more often. A node that did not for so long holds up nobody.
 const LOOKS_AGAIN: Duration = Duration::from_secs(30);
@@ -40,15 +41,15 @@ impl State {
         if doubted.is_some() {
             all.push(pace(0, 1));
         }
-        let building = self.of(cloud, &age.uid).filter(|(_, claim)| claim.stage == Stage::Building).count();
+        let building = self.of(cloud, &age.uid).filter(|(_, used)| used.stage == Stage::Building).count();
         all.push(pace(count(building), bounds.concurrent_creates));
-        let ours = self.sum(cloud, &age.uid, super::Claim::share);
-        let kinds = self.kinds(cloud, need);
+        let ours = self.sum(cloud, &age.uid, super::Use::share);
+        let kinds = if bounds.limits.ignore_quota { Vec::new() } else { self.kinds(cloud, need) };
         for kind in &kinds {
             let figures = account.and_then(|account| account.figures.get(kind));
             all.extend(figures.iter().flat_map(|figures| figures.bounds(&ours)));
         }
-        match queue::turn(need, &self.older(age, cloud, now), &all) {
+        match queue::turn(need, &self.before(age, cloud, now), &all) {
             Turn::Now => match kinds.into_iter().find(|kind| self.is_old(cloud, *kind, now, FIGURES_LAST)) {
                 Some(kind) => Room::Unread(kind),
                 None => Room::Free,
@@ -58,7 +59,7 @@ impl State {
                 doubted.map_or(Room::Busy, Room::Full)
             }
             Turn::Behind(bounds) => {
-                Room::Full(format!("older nodes go first: {}", queue::tell(&lasting(&bounds), need)))
+                Room::Full(format!("other nodes come first: {}", queue::tell(&lasting(&bounds), need)))
             }
             Turn::Kept(node) => {
                 Room::Full(format!("the room there is is kept for TestNode {node}, which has waited longer"))
@@ -67,13 +68,14 @@ impl State {
     }
 
     fn limits(&self, age: &Age, cloud: &str, limits: &Limits) -> Vec<Bound> {
-        let used = self.sum(cloud, &age.uid, |claim| claim.need);
+        let used = self.sum(cloud, &age.uid, |used| used.need);
         [
             ("limits.maxNodes", Quantity::Instances, limits.max_nodes),
             ("limits.maxVCPUs", Quantity::Cores, limits.max_vcpus),
             ("limits.maxRAMMiB", Quantity::Ram, limits.max_ram_mib),
             ("limits.maxVolumes", Quantity::Volumes, limits.max_volumes),
             ("limits.maxVolumeGiB", Quantity::Gigabytes, limits.max_volume_gib),
+            ("limits.maxFloatingIPs", Quantity::FloatingIps, limits.max_floating_ips),
         ]
         .into_iter()
         .filter_map(|(field, of, limit)| {
@@ -90,19 +92,48 @@ impl State {
         Kind::ALL.into_iter().filter(|kind| need.has(*kind) && (*kind != Kind::Port || scarce)).collect()
     }
 
-    fn older(&self, age: &Age, cloud: &str, now: Instant) -> Vec<Wish<'_>> {
-        let older = self.queue.range(..age).map(|(_, queued)| queued);
-        older
-            .filter(|queued| now < queued.looked + LOOKS_AGAIN)
-            .filter_map(|queued| {
-                let (need, _) = queued.waiter.wishes.get(cloud)?;
-                Some(Wish {
-                    node: &queued.waiter.node,
-                    need: *need,
-                    waited: now.saturating_duration_since(queued.since),
-                })
-            })
-            .collect()
+    /// Who comes before a node: those of its own namespace that are older, and as many of each other namespace. Nodes
+    /// that a namespace has under construction count as served, so that two hundred nodes of one namespace do not keep
+    /// the single node of another waiting.
+    fn before(&self, age: &Age, cloud: &str, now: Instant) -> Vec<Wish<'_>> {
+        let mut served: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, used) in self.of(cloud, &age.uid).filter(|(_, used)| used.stage == Stage::Building) {
+            *served.entry(used.rank.age.namespace()).or_default() += 1;
+        }
+        let mut own = served.get(age.namespace()).copied().unwrap_or_default();
+        let mut before = Vec::new();
+        for (other, queued) in &self.queue {
+            let Some((need, _)) = queued.waiter.wishes.get(cloud) else { continue };
+            if other == age || now >= queued.looked + LOOKS_AGAIN {
+                continue;
+            }
+            let place = served.entry(other.namespace()).or_default();
+            let wish = Wish {
+                node: &queued.waiter.node,
+                need: *need,
+                waited: now.saturating_duration_since(queued.since),
+            };
+            before.push((*place, other, wish));
+            *place += 1;
+            own += usize::from(other < age && other.namespace() == age.namespace());
+        }
+        // Younger nodes of its own namespace are behind it.
+        before.retain(|(place, other, _)| {
+            (*place, *other) < (own, age) && !(other.namespace() == age.namespace() && *other > age)
+        });
+        before.sort_by(|(place, other, _), (other_place, another, _)| {
+            (place, other).cmp(&(other_place, another))
+        });
+        before.into_iter().map(|(_, _, wish)| wish).collect()
+    }
+
+    /// A node's place among those that wait for room in a cloud.
+    pub(super) fn place(&self, age: &Age, cloud: &str, now: Instant) -> state::Turn {
+        let waits = |(other, queued): &(&Age, &Queued)| {
+            *other != age && queued.waiter.wishes.contains_key(cloud) && now < queued.looked + LOOKS_AGAIN
+        };
+        let others = self.queue.iter().filter(waits).count();
+        state::Turn { place: self.before(age, cloud, now).len() + 1, of: others + 1 }
     }
 
     fn is_old(&self, cloud: &str, kind: Kind, now: Instant, patience: Duration) -> bool {

@@ -10,12 +10,14 @@ fn cores(cores: i64) -> Amounts {
     Amounts::from_fn(|of| match of {
         Quantity::Instances => 1,
         Quantity::Cores => cores,
-        Quantity::Ram | Quantity::Volumes | Quantity::Gigabytes | Quantity::Ports => 0,
+        Quantity::Ram | Quantity::Volumes | Quantity::Gigabytes | Quantity::FloatingIps | Quantity::Ports => {
+            0
+        }
     })
 }
 
-fn claim(uid: &str, need: Amounts) -> Claim {
-    Claim {
+fn used(uid: &str, need: Amounts) -> Use {
+    Use {
         node: format!("ns/{uid}"),
         cloud: "c".into(),
         need,
@@ -26,8 +28,8 @@ fn claim(uid: &str, need: Amounts) -> Claim {
     }
 }
 
-fn made(uid: &str, need: Amounts) -> Claim {
-    Claim { made: need, stage: Stage::Made, ..claim(uid, need) }
+fn made(uid: &str, need: Amounts) -> Use {
+    Use { made: need, stage: Stage::Made, ..used(uid, need) }
 }
 
 fn bounds(max_vcpus: Option<i64>) -> Bounds {
@@ -58,7 +60,7 @@ fn full(figures: &str) -> Room {
 #[tokio::test(start_paused = true)]
 async fn a_place_and_a_name_are_taken_once() {
     let gate = Gate::default();
-    let named = |uid: &str| Claim { fqdn: Some("n.z".into()), ..claim(uid, cores(2)) };
+    let named = |uid: &str| Use { fqdn: Some("n.z".into()), ..used(uid, cores(2)) };
     read(&gate, 0, 100);
 
     assert!(gate.take(named("a"), &bounds(None)));
@@ -73,13 +75,13 @@ async fn a_place_and_a_name_are_taken_once() {
 async fn a_full_cloud_says_so_with_figures_and_a_busy_one_says_that() {
     let gate = Gate::default();
     read(&gate, 0, 100);
-    gate.set("a", Some(claim("a", cores(6))));
+    gate.set("a", Some(used("a", cores(6))));
     let room = |limit| gate.room(&age("b"), "c", &cores(4), &bounds(Some(limit)));
 
     assert_eq!(room(8), full("4 cores needed, 6 of 8 in use (the Cloud's limits.maxVCPUs)"));
     assert_eq!(room(3), Room::Never("4 cores needed, 6 of 3 in use (the Cloud's limits.maxVCPUs)".into()));
     assert_eq!(room(16), Room::Free);
-    gate.set("d", Some(claim("d", cores(1))));
+    gate.set("d", Some(used("d", cores(1))));
     assert_eq!(room(100), Room::Busy);
 }
 
@@ -113,9 +115,9 @@ async fn as_many_are_let_in_as_the_figures_allow_and_no_more() {
     let gate = Gate::default();
     read(&gate, 27, 32);
 
-    assert!(gate.take(claim("a", cores(2)), &bounds(None)));
+    assert!(gate.take(used("a", cores(2)), &bounds(None)));
     gate.set("a", Some(made("a", cores(2))));
-    assert!(gate.take(claim("b", cores(2)), &bounds(None)));
+    assert!(gate.take(used("b", cores(2)), &bounds(None)));
     assert_eq!(room(&gate, "d", 2), full("2 cores needed, 31 of 32 in use"));
     assert_eq!(room(&gate, "d", 1), Room::Free);
 }
@@ -127,7 +129,7 @@ async fn a_node_that_goes_frees_its_share_without_another_reading() {
     read(&gate, 32, 32);
     assert_eq!(room(&gate, "b", 2), full("2 cores needed, 32 of 32 in use"));
 
-    let going = Claim { made: Amounts::default(), stage: Stage::Ending, ..claim("a", cores(2)) };
+    let going = Use { made: Amounts::default(), stage: Stage::Ending, ..used("a", cores(2)) };
     assert!(gate.set("a", Some(going)));
 
     assert_eq!(room(&gate, "b", 2), Room::Free);
@@ -136,7 +138,7 @@ async fn a_node_that_goes_frees_its_share_without_another_reading() {
 #[tokio::test(start_paused = true)]
 async fn figures_that_were_read_while_a_node_went_are_read_again() {
     let gate = Gate::default();
-    gate.set("a", Some(Claim { stage: Stage::Ending, ..made("a", cores(2)) }));
+    gate.set("a", Some(Use { stage: Stage::Ending, ..made("a", cores(2)) }));
     read(&gate, 32, 32);
     assert_eq!(room(&gate, "b", 2), full("2 cores needed, 32 of 32 in use"));
 
@@ -168,15 +170,15 @@ async fn figures_that_show_room_where_the_cloud_refuses_again_let_one_a_minute_t
     let gate = Gate::default();
     let refuse = |uid: &str| gate.refused(uid, "c", "no".into());
     read(&gate, 0, 32);
-    assert!(gate.take(claim("a", cores(2)), &bounds(None)));
-    assert!(gate.take(claim("b", cores(2)), &bounds(None)));
+    assert!(gate.take(used("a", cores(2)), &bounds(None)));
+    assert!(gate.take(used("b", cores(2)), &bounds(None)));
     refuse("a");
     refuse("b");
     gate.set("a", None);
     gate.set("b", None);
     read(&gate, 0, 32);
     tokio::time::advance(Duration::from_secs(1)).await;
-    assert!(gate.take(claim("b", cores(2)), &bounds(None)), "both had been let in before it refused");
+    assert!(gate.take(used("b", cores(2)), &bounds(None)), "both had been let in before it refused");
 
     refuse("b");
     gate.set("b", None);
@@ -186,7 +188,7 @@ async fn figures_that_show_room_where_the_cloud_refuses_again_let_one_a_minute_t
     read(&gate, 0, 32);
     wait(&gate, "a", 2);
     assert_eq!(room(&gate, "b", 2), full("no"), "the oldest tries");
-    assert!(gate.take(claim("a", cores(2)), &bounds(None)));
+    assert!(gate.take(used("a", cores(2)), &bounds(None)));
     assert_eq!(room(&gate, "b", 2), full("no"), "one a minute");
 
     gate.set("a", Some(made("a", cores(2))));
@@ -200,7 +202,7 @@ async fn who_waits_is_told_of_and_holds_its_turn_until_it_leaves_or_looks_no_mor
     wait(&gate, "a", 1);
     wait(&gate, "b", 2);
 
-    assert_eq!(room(&gate, "b", 1), full("older nodes go first: 1 core needed, 31 of 32 in use"));
+    assert_eq!(room(&gate, "b", 1), full("other nodes come first: 1 core needed, 31 of 32 in use"));
     assert_eq!(gate.shortage("c").as_deref(), Some("TestNode ns/a waits, and 1 more behind it: full"));
     assert!(gate.leave("a"));
     assert!(!gate.leave("a"));
@@ -237,11 +239,45 @@ async fn nodes_that_wait_for_two_services_have_each_read_half_as_often() {
 #[test]
 fn of_two_claims_on_one_name_the_one_with_an_address_stays_then_the_older() {
     let gate = Gate::default();
-    let mut set = Claim { fqdn: Some("n.z".into()), ..claim("young", cores(1)) };
+    let mut set = Use { fqdn: Some("n.z".into()), ..used("young", cores(1)) };
     set.rank.unset = false;
     gate.set("young", Some(set.clone()));
     let unset = Rank { unset: true, age: Age { created: Some(jiff::Timestamp::UNIX_EPOCH), ..age("old") } };
 
     assert_eq!(gate.holder("old", "n.z", Some(&unset)).as_deref(), Some("ns/young"));
     assert_eq!(gate.holder("young", "n.z", Some(&set.rank)), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_with_many_nodes_does_not_keep_the_single_node_of_another_waiting() {
+    let gate = Gate::default();
+    let of = |namespace: &str, uid: &str| Age { node: format!("{namespace}/{uid}"), ..age(uid) };
+    let used = |age: &Age| Use {
+        node: age.node.clone(),
+        rank: Rank { unset: true, age: age.clone() },
+        ..used(&age.uid, cores(1))
+    };
+    let wait = |age: &Age| {
+        let wishes = [("c".to_owned(), (cores(1), String::new()))].into();
+        gate.wait(age.clone(), Waiter { node: age.node.clone(), wishes });
+    };
+    read(&gate, 0, 100);
+    // Two places: many has both, and three nodes that wait; all are older than the one of few.
+    let many: Vec<Age> = (0..5).map(|number| of("a-many", &format!("a{number}"))).collect();
+    let single = of("few", "z");
+    let room = |age: &Age| gate.room(age, "c", &cores(1), &bounds(None));
+    for age in &many[..2] {
+        assert!(gate.take(used(age), &bounds(None)));
+    }
+    for age in many[2..].iter().chain([&single]) {
+        assert_eq!(room(age), Room::Busy);
+        wait(age);
+    }
+
+    gate.set("a0", Some(Use { stage: Stage::Made, ..used(&many[0]) }));
+
+    assert_eq!([room(&many[2]), room(&many[4]), room(&single)], [Room::Busy, Room::Busy, Room::Free]);
+    assert!(gate.take(used(&single), &bounds(None)));
+    gate.set("z", Some(Use { stage: Stage::Made, ..used(&single) }));
+    assert_eq!([room(&many[2]), room(&many[3])], [Room::Free, Room::Busy]);
 }

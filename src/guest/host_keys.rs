@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::ssh_key::PublicKey;
 
-/// Lines for a `known_hosts` file: every name of the host before each of its keys.
+/// Lines for a `known_hosts` file: every name of the host before each of its keys, the preferred key first.
 ///
 /// Without a name and an address there is nothing to say.
 #[must_use]
@@ -14,7 +14,9 @@ pub fn known_hosts(fqdn: Option<&str>, addresses: &[IpAddr], keys: &[PublicKey])
     if names.is_empty() {
         return Vec::new();
     }
-    keys.iter().map(|key| format!("{names} {key}")).collect()
+    let mut keys: Vec<&PublicKey> = keys.iter().collect();
+    keys.sort_by_key(|key| key.preference());
+    keys.into_iter().map(|key| format!("{names} {key}")).collect()
 }
 
 #[cfg(test)]
@@ -30,6 +32,16 @@ mod tests {
         let lines = known_hosts(Some("smithi001.front.example.test"), &addresses, &[KEY.parse().unwrap()]);
 
         assert_eq!(lines, [format!("smithi001.front.example.test,10.77.0.5,fd00::5 {KEY}")]);
+    }
+
+    #[test]
+    fn the_newest_type_of_key_is_first_and_rsa_last() {
+        let rsa = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAQM=";
+        let keys = [rsa, KEY].map(|key| key.parse().unwrap());
+
+        let lines = known_hosts(Some("n"), &[], &keys);
+
+        assert_eq!(lines, [format!("n {KEY}"), format!("n {rsa}")]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use crate::reason::Reason;
 use tokio::time::Instant;
 
 /// After a create whose reply was lost nothing can come any more, once a listing began this long after it.
@@ -24,6 +25,9 @@ const SHARE: u32 = 5;
 
 /// The quick look after a change is for a few nodes. While many change all the time, it would be the only pace.
 const FEW: usize = 5;
+
+/// A listing that failed this often in a row makes its cloud count as away.
+const FAILURES_UNTIL_AWAY: u32 = 2;
 
 /// Listings that are remembered.
 const HISTORY: usize = 256;
@@ -48,7 +52,7 @@ pub struct Failing {
     /// How often in a row.
     pub failures: u32,
     /// Condition reason.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// What was said.
     pub message: String,
     /// Not again before.
@@ -81,7 +85,7 @@ impl Ledger {
     }
 
     /// A listing failed.
-    pub fn failed(&mut self, now: Instant, reason: &'static str, message: String, wait: Option<Duration>) {
+    pub fn failed(&mut self, now: Instant, reason: Reason, message: String, wait: Option<Duration>) {
         let streak = self.failing.take();
         let failures = streak.as_ref().map_or(0, |failing| failing.failures) + 1;
         let backoff = Duration::from_secs(1 << failures.min(5)).min(Duration::from_secs(30));
@@ -100,10 +104,16 @@ impl Ledger {
         self.failing.as_ref()
     }
 
-    /// Our request for this node was answered as we wished: what it told is folded in.
+    /// The streak of failures, if it is so long that the cloud counts as away.
+    #[must_use]
+    pub fn away(&self) -> Option<&Failing> {
+        self.failing().filter(|failing| failing.failures >= FAILURES_UNTIL_AWAY)
+    }
+
+    /// Our request for this node was answered as we wished: what it told is folded in. What became of an earlier one that was
+    /// refused only a listing shows, as before.
     pub fn answered(&mut self, uid: &str, now: Instant) {
-        let touch = self.touches.entry(uid.to_owned()).or_default();
-        *touch = Touch { changed: Some(now), dirty: None, ..*touch };
+        self.touches.entry(uid.to_owned()).or_default().changed = Some(now);
     }
 
     /// Our request was refused: one fresh look decides what came of it.
@@ -156,10 +166,9 @@ impl Ledger {
     pub fn settles_at(&self, uid: &str, suspect: Option<Instant>) -> Option<Instant> {
         let lost = self.touches.get(uid).and_then(|touch| touch.lost);
         let since = lost.max(suspect)?;
-        let first = *self.listings.iter().find(|began| **began > since).unwrap_or(&Instant::now());
-        let settled = self.listings.iter().any(|began| *began > first && *began >= since + SETTLING);
-        let seen = self.last().is_some_and(|last| last > since);
-        (!settled).then_some(if seen { since + SETTLING } else { since })
+        let Some(first) = self.listings.iter().find(|began| **began > since) else { return Some(since) };
+        let settled = self.listings.iter().any(|began| began > first && *began >= since + SETTLING);
+        (!settled).then_some(since + SETTLING)
     }
 
     /// A node waits for a listing that begins then or later; it is looked at as soon as pace allows.
@@ -182,6 +191,18 @@ impl Ledger {
             self.wants.remove(uid);
         }
         done
+    }
+
+    /// When our last request was answered, refused or lost.
+    #[must_use]
+    pub fn changed(&self) -> Option<Instant> {
+        self.touches.values().filter_map(|touch| touch.changed).max()
+    }
+
+    /// Nobody waits for a listing, and none failed.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.wants.is_empty() && self.failing.is_none()
     }
 
     /// When to list next.
@@ -239,6 +260,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_answer_does_not_tell_what_became_of_an_earlier_request_that_was_refused() {
+        let start = Instant::now();
+        let mut ledger = Ledger::default();
+        ledger.refused("u", start);
+
+        ledger.answered("u", start + SECOND);
+        assert!(!ledger.is_fresh("u", Born::Here));
+
+        ledger.listed(start + 2 * SECOND);
+        assert!(ledger.is_fresh("u", Born::Here));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn requests_of_an_earlier_process_are_unknown_since_the_lease_was_taken() {
         let start = Instant::now();
         let mut ledger = Ledger::default();
@@ -267,7 +301,9 @@ mod tests {
 
         ledger.refused("u", start + 3 * SECOND);
         ledger.answered("u", start + 4 * SECOND);
-        assert!(ledger.is_fresh("u", Born::Here), "our own call was answered");
+        assert!(!ledger.is_fresh("u", Born::Here), "the answer was to another request");
+        ledger.listed(start + 5 * SECOND);
+        assert!(ledger.is_fresh("u", Born::Here));
     }
 
     #[tokio::test(start_paused = true)]
@@ -314,9 +350,9 @@ mod tests {
     async fn a_failing_listing_is_asked_again_slower_and_slower_and_no_sooner_than_told() {
         let start = Instant::now();
         let mut ledger = Ledger::default();
-        ledger.failed(start, "CloudUnreachable", "no".into(), None);
+        ledger.failed(start, Reason::CloudUnreachable, "no".into(), None);
         assert_eq!(ledger.due(start, SECOND, SECOND), start + 2 * SECOND);
-        ledger.failed(start, "RateLimited", "slow down".into(), Some(60 * SECOND));
+        ledger.failed(start, Reason::RateLimited, "slow down".into(), Some(60 * SECOND));
         assert_eq!(ledger.due(start, SECOND, SECOND), start + 60 * SECOND);
         assert_eq!(ledger.failing().map(|failing| failing.failures), Some(2));
         ledger.listed(start);

@@ -1,77 +1,136 @@
-//! Lists each kind in bulk, as often as somebody waits for it, and wakes whom it concerns. One call that is never
+//! Lists each kind in bulk, as often as somebody waits for it, and wakes the nodes it concerns. A call that is never
 //! answered holds up only its own kind.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
-use super::Inventory;
-use crate::api::{Kind, mark};
+use super::kinds::{self, Asked};
+use super::{Inventory, State};
+use crate::error::Class;
 use crate::metrics::{Metrics, Poll};
-use crate::openstack::block_storage::Volume;
-use crate::openstack::compute::{Server, ServerStatus};
-use crate::openstack::network::Port;
+use crate::openstack::Error;
 use crate::openstack::rate::Lane;
 use crate::openstack::session::Session;
-use crate::openstack::{Error, Service};
+use crate::supervision::Pulse;
+use crate::things::{FloatingIp, Kind, Port, Server, Volume};
+
+/// A listing takes no longer, with the pause that a service may ask for and with all its pages.
+const LISTING: Duration = Duration::from_mins(20);
+
+/// How often it is asked whether the pace is still the same: nobody tells that the last node has got room.
+const PACE_MAY_CHANGE: Duration = Duration::from_secs(15);
 
 /// How often to look.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
     /// While somebody waits.
     pub active: Duration,
-    /// While nobody does. Volumes and ports are looked at a quarter as often.
+    /// While nobody does. Some kinds are looked at less often.
     pub idle: Duration,
+    /// A node has, or is to have, what most have not: a floating IP.
+    pub rare: bool,
 }
 
-/// Polls one kind for as long as it is let.
+/// So often in a row Nova is asked why a server is in ERROR. Then that stays unknown.
+const EXPLANATIONS: u32 = 3;
+
+/// The pause between two listings that nobody needs: until somebody does.
+const NEVER: Duration = Duration::from_hours(24 * 30);
+
+/// However much of it is made, what hardly anybody has is listed once in so many of its idle periods.
+const LONGEST_REST: u32 = 8;
+
+/// The pause after a question of that sort that failed.
+const EXPLAIN_AGAIN: Duration = Duration::from_secs(5);
+
+/// Polls one kind until it is aborted. `news` is called when the cloud can be looked at for the first time, is away, or is
+/// back.
 pub async fn poll(
     inventory: Arc<Inventory>,
     kind: Kind,
     cloud: String,
     session: impl Fn() -> Option<(Session, Pace)>,
     metrics: Metrics,
+    pulse: Pulse,
+    news: impl Fn(),
 ) {
+    match kind {
+        Kind::Server => poll_kind::<Server>(&inventory, &cloud, session, &metrics, &pulse, news).await,
+        Kind::Volume => poll_kind::<Volume>(&inventory, &cloud, session, &metrics, &pulse, news).await,
+        Kind::FloatingIp => {
+            poll_kind::<FloatingIp>(&inventory, &cloud, session, &metrics, &pulse, news).await;
+        }
+        Kind::Port => poll_kind::<Port>(&inventory, &cloud, session, &metrics, &pulse, news).await,
+    }
+}
+
+async fn poll_kind<T: Asked>(
+    inventory: &Inventory,
+    cloud: &str,
+    session: impl Fn() -> Option<(Session, Pace)>,
+    metrics: &Metrics,
+    pulse: &Pulse,
+    news: impl Fn(),
+) {
+    let kind = T::KIND;
+    let standing = || {
+        let state = inventory.lock();
+        (state.ledger(kind).last().is_some(), state.ledger(kind).away().is_some())
+    };
     loop {
         let poked = inventory.poked(kind).notified();
         let Some((session, pace)) = session() else {
+            pulse.rest();
             poked.await;
             continue;
         };
-        let idle = match kind {
-            Kind::Server => pace.idle,
-            Kind::Volume | Kind::Port => pace.idle * 4,
-        };
-        let due = inventory.lock().ledger(kind).due(Instant::now(), pace.active, idle);
+        let due = due::<T>(&inventory.lock(), pace);
+        pulse.beat(due.saturating_duration_since(Instant::now()) + LISTING);
         tokio::select! {
-            () = sleep_until(due) => {}
+            () = sleep_until(due.min(Instant::now() + PACE_MAY_CHANGE)) => {}
             () = poked => continue,
         }
-        session.limiter().ready(service(kind), Lane::Poll).await;
+        if Instant::now() < due {
+            continue;
+        }
+        let before = standing();
+        pulse.beat(LISTING);
+        session.limiter().ready(kinds::service(kind), Lane::Poll).await;
         let began = Instant::now();
-        match list(&inventory, &session, kind, began).await {
+        match list::<T>(inventory, &session, began).await {
             Ok(woken) => {
-                metrics.polled(&cloud, kind.word(), Poll::Complete);
+                metrics.polled(cloud, kind.label(), Poll::Complete);
                 debug!(cloud, kind = kind.word(), took = ?began.elapsed(), "listed");
                 for uid in woken {
                     (inventory.wake)(&uid);
                 }
             }
             Err(error) => {
-                metrics.polled(&cloud, kind.word(), Poll::Failed);
-                failed(&inventory, kind, &cloud, &error);
+                metrics.polled(cloud, kind.label(), Poll::Failed);
+                failed(inventory, kind, cloud, &error);
             }
+        }
+        if standing() != before {
+            news();
         }
     }
 }
 
-fn service(kind: Kind) -> Service {
-    match kind {
-        Kind::Server => Service::Compute,
-        Kind::Volume => Service::BlockStorage,
-        Kind::Port => Service::Network,
+/// When to list a kind next. What hardly anybody has is listed once after a start, and then while there is a reason; what we
+/// made ourselves a moment ago is known.
+fn due<T: Asked>(state: &State, pace: Pace) -> Instant {
+    let ledger = state.ledger(T::KIND);
+    let needless = T::RARE && !pace.rare && !state.shelf(T::KIND).has_things();
+    let idle = if needless { NEVER } else { pace.idle * T::RESTS };
+    let due = ledger.due(Instant::now(), pace.active, idle);
+    match (ledger.last(), ledger.changed()) {
+        (Some(last), Some(changed)) if T::RARE && ledger.is_quiet() => {
+            due.max((changed + idle).min(last + idle * LONGEST_REST))
+        }
+        _ => due,
     }
 }
 
@@ -79,9 +138,7 @@ fn service(kind: Kind) -> Service {
 fn failed(inventory: &Inventory, kind: Kind, cloud: &str, error: &Error) {
     let now = Instant::now();
     let mut state = inventory.lock();
-    if kind == Kind::Server {
-        state.unseen(now);
-    }
+    state.unseen(kind, now);
     let ledger = state.ledger_mut(kind);
     ledger.failed(now, error.class().reason(), error.to_string(), error.retry_after());
     let failures = ledger.failing().map_or(1, |failing| failing.failures);
@@ -89,59 +146,63 @@ fn failed(inventory: &Inventory, kind: Kind, cloud: &str, error: &Error) {
     warn!(cloud, kind = kind.word(), failures, %error, "listing failed");
 }
 
-async fn list(
+/// Lists a kind and takes in what there is. Returns the UIDs of the nodes that it concerns.
+async fn list<T: Asked>(
     inventory: &Inventory,
     session: &Session,
-    kind: Kind,
     began: Instant,
 ) -> Result<Vec<String>, Error> {
-    let cluster = inventory.cluster_id();
-    let ours = |found: Option<&String>| found.is_some_and(|found| found == cluster);
-    let tag = mark::tag(mark::CLUSTER, cluster);
-    // The cloud's filters are not to be relied on (an unknown one is ignored): what lacks our mark is left out here.
-    let mut woken = match kind {
-        Kind::Server => {
-            let mut servers: Vec<Server> = session.compute().list_servers(&tag).await?;
-            servers.retain(|server| ours(server.metadata.get(mark::CLUSTER)));
-            find_faults(inventory, session, &mut servers).await?;
-            let mut state = inventory.lock();
-            state.seen(Instant::now());
-            state.servers.listed(began, servers)
-        }
-        Kind::Volume => {
-            let mut volumes: Vec<Volume> =
-                session.block_storage().list_volumes(mark::CLUSTER, cluster).await?;
-            volumes.retain(|volume| ours(volume.metadata.get(mark::CLUSTER)));
-            inventory.lock().volumes.listed(began, volumes)
-        }
-        Kind::Port => {
-            let mut ports: Vec<Port> = session.network().list_ports(&tag).await?;
-            ports.retain(|port| port.description == tag);
-            inventory.lock().ports.listed(began, ports)
-        }
-    };
+    let found = T::list(inventory, session).await?;
     let mut state = inventory.lock();
-    let ledger = state.ledger_mut(kind);
-    ledger.took(began.elapsed());
-    woken.extend(ledger.satisfied(began));
-    drop(state);
+    state.seen(T::KIND, Instant::now());
+    let shelf = T::shelf(&mut state);
+    let mut woken = shelf.listed(began, found);
+    shelf.ledger.took(began.elapsed());
+    woken.extend(shelf.ledger.satisfied(began));
+    if state.unexplained().is_some() {
+        inventory.unexplained.notify_one();
+    }
     Ok(woken.into_iter().collect())
 }
 
-/// Nova's list has the faults of one cell only: those of servers that were never scheduled, or of all others, are only
-/// told by their ids. Each is asked for once.
-async fn find_faults(inventory: &Inventory, session: &Session, servers: &mut [Server]) -> Result<(), Error> {
-    let silent = |server: &&mut Server| server.status == ServerStatus::Error && server.fault.is_none();
-    for server in servers.iter_mut().filter(silent) {
-        let known = inventory.lock().servers.entry(&server.id.0).map(|entry| entry.object.clone());
-        server.fault = match known.filter(|known| known.status == ServerStatus::Error) {
-            Some(known) => known.fault,
-            None => match session.compute().server(&server.id).await {
-                Ok(shown) => shown.fault,
-                Err(error) if error.is_not_found() => None,
-                Err(error) => return Err(error),
-            },
+/// Asks, one by one, why servers are in ERROR: Nova's list has the faults of one cell only. This stands beside the
+/// listings, so that what cannot be told of one server holds up nothing else, and as a question of the lowest urgency it
+/// waits for room under the Cloud's rate.
+pub async fn explain(
+    inventory: Arc<Inventory>,
+    cloud: String,
+    session: impl Fn() -> Option<(Session, Pace)>,
+) {
+    let mut failures = 0;
+    loop {
+        let news = inventory.unexplained.notified();
+        let next = inventory.lock().unexplained();
+        let (Some(id), Some((session, _))) = (next, session()) else {
+            failures = 0;
+            news.await;
+            continue;
         };
+        session.limiter().ready(kinds::service(Kind::Server), Lane::Poll).await;
+        match inventory.read(&session, Kind::Server, &id, None).await {
+            Ok(true) => {}
+            // A listing, and then a turn, find out what became of it.
+            Ok(false) => inventory.lock().unexplainable(&id),
+            // The limiter knows how long.
+            Err(error) if error.class() == Class::Busy => continue,
+            Err(error) => {
+                failures += 1;
+                warn!(cloud, server = id, failures, %error, "why it is in ERROR cannot be read");
+                if failures < EXPLANATIONS {
+                    sleep(EXPLAIN_AGAIN).await;
+                    continue;
+                }
+                inventory.lock().unexplainable(&id);
+            }
+        }
+        failures = 0;
+        let owner = inventory.lock().shelf(Kind::Server).owner(&id);
+        if let Some(owner) = owner {
+            (inventory.wake)(&owner.uid);
+        }
     }
-    Ok(())
 }

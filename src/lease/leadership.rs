@@ -13,6 +13,8 @@ pub enum Leadership {
     Following {
         /// Who holds the lease.
         holder: Option<String>,
+        /// The namespace that the holder is at home in, as it says.
+        home: Option<String>,
     },
     /// We may work.
     Leading {
@@ -49,8 +51,13 @@ impl Leadership {
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Lost {
     /// It could not be renewed in time.
-    #[error("leadership lost: the lease could not be renewed within {0:?}")]
-    Lapsed(Duration),
+    #[error("leadership lost: the lease could not be renewed within {within:?}: {why}")]
+    Lapsed {
+        /// How long it may last.
+        within: Duration,
+        /// Which request was not answered, or what it was answered with.
+        why: String,
+    },
     /// The record names another.
     #[error("leadership lost: {0} holds the lease")]
     Taken(String),

@@ -15,11 +15,20 @@ pub(super) fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }
 
+/// Where the holder says in which namespace it is at home.
+const HOME: &str = "testnode.dev/namespace";
+
+/// The namespace that the holder is at home in.
+pub(super) fn home(lease: &Lease) -> Option<&str> {
+    lease.metadata.annotations.as_ref()?.get(HOME).map(String::as_str)
+}
+
 /// A lease nobody has made yet, held by us.
 pub(super) fn first(settings: &Settings, now: Timestamp) -> Lease {
     let metadata = ObjectMeta {
         name: Some(settings.name.clone()),
         namespace: Some(settings.namespace.clone()),
+        annotations: Some([(HOME.to_owned(), settings.home.clone())].into()),
         ..ObjectMeta::default()
     };
     let spec = LeaseSpec {
@@ -45,7 +54,9 @@ pub(super) fn held(lease: &Lease, settings: &Settings, now: Timestamp) -> Lease 
     }
     spec.lease_duration_seconds = Some(whole_seconds(settings.duration));
     spec.renew_time = Some(MicroTime(now));
-    rewritten(lease, spec)
+    let mut held = rewritten(lease, spec);
+    held.metadata.annotations.get_or_insert_default().insert(HOME.to_owned(), settings.home.clone());
+    held
 }
 
 /// The same lease, free at once for whoever reads it.

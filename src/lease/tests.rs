@@ -26,7 +26,8 @@ struct Candidate {
 
 impl Candidate {
     fn start(server: &Arc<Server>, identity: &str) -> Self {
-        Self::with(server, Settings::new("testnode-system", identity))
+        let usual = Settings::new("kube-system", "testnode-system", identity);
+        Self::with(server, Settings { renew_deadline: 10 * SECOND, ..usual })
     }
 
     fn with(server: &Arc<Server>, settings: Settings) -> Self {
@@ -43,7 +44,7 @@ impl Candidate {
 
     fn follows(&self) -> Option<String> {
         match &*self.leadership.borrow() {
-            Leadership::Following { holder } => holder.clone(),
+            Leadership::Following { holder, .. } => holder.clone(),
             Leadership::Unknown | Leadership::Leading { .. } => None,
         }
     }
@@ -96,7 +97,9 @@ async fn a_leader_that_is_cut_off_stands_down_before_another_takes_over() {
     a.line.cut();
     let cut = Instant::now();
 
-    assert_eq!((&mut a.task).await.unwrap(), Err(Lost::Lapsed(10 * SECOND)));
+    let Err(Lost::Lapsed { within, why }) = (&mut a.task).await.unwrap() else { panic!("not lapsed") };
+    assert_eq!(within, 10 * SECOND);
+    assert!(why.starts_with("PUT of Lease kube-system/testnode-operator not answered for "), "{why}");
     let stood_down = cut.elapsed();
     assert!(stood_down <= 10 * SECOND && stood_down > 7 * SECOND, "stood down after {stood_down:?}");
     assert!(!a.leads() && !b.leads());
@@ -106,7 +109,7 @@ async fn a_leader_that_is_cut_off_stands_down_before_another_takes_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_right_to_work_counts_from_before_the_request() {
+async fn the_right_to_work_counts_from_before_the_write() {
     let server = Server::new();
     let began = Instant::now();
     let mut a = Candidate::start(&server, "a");
@@ -115,10 +118,52 @@ async fn the_right_to_work_counts_from_before_the_request() {
     let told = a.until_leading().await;
 
     assert_eq!(told - began, Duration::from_millis(4800));
-    let until = began + 10 * SECOND;
-    assert_eq!(*a.leadership.borrow(), Leadership::Leading { since: began, until });
+    let since = began + Duration::from_millis(2400);
+    let until = since + 10 * SECOND;
+    assert_eq!(*a.leadership.borrow(), Leadership::Leading { since, until });
     let leadership = a.leadership.borrow().clone();
     assert!(leadership.leads(until - Duration::from_millis(1)) && !leadership.leads(until));
+}
+
+/// An admission webhook that nobody answers, with `failurePolicy: Ignore` and `timeoutSeconds: 5`.
+#[tokio::test(start_paused = true)]
+async fn writes_that_take_five_seconds_each_neither_keep_a_candidate_from_leading_nor_cost_the_leadership() {
+    let server = Server::new();
+    let mut a = Candidate::with(&server, Settings::new("kube-system", "testnode-system", "a"));
+    a.line.set_delay(5 * SECOND, Duration::ZERO);
+
+    a.until_leading().await;
+    sleep(120 * SECOND).await;
+
+    assert!(a.leads() && !a.task.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_went_silent_does_not_cost_the_leadership() {
+    let server = Server::new();
+    let mut a = Candidate::start(&server, "a");
+    a.until_leading().await;
+
+    a.line.cut();
+    sleep(3 * SECOND).await;
+    a.line.mend();
+
+    // The first try waits for ever; the second, beside it, is answered.
+    sleep(60 * SECOND).await;
+    assert!(a.leads() && !a.task.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_knows_in_which_namespace_the_leader_is_at_home() {
+    let server = Server::new();
+    let mut a = Candidate::with(&server, Settings::new("kube-system", "first", "a"));
+    a.until_leading().await;
+    let b = Candidate::with(&server, Settings::new("kube-system", "second", "b"));
+
+    sleep(3 * SECOND).await;
+
+    let following = Leadership::Following { holder: Some("a".into()), home: Some("first".into()) };
+    assert_eq!(*b.leadership.borrow(), following);
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,7 +295,7 @@ async fn nothing_is_known_until_the_lease_was_read() {
 
 #[test]
 fn times_that_allow_two_leaders_are_refused() {
-    let usual = Settings::new("ns", "a");
+    let usual = Settings::new("kube-system", "ns", "a");
 
     assert!(usual.check().is_ok());
     let equal = Settings { renew_deadline: usual.duration, ..usual.clone() };

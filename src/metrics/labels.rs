@@ -87,7 +87,7 @@ pub(super) struct PhaseLabel {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct NodeLabels {
     pub phase: &'static str,
-    pub reason: String,
+    pub reason: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -95,9 +95,30 @@ pub(super) struct OutcomeLabel {
     pub outcome: &'static str,
 }
 
+/// The kinds of task that are started again when they end.
+pub(super) const TASKS: [&str; 3] = ["poller", "sweep", "housekeeping"];
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct TaskLabel {
+    pub task: &'static str,
+}
+
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct ChangeLabel {
     pub change: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct CloudLabel {
+    pub cloud: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct CloudConditionLabels {
+    pub cloud: String,
+    pub condition: String,
+    pub status: String,
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]

@@ -10,9 +10,11 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::labels::{
-    ChangeLabel, CloudRequestLabels, CloudServiceLabels, DnsDriverLabels, DnsRequestLabels, ListLabels,
-    NodeLabels, OutcomeLabel, Phase, PhaseLabel, PollLabels, Turn, VersionLabel,
+    ChangeLabel, CloudConditionLabels, CloudLabel, CloudRequestLabels, CloudServiceLabels, DnsDriverLabels,
+    DnsRequestLabels, ListLabels, NodeLabels, OutcomeLabel, Phase, PhaseLabel, PollLabels, TASKS, TaskLabel,
+    Turn, VersionLabel,
 };
+use crate::reason::Reason;
 
 /// From the second a warm cloud needs to the hour a stuck one takes.
 const PHASE_SECONDS: [f64; 16] =
@@ -20,6 +22,7 @@ const PHASE_SECONDS: [f64; 16] =
 /// Around one request, from an answer out of memory to a timeout.
 const REQUEST_SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
+type Seconds = Gauge<f64, AtomicU64>;
 type Histograms<Labels> = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// Each is registered under its field's name with `testnode_` before it;
@@ -31,20 +34,26 @@ pub(super) struct Series {
     pub turns: Family<OutcomeLabel, Counter>,
     pub turn_duration: Histogram,
     pub turns_running: Gauge,
-    pub turns_allowed: Gauge,
+    pub task_restarts: Family<TaskLabel, Counter>,
     pub cloud_requests: Family<CloudRequestLabels, Counter>,
     pub cloud_request_duration: Histograms<CloudServiceLabels>,
     pub dns_requests: Family<DnsRequestLabels, Counter>,
     pub dns_request_duration: Histograms<DnsDriverLabels>,
     pub nodes: Family<NodeLabels, Gauge>,
+    pub nodes_late: Family<NodeLabels, Gauge>,
+    pub longest_wait: Family<NodeLabels, Seconds>,
+    pub queue: Family<CloudLabel, Gauge>,
+    pub attempts_opened: Family<CloudLabel, Counter>,
+    pub cloud_conditions: Family<CloudConditionLabels, Gauge>,
     pub polls: Family<PollLabels, Counter>,
-    pub poll_age: Family<ListLabels, Gauge<f64, AtomicU64>>,
+    pub poll_age: Family<ListLabels, Seconds>,
     pub orphans: Family<ListLabels, Gauge>,
     pub swept: Family<ListLabels, Counter>,
     pub leader: Gauge,
 }
 
 impl Series {
+    #[expect(clippy::too_many_lines, reason = "a list: one entry for each metric")]
     pub(super) fn register(registry: &mut Registry) -> Self {
         let r = registry.sub_registry_with_prefix("testnode");
         let version = VersionLabel { version: env!("CARGO_PKG_VERSION") };
@@ -64,13 +73,23 @@ impl Series {
             ),
             changes: add(r, "changes", "Changes made to the world, by kind", Family::default()),
             turns: add(r, "turns", "Turns of the reconciler, by how they ended", Family::default()),
-            turn_duration: add(r, "turn_duration_seconds", "How long turns took", request_histogram()),
-            turns_running: add(r, "turns_running", "Turns under way now", Gauge::default()),
-            turns_allowed: add(
+            turn_duration: add(
                 r,
-                "turns_allowed",
-                "Turns that may run at once; nodes queue while as many are running",
+                "turn_duration_seconds",
+                "How long turns took, with the answer to their request",
+                request_histogram(),
+            ),
+            turns_running: add(
+                r,
+                "turns_running",
+                "Turns under way now, most of them waiting for an answer",
                 Gauge::default(),
+            ),
+            task_restarts: add(
+                r,
+                "task_restarts",
+                "Tasks that should not have ended, and were started again: a defect of the operator",
+                Family::default(),
             ),
             cloud_requests: add(
                 r,
@@ -102,6 +121,31 @@ impl Series {
                 "TestNodes in the cluster, by phase and by the reason of their condition Ready",
                 Family::default(),
             ),
+            nodes_late: add(
+                r,
+                "nodes_late",
+                "TestNodes that have not been Ready for longer than their timeouts.launch and timeouts.boot; those that are paused, go, or wait for room are left out",
+                Family::default(),
+            ),
+            longest_wait: add(
+                r,
+                "longest_wait_seconds",
+                "The longest time that a TestNode has not been Ready, or has been going; those that are paused are left out",
+                Family::default(),
+            ),
+            queue: add(r, "queue", "TestNodes that wait for room in a cloud", Family::default()),
+            attempts_opened: add(
+                r,
+                "attempts_opened",
+                "Attempts that were opened, by cloud: TestNodes that wait for room no longer",
+                Family::default(),
+            ),
+            cloud_conditions: add(
+                r,
+                "cloud_condition",
+                "The conditions of each Cloud: 1 for what each says now",
+                Family::default(),
+            ),
             polls: add(r, "polls", "Listings of what is ours in a cloud", Family::default()),
             poll_age: add(
                 r,
@@ -121,6 +165,10 @@ impl Series {
         // A rate over what starts at zero sees the first one too.
         for phase in Phase::ALL {
             drop(series.phase_duration.get_or_create(&PhaseLabel { phase: phase.label() }));
+        }
+        drop(series.attempts.get_or_create(&OutcomeLabel { outcome: Reason::Ready.as_str() }));
+        for task in TASKS {
+            drop(series.task_restarts.get_or_create(&TaskLabel { task }));
         }
         for turn in Turn::ALL {
             drop(series.turns.get_or_create(&OutcomeLabel { outcome: turn.label() }));

@@ -1,6 +1,23 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
 use super::*;
+use crate::reason::Reason;
 
 const SECOND: Duration = Duration::from_secs(1);
+const READY: NodeSeen = NodeSeen { phase: "Ready", reason: Reason::Ready, waits: None, late: false };
+const FULL: NodeSeen =
+    NodeSeen { phase: "Pending", reason: Reason::QuotaExceeded, waits: Some(SECOND), late: false };
+
+fn any() -> Condition {
+    Condition {
+        type_: String::new(),
+        status: String::new(),
+        reason: String::new(),
+        message: String::new(),
+        observed_generation: None,
+        last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
+    }
+}
 
 fn has(metrics: &Metrics, line: &str) {
     let text = metrics.encode().unwrap();
@@ -62,9 +79,9 @@ fn phases_attempts_and_changes_are_recorded() {
     let metrics = Metrics::new();
 
     metrics.phase_ended(Phase::Boot, 42 * SECOND);
-    metrics.attempt_ended("NoValidHost");
-    metrics.changed("CreateServer");
-    metrics.changed("CreateServer");
+    metrics.attempt_ended(Reason::NoValidHost);
+    metrics.changed(Reason::CreateServer);
+    metrics.changed(Reason::CreateServer);
 
     has(&metrics, "testnode_phase_duration_seconds_bucket{le=\"45.0\",phase=\"boot\"} 1");
     has(&metrics, "testnode_phase_duration_seconds_bucket{le=\"30.0\",phase=\"boot\"} 0");
@@ -75,7 +92,6 @@ fn phases_attempts_and_changes_are_recorded() {
 #[tokio::test(start_paused = true)]
 async fn a_turn_counts_as_running_until_it_ends() {
     let metrics = Metrics::new();
-    metrics.allow_turns(16);
 
     let turn = metrics.turn_begins();
     let abandoned = metrics.turn_begins();
@@ -85,7 +101,6 @@ async fn a_turn_counts_as_running_until_it_ends() {
     drop(abandoned);
 
     has(&metrics, "testnode_turns_running 0");
-    has(&metrics, "testnode_turns_allowed 16");
     has(&metrics, "testnode_turns_total{outcome=\"changed\"} 1");
     has(&metrics, "testnode_turns_total{outcome=\"abandoned\"} 1");
     has(&metrics, "testnode_turn_duration_seconds_sum 6.0");
@@ -137,11 +152,10 @@ fn what_is_read_at_a_scrape_is_as_of_then() {
     let first = std::sync::atomic::AtomicBool::new(true);
     metrics.before_scrape(move |metrics| {
         if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
-            let full = ("Pending", "QuotaExceeded".to_owned());
-            metrics.count_nodes([("Ready", "Ready".to_owned()), full.clone(), full]);
+            metrics.show_nodes([READY, FULL, FULL]);
             metrics.leads();
         } else {
-            metrics.count_nodes([("Ready", "Ready".to_owned())]);
+            metrics.show_nodes([READY]);
             metrics.follows();
         }
     });
@@ -167,4 +181,48 @@ fn orphans_are_counted_by_kind_until_their_cloud_is_gone() {
     metrics.forget_cloud("ovh");
     let text = metrics.encode().unwrap();
     assert!(!text.contains("testnode_orphans{"), "{text}");
+}
+
+#[test]
+fn of_the_nodes_that_wait_the_longest_wait_is_shown_and_how_many_are_late() {
+    let metrics = Metrics::new();
+    let lost = |waits, late| NodeSeen { reason: Reason::NoValidHost, waits: Some(waits), late, ..FULL };
+
+    metrics.show_nodes([
+        READY,
+        lost(90 * SECOND, true),
+        lost(7200 * SECOND, true),
+        lost(SECOND, false),
+        FULL,
+    ]);
+
+    has(&metrics, "testnode_longest_wait_seconds{phase=\"Pending\",reason=\"NoValidHost\"} 7200.0");
+    has(&metrics, "testnode_longest_wait_seconds{phase=\"Pending\",reason=\"QuotaExceeded\"} 1.0");
+    has(&metrics, "testnode_nodes_late{phase=\"Pending\",reason=\"NoValidHost\"} 2");
+    metrics.show_nodes([READY]);
+    let text = metrics.encode().unwrap();
+    assert!(!text.contains("NoValidHost"), "{text}");
+}
+
+#[test]
+fn a_cloud_is_shown_as_it_stands_now() {
+    let metrics = Metrics::new();
+    let cloud = |status: &str, queue| {
+        let condition =
+            Condition { type_: "Ready".into(), status: status.into(), reason: "Looked".into(), ..any() };
+        CloudSeen { cloud: "ovh".into(), conditions: vec![condition], queue }
+    };
+
+    metrics.show_clouds([cloud("False", 3)]);
+    metrics.show_clouds([cloud("True", 2)]);
+    metrics.attempt_opened("ovh");
+
+    let labels = "cloud=\"ovh\",condition=\"Ready\",status=\"True\",reason=\"Looked\"";
+    has(&metrics, &format!("testnode_cloud_condition{{{labels}}} 1"));
+    has(&metrics, "testnode_queue{cloud=\"ovh\"} 2");
+    has(&metrics, "testnode_attempts_opened_total{cloud=\"ovh\"} 1");
+    metrics.show_clouds([]);
+    let text = metrics.encode().unwrap();
+    assert!(!text.contains("testnode_cloud_condition{"), "{text}");
+    assert!(!text.contains("testnode_queue{"), "{text}");
 }

@@ -107,12 +107,15 @@ pub struct BlockStorageLimits {
 }
 
 impl BlockStorage {
-    /// All volumes whose metadata has this.
+    /// All volumes whose metadata has this. None if the cloud has no Cinder at all.
     ///
     /// # Errors
     /// If any page could not be had.
     pub async fn list_volumes(&self, key: &str, value: &str) -> Result<Vec<Volume>, Error> {
         let filter = json!({ key: value }).to_string();
+        if self.0.lacks(Service::BlockStorage).await? {
+            return Ok(Vec::new());
+        }
         let request = Request::get("list volumes", Service::BlockStorage, &["volumes", "detail"])
             .query("metadata", filter);
         let volumes = self.0.pages::<wire::VolumePage>(request).await?;
@@ -139,18 +142,14 @@ impl BlockStorage {
         Ok(self.0.json::<wire::VolumeBody>(request).await?.volume.into())
     }
 
-    /// Replaces all of a volume's marks.
+    /// Writes one item of a volume's metadata.
     ///
     /// # Errors
     /// As Cinder answers; 404 is [`Error::is_not_found`].
-    pub async fn replace_volume_metadata(
-        &self,
-        id: &VolumeId,
-        metadata: &BTreeMap<String, String>,
-    ) -> Result<(), Error> {
-        let body = json!({ "metadata": metadata });
+    pub async fn set_metadata(&self, id: &VolumeId, key: &str, value: &str) -> Result<(), Error> {
+        let body = json!({ "metadata": { key: value } });
         let path = ["volumes", &id.0, "metadata"];
-        self.0.done(Request::put("mark volume", Service::BlockStorage, &path, body)).await
+        self.0.done(Request::post("write volume metadata", Service::BlockStorage, &path, body)).await
     }
 
     /// Asks a volume to go.
@@ -192,6 +191,9 @@ impl BlockStorage {
     /// # Errors
     /// As Cinder answers.
     pub async fn volume_types(&self) -> Result<Vec<String>, Error> {
+        if self.0.lacks(Service::BlockStorage).await? {
+            return Ok(Vec::new());
+        }
         let request = Request::get("list volume types", Service::BlockStorage, &["types"]);
         let types = self.0.pages::<wire::TypePage>(request).await?;
         Ok(types.into_iter().map(|kind| kind.name).collect())
@@ -202,6 +204,9 @@ impl BlockStorage {
     /// # Errors
     /// As Cinder answers.
     pub async fn limits(&self) -> Result<BlockStorageLimits, Error> {
+        if self.0.lacks(Service::BlockStorage).await? {
+            return Ok(BlockStorageLimits::default());
+        }
         let request = Request::get("read volume limits", Service::BlockStorage, &["limits"]);
         Ok(self.0.json::<wire::LimitsBody>(request).await?.into())
     }

@@ -1,7 +1,7 @@
 //! The one place that says what a refusal or a fault means for a node.
 //!
-//! The clouds' statuses are not enough: over quota alone has four shapes, and
-//! only the text tells Nova's from a policy's refusal.
+//! The clouds' statuses are not enough: over quota alone has five shapes, and only the text tells Nova's from a policy's
+//! refusal. `tests/field` has what clouds really say, where each was seen, and what it means; a test holds this to it.
 
 use http::StatusCode;
 
@@ -21,6 +21,8 @@ pub fn refusal(service: Service, status: StatusCode, key: &str, message: &str) -
         404 if service == Service::Identity && !key.is_empty() => Class::Auth,
         // A wrong path in `auth_url`.
         404 if service == Service::Identity => Class::Invalid,
+        // Glance has no word for it.
+        404 if service == Service::Image && says(&["No image found"]) => Class::NotFound,
         // Not the service's own 404: an error while looking is never "nothing there".
         404 if key.is_empty() || key == "HTTPNotFound" => Class::Unreachable,
         404 => Class::NotFound,
@@ -38,6 +40,7 @@ pub fn refusal(service: Service, status: StatusCode, key: &str, message: &str) -
         400 | 409 if says(NO_ADDRESS) => Class::Capacity,
         409 if says(&["Multiple possible networks"]) => Class::Invalid,
         409 | 423 => Class::Conflict,
+        400 if says(MISCONFIGURED) => Class::Invalid,
         400 if says(STATE) => Class::Conflict,
         400..=499 => Class::Invalid,
         // 5xx, and a redirection, which none of these services sends by itself.
@@ -52,7 +55,7 @@ pub fn refusal(service: Service, status: StatusCode, key: &str, message: &str) -
 #[must_use]
 pub fn fault(text: &str) -> Class {
     let says = |words: &[&str]| contains(text, words);
-    if says(NEVER_FITS) || says(&["unacceptable", "too small", "is not active"]) {
+    if says(NEVER_FITS) || says(MISCONFIGURED) {
         Class::Invalid
     } else if says(QUOTA) {
         Class::Quota
@@ -67,7 +70,14 @@ pub fn fault(text: &str) -> Class {
     }
 }
 
-const QUOTA: &[&str] = &["quota", "over the limit", "LimitExceeded"];
+const QUOTA: &[&str] = &[
+    "quota",
+    "over the limit",
+    "over a limit",
+    "LimitExceeded",
+    "maximum number of ports",
+    "maximum number of fixed",
+];
 
 const POLICY: &[&str] = &["policy doesn't allow", "disallowed by policy"];
 
@@ -75,12 +85,40 @@ const POLICY: &[&str] = &["policy doesn't allow", "disallowed by policy"];
 const NEVER_FITS: &[&str] = &["VolumeSizeExceedsLimit", "larger than maximum allowed"];
 
 const ONLY_AN_EDIT: &[&str] =
-    &["zero disk", "metadata items", "maximum number of metadata", "number of tags", "injected file"];
+    &["zero disk", "metadata items", "number of tags", "injected file", "interface on external network"];
 
-const NO_ADDRESS: &[&str] =
-    &["No more IP addresses", "No fixed IP addresses available", "NoMoreFixedIps", "No more fixed IP"];
+/// What was asked for does not go together, or is not there: only an edit cures it.
+const MISCONFIGURED: &[&str] = &[
+    "unacceptable",
+    "too small",
+    "smaller than the minimum",
+    "is not active",
+    "availability zone is not available",
+    "same availability_zone",
+    "requires a subnet",
+    "port_security_enabled and subnet",
+];
 
-const NO_HOST: &[&str] = &["No valid host", "Exhausted all hosts", "not enough hosts", "NoValidHost"];
+const NO_ADDRESS: &[&str] = &[
+    "No more IP addresses",
+    "No more IPs available",
+    "No fixed IP addresses available",
+    "NoMoreFixedIps",
+    "No more fixed IP",
+];
+
+/// This host, zone or cloud has no room for it; another one may.
+const NO_HOST: &[&str] = &[
+    "No valid host",
+    "Exhausted all hosts",
+    "Exceeded max scheduling attempts",
+    "not enough hosts",
+    "NoValidHost",
+    "Insufficient compute resources",
+    "group policy was violated",
+    "Cannot allocate memory",
+    "No space left on device",
+];
 
 /// The state of something named forbids it now.
 const STATE: &[&str] = &[

@@ -8,11 +8,17 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::request::Request;
+use super::session::Answer;
 use super::{Error, FlavorId, ImageId, Lane, PortId, ServerId, Service, Session, VolumeId};
+use crate::saying::Saying;
+use crate::transport::Keep;
 
 #[cfg(test)]
 mod tests;
 mod wire;
+
+/// The most of a console's JSON that is kept, from its end. Nova itself gives at most 100 KiB of text.
+const LARGEST_CONSOLE: usize = 128 << 10;
 
 /// Calls on Nova.
 #[derive(Clone, Debug)]
@@ -30,7 +36,7 @@ pub struct Server {
     /// Whether it is on its way out, whatever the status says.
     pub deleting: bool,
     /// Why it is in ERROR; Nova's words.
-    pub fault: Option<String>,
+    pub fault: Option<Saying>,
     /// Empty until ACTIVE.
     pub addresses: Vec<Address>,
     /// Where our marks are.
@@ -115,6 +121,30 @@ pub struct NewServer {
     pub metadata: BTreeMap<String, String>,
     /// Our marks again. No `/` or `,`, at most 60 characters.
     pub tags: Vec<String>,
+    /// What few servers need.
+    pub extras: Extras,
+}
+
+/// What few servers need.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extras {
+    /// As the cloud likes if absent.
+    pub config_drive: Option<bool>,
+    /// At most 255 characters, in one line.
+    pub description: Option<String>,
+    /// For the scheduler, by name. One value is sent as it is, several as a list.
+    pub hints: BTreeMap<String, Vec<String>>,
+    /// That of this one request; ours if absent.
+    pub microversion: Option<String>,
+}
+
+/// A server group.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServerGroup {
+    /// Its id.
+    pub id: String,
+    /// Its name, which need not be unique.
+    pub name: String,
 }
 
 /// A size of server.
@@ -186,6 +216,7 @@ impl Compute {
     pub async fn create_server(&self, new: &NewServer) -> Result<ServerId, Error> {
         let request =
             Request::post("create server", Service::Compute, &["servers"], wire::create_server(new));
+        let request = request.microversion(new.extras.microversion.clone());
         Ok(self.0.json::<wire::CreatedBody>(request).await?.server.id)
     }
 
@@ -208,6 +239,34 @@ impl Compute {
         self.0.done(request.lane(Lane::Delete)).await
     }
 
+    /// Writes one item of a server's metadata.
+    ///
+    /// # Errors
+    /// As Nova answers; 404 is [`Error::is_not_found`].
+    pub async fn set_metadata(&self, id: &ServerId, key: &str, value: &str) -> Result<(), Error> {
+        let body = json!({ "metadata": { key: value } });
+        let path = ["servers", &id.0, "metadata"];
+        self.0.done(Request::post("write server metadata", Service::Compute, &path, body)).await
+    }
+
+    /// Adds a tag to a server.
+    ///
+    /// # Errors
+    /// As Nova answers; 404 is [`Error::is_not_found`].
+    pub async fn add_tag(&self, id: &ServerId, tag: &str) -> Result<(), Error> {
+        let path = ["servers", &id.0, "tags", tag];
+        self.0.done(Request::put("tag server", Service::Compute, &path, None)).await
+    }
+
+    /// Removes a tag from a server.
+    ///
+    /// # Errors
+    /// As Nova answers; 404 is [`Error::is_not_found`].
+    pub async fn remove_tag(&self, id: &ServerId, tag: &str) -> Result<(), Error> {
+        let path = ["servers", &id.0, "tags", tag];
+        self.0.done(Request::delete("untag server", Service::Compute, &path)).await
+    }
+
     /// The last lines of the serial console.
     ///
     /// # Errors
@@ -216,7 +275,9 @@ impl Compute {
         let path = ["servers", &id.0, "action"];
         let body = json!({ "os-getConsoleOutput": { "length": lines } });
         let request = Request::post("read console", Service::Compute, &path, body).lane(Lane::Poll);
-        Ok(self.0.json::<wire::ConsoleBody>(request).await?.output)
+        let request = request.keep(Keep::Last(LARGEST_CONSOLE));
+        let Answer { at, response } = self.0.send(&request).await?;
+        wire::console(&response).map_err(|error| request.malformed(at, &error.to_string()))
     }
 
     /// The sizes on offer.
@@ -227,6 +288,16 @@ impl Compute {
         let request = Request::get("list flavors", Service::Compute, &["flavors", "detail"]);
         let flavors = self.0.pages::<wire::FlavorPage>(request).await?;
         Ok(flavors.into_iter().map(Flavor::from).collect())
+    }
+
+    /// The server groups of the project. Nova gives a thousand, where a project may by default have ten.
+    ///
+    /// # Errors
+    /// As Nova answers.
+    pub async fn server_groups(&self) -> Result<Vec<ServerGroup>, Error> {
+        let request = Request::get("list server groups", Service::Compute, &["os-server-groups"]);
+        let groups = self.0.pages::<wire::ServerGroupPage>(request).await?;
+        Ok(groups.into_iter().map(ServerGroup::from).collect())
     }
 
     /// What the project may have, and has.

@@ -1,9 +1,12 @@
 //! Who we are to a cloud, and where it is.
 
+use std::collections::BTreeMap;
+
 use secrecy::SecretString;
 use url::Url;
 
-use super::transport::TlsOptions;
+use super::Service;
+use crate::transport::TlsOptions;
 
 /// What a `clouds.yaml` says of one cloud.
 #[derive(Clone, Debug)]
@@ -14,10 +17,29 @@ pub struct Credentials {
     pub login: Login,
     /// The only region if absent.
     pub region: Option<String>,
-    /// Which of a service's addresses we use.
-    pub interface: Interface,
+    /// Which of a service's addresses we use, the best first.
+    pub interfaces: Vec<Interface>,
     /// Whom to trust.
     pub tls: TlsOptions,
+    /// What is said of single services.
+    pub services: BTreeMap<Service, ServiceOptions>,
+    /// Keys that tell another client how to send its requests, and that we have no use for.
+    pub unused: Vec<String>,
+}
+
+/// What a `clouds.yaml` says of one service. What is absent is as for the others.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ServiceOptions {
+    /// Its address, instead of the catalogue's; may have `%(project_id)s` in it.
+    pub endpoint: Option<String>,
+    /// Its region.
+    pub region: Option<String>,
+    /// Its interfaces, the best first.
+    pub interfaces: Option<Vec<Interface>>,
+    /// Its type in the catalogue.
+    pub service_type: Option<String>,
+    /// Its name in the catalogue.
+    pub service_name: Option<String>,
 }
 
 /// How we prove who we are.

@@ -8,40 +8,50 @@ use http::StatusCode;
 use super::Service;
 use super::clouds_yaml;
 use crate::error::{Class, Effect};
+use crate::saying::{Origin, Saying};
 
 /// A call that did not do what it was for.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     /// No complete answer: connection, TLS, timeout.
-    #[error("{call}: no answer from {service}: {text}")]
+    #[error("{call}: no answer from {service} at {at}: {text}")]
     NoAnswer {
         /// What we were doing.
         call: &'static str,
         /// Who was asked.
         service: Service,
+        /// Where.
+        at: Origin,
         /// Whether it may have happened.
         effect: Effect,
         /// What the network said.
-        text: String,
+        text: Saying,
     },
-    /// The service answered with a refusal.
-    #[error("{call}: {service} answered {}: {message}{}", .status.as_u16(), Request(.request_id))]
+    /// The service, or something in front of it, answered with a refusal.
+    #[error(
+        "{call}: {service}{} answered {}: {message}{}{}",
+        At(.at), .status.as_u16(), Request(.request_id), Pause(.retry_after)
+    )]
     Refused {
         /// What we were doing.
         call: &'static str,
-        /// Who answered.
+        /// Who answered, or who was asked.
         service: Service,
+        /// Where, if the service itself did not answer: then the address may be wrong.
+        at: Option<Origin>,
         /// With which status.
         status: StatusCode,
         /// What it means for the node.
         class: Class,
+        /// Whether what was asked for may have happened.
+        effect: Effect,
         /// The word the service has for it: `itemNotFound`, `OverQuota`; may be empty.
-        key: String,
-        /// The service's words, without markup, cut.
-        message: String,
+        key: Saying,
+        /// The service's words, without markup.
+        message: Saying,
         /// What its operators want to know.
-        request_id: Option<String>,
-        /// How long it asked us to stay away.
+        request_id: Option<Box<str>>,
+        /// How long it asked us to stay away; at most five minutes.
         retry_after: Option<Duration>,
     },
     /// Nothing was sent: the rate toward this service allows no more now.
@@ -53,18 +63,32 @@ pub enum Error {
         service: Service,
         /// When to come back.
         wait: Duration,
+        /// The service itself asked for that; else our own pace does.
+        asked: bool,
     },
-    /// Answered, but not in words we know.
-    #[error("{call}: {service} answered what we do not understand: {text}")]
+    /// The answer says that it worked, but it cannot be read.
+    #[error("{call}: the answer of {service} at {at} cannot be read: {text}")]
     Malformed {
         /// What we were doing.
         call: &'static str,
         /// Who answered.
         service: Service,
-        /// What we stumbled over.
-        text: String,
+        /// Where.
+        at: Origin,
+        /// What is wrong with the answer.
+        text: Saying,
     },
-    /// The catalogue has no such service for us.
+    /// A list that has no end, or is too long to be kept.
+    #[error("{call}: the list of {service} {text}")]
+    TooLong {
+        /// What we were doing.
+        call: &'static str,
+        /// Who answered.
+        service: Service,
+        /// How long it is.
+        text: Saying,
+    },
+    /// Neither the catalogue nor the `clouds.yaml` has an address of the service.
     #[error("{call}: {text}")]
     NoEndpoint {
         /// What we wanted to do.
@@ -72,7 +96,7 @@ pub enum Error {
         /// What was looked for.
         service: Service,
         /// What there is instead.
-        text: String,
+        text: Saying,
     },
     /// A new token is for another project than the first: what is ours cannot be seen with it.
     #[error("login: the credentials opened project {was} and now open {now}")]
@@ -94,7 +118,7 @@ impl Error {
         match self {
             Self::Refused { class, .. } => *class,
             Self::Throttled { .. } => Class::Busy,
-            Self::NoAnswer { .. } | Self::Malformed { .. } => Class::Unreachable,
+            Self::NoAnswer { .. } | Self::Malformed { .. } | Self::TooLong { .. } => Class::Unreachable,
             Self::NoEndpoint { .. } => Class::Invalid,
             Self::Credentials(_) | Self::ProjectChanged { .. } => Class::Auth,
         }
@@ -109,15 +133,13 @@ impl Error {
             | Self::Refused { service: Service::Identity, .. }
             | Self::Malformed { service: Service::Identity, .. }
             | Self::Throttled { .. }
+            | Self::TooLong { .. }
             | Self::NoEndpoint { .. }
             | Self::ProjectChanged { .. }
             | Self::Credentials(_) => Effect::None,
-            Self::NoAnswer { effect, .. } => *effect,
-            // A gateway speaks for a service that may still be at it.
-            Self::Refused { status: StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT, .. } => {
-                Effect::Unknown
-            }
-            Self::Refused { .. } | Self::Malformed { .. } => Effect::Answered,
+            Self::NoAnswer { effect, .. } | Self::Refused { effect, .. } => *effect,
+            // The status says that it happened, and the rest of the answer is lost.
+            Self::Malformed { .. } => Effect::Unknown,
         }
     }
 
@@ -125,6 +147,12 @@ impl Error {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.class() == Class::NotFound
+    }
+
+    /// The word that the service has for its refusal; empty if there is none.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        if let Self::Refused { key, .. } = self { key } else { "" }
     }
 
     /// The status of a refusal.
@@ -135,6 +163,7 @@ impl Error {
             Self::NoAnswer { .. }
             | Self::Throttled { .. }
             | Self::Malformed { .. }
+            | Self::TooLong { .. }
             | Self::NoEndpoint { .. }
             | Self::ProjectChanged { .. }
             | Self::Credentials(_) => None,
@@ -149,6 +178,7 @@ impl Error {
             Self::Throttled { wait, .. } => Some(*wait),
             Self::NoAnswer { .. }
             | Self::Malformed { .. }
+            | Self::TooLong { .. }
             | Self::NoEndpoint { .. }
             | Self::ProjectChanged { .. }
             | Self::Credentials(_) => None,
@@ -156,7 +186,23 @@ impl Error {
     }
 }
 
-struct Request<'a>(&'a Option<String>);
+struct At<'a>(&'a Option<Origin>);
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |origin| write!(f, " at {origin}"))
+    }
+}
+
+struct Pause<'a>(&'a Option<Duration>);
+
+impl fmt::Display for Pause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |pause| write!(f, "; it asks us to wait {} s", pause.as_secs()))
+    }
+}
+
+struct Request<'a>(&'a Option<Box<str>>);
 
 impl fmt::Display for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

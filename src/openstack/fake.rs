@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::clouds_yaml::{self, Choice};
-use super::transport::{Failure, Transport};
 use super::{Call, RateOptions, Session, SessionOptions};
+use crate::transport::{Failure, Transport};
 
 /// One request as the cloud saw it.
 #[derive(Clone, Debug)]

@@ -9,15 +9,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::catalog::Catalog;
 use super::credentials::{Credentials, Domain, Key, Login, ProjectRef, User};
-use super::wire::instant;
+use super::endpoints::Endpoints;
+use super::wire::{instant, lenient, word};
 use super::{Error, ProjectId, Service, answer};
+use crate::saying::Origin;
+use crate::transport::Keep;
 
 /// What the login is called in errors and metrics.
 pub(super) const CALL: &str = "log in";
 /// A token is renewed this long before its end, or a tenth of its life if that is less.
 const EARLY: Duration = Duration::from_mins(5);
+/// The most of a login's answer that is read. The catalogue of a large cloud has some 100 KiB.
+const LARGEST_ANSWER: usize = 2 << 20;
 /// If Keystone does not say how long a token lives.
 const SHORT_LIFE: Duration = Duration::from_mins(10);
 
@@ -41,7 +45,7 @@ pub(super) struct Token {
     pub value: HeaderValue,
     pub renew_at: Instant,
     pub project: Project,
-    pub catalog: Catalog,
+    pub endpoints: Endpoints,
 }
 
 /// The login as it goes out.
@@ -56,6 +60,7 @@ pub(super) fn request(credentials: &Credentials) -> http::Request<Vec<u8>> {
     let json = HeaderValue::from_static("application/json");
     request.headers_mut().insert(header::CONTENT_TYPE, json.clone());
     request.headers_mut().insert(header::ACCEPT, json);
+    request.extensions_mut().insert(Keep::All(LARGEST_ANSWER));
     request
 }
 
@@ -102,35 +107,44 @@ fn domain_ref(domain: &Domain) -> Value {
     }
 }
 
-/// Reads Keystone's answer to a login that was sent at `sent`.
+/// Reads the answer of the Keystone `at` to a login that was sent at `sent`.
 pub(super) fn token(
     credentials: &Credentials,
+    at: Origin,
     answer: &Response<Vec<u8>>,
     sent: Instant,
 ) -> Result<Token, Error> {
     if !answer.status().is_success() {
-        return Err(answer::refusal(CALL, Service::Identity, answer));
+        return Err(answer::refusal(CALL, Service::Identity, at, answer));
     }
-    let malformed = |text: String| Error::Malformed { call: CALL, service: Service::Identity, text };
+    let malformed = |text: &str| Error::Malformed {
+        call: CALL,
+        service: Service::Identity,
+        at: at.clone(),
+        text: text.into(),
+    };
     let header = HeaderName::from_static("x-subject-token");
-    let mut value = answer
-        .headers()
-        .get(header)
-        .cloned()
-        .ok_or_else(|| malformed("there is no X-Subject-Token".to_owned()))?;
+    let mut value =
+        answer.headers().get(header).cloned().ok_or_else(|| malformed("there is no X-Subject-Token"))?;
     value.set_sensitive(true);
-    let body: Body = serde_json::from_slice(answer.body()).map_err(|error| malformed(error.to_string()))?;
+    let text = String::from_utf8_lossy(answer.body());
+    let body: Body = serde_json::from_str(&text).map_err(|error| malformed(&error.to_string()))?;
     let life = body.token.life();
-    let no_endpoint = |text| Error::NoEndpoint { call: CALL, service: Service::Compute, text };
+    let no_endpoint =
+        |text: String| Error::NoEndpoint { call: CALL, service: Service::Compute, text: text.into() };
     let Some(project) = body.token.project else {
         return Err(no_endpoint("the login is for no project: name one in `clouds.yaml`".to_owned()));
     };
-    let region = body.token.catalog.region(credentials.region.as_deref()).map_err(no_endpoint)?;
+    let region = body
+        .token
+        .catalog
+        .region(credentials.region.as_deref(), credentials.services.get(&Service::Compute))
+        .map_err(no_endpoint)?;
     Ok(Token {
         value,
         renew_at: sent + life.saturating_sub(EARLY.min(life / 10)),
         project: Project { id: project.id, name: project.name, region, user: body.token.user.name },
-        catalog: body.token.catalog,
+        endpoints: body.token.catalog,
     })
 }
 
@@ -145,23 +159,24 @@ struct WireToken {
     expires_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "instant")]
     issued_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "lenient")]
     project: Option<WireProject>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     user: Named,
-    #[serde(default)]
-    catalog: Catalog,
+    #[serde(default, deserialize_with = "lenient")]
+    catalog: Endpoints,
 }
 
 #[derive(Deserialize)]
 struct WireProject {
     id: ProjectId,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     name: String,
 }
 
 #[derive(Default, Deserialize)]
 struct Named {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     name: String,
 }
 

@@ -29,13 +29,13 @@ pub struct Network {
     pub name: String,
     /// What it can be used for.
     pub reach: Reach,
-    /// Whose it is.
-    pub owner: Owner,
     /// Whether its operators have it switched on.
     pub admin_up: bool,
     /// Whether a port on it gets an address.
     pub has_subnets: bool,
-    /// The project that made it.
+    /// Of several external networks it is the one to take.
+    pub is_default: bool,
+    /// The project that made it; empty if Neutron does not say.
     pub project: String,
 }
 
@@ -48,15 +48,6 @@ pub enum Reach {
     Internal,
 }
 
-/// Whose a network is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Owner {
-    /// Every project may use it.
-    Shared,
-    /// One project's.
-    Project,
-}
-
 /// A set of firewall rules.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SecurityGroup {
@@ -64,6 +55,8 @@ pub struct SecurityGroup {
     pub id: SecurityGroupId,
     /// Its name, which need not be unique.
     pub name: String,
+    /// The project that made it; empty if Neutron does not say.
+    pub project: String,
 }
 
 /// A network interface, made before its server.
@@ -163,6 +156,15 @@ impl Networks {
         let body = wire::create_port(new);
         let request = Request::post("create port", Service::Network, &["ports"], body);
         Ok(self.0.json::<wire::PortBody>(request).await?.port.into())
+    }
+
+    /// Gives a port another name.
+    ///
+    /// # Errors
+    /// As Neutron answers; 404 is [`Error::is_not_found`].
+    pub async fn rename_port(&self, id: &PortId, name: &str) -> Result<(), Error> {
+        let body = serde_json::json!({ "port": { "name": name } });
+        self.0.done(Request::put("rename port", Service::Network, &["ports", &id.0], Some(body))).await
     }
 
     /// Removes a port, also from under a server.

@@ -8,9 +8,12 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::request::Request;
+use super::wire::MOST_ITEMS;
 use super::{Error, Session};
 
-/// How long a list waits for leave to fetch its next page before it gives up.
+/// The most bytes of a list, all of its pages together: some 15,000 servers.
+const LARGEST_LIST: usize = 32 << 20;
+/// How long a list waits until it may fetch its next page before it gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One page of a list.
@@ -40,24 +43,31 @@ impl Session {
     }
 
     async fn pages_once<P: Page>(&self, first: &Request) -> Result<Vec<P::Item>, Unlisted> {
-        let mut page: P = self.json(first.clone()).await.map_err(Unlisted::kept)?;
+        let (mut page, mut size): (P, usize) =
+            self.json_and_size(first.clone()).await.map_err(Unlisted::kept)?;
         let mut items = Vec::new();
         let mut seen = BTreeSet::new();
         while let Some(marker) = page.next() {
             items.extend(page.items());
-            if !seen.insert(marker.clone()) {
-                let text = format!("the page after `{marker}` ends with it");
-                return Err(Unlisted::kept(Error::Malformed {
-                    call: first.call,
-                    service: first.service,
-                    text,
-                }));
+            let endless = if items.len() > MOST_ITEMS {
+                Some(format!("has more than {MOST_ITEMS} objects"))
+            } else if size > LARGEST_LIST {
+                Some(format!("is larger than {} MiB", LARGEST_LIST >> 20))
+            } else if !seen.insert(marker.clone()) {
+                Some(format!("does not end: the page after `{marker}` ends with it"))
+            } else {
+                None
+            };
+            if let Some(text) = endless {
+                let (call, service) = (first.call, first.service);
+                return Err(Unlisted::kept(Error::TooLong { call, service, text: text.into() }));
             }
             // A list that is begun is worth waiting for: begun anew it costs more.
             let ready = self.limiter().ready(first.service, first.lane);
             let _ = timeout(PATIENCE, ready).await;
             let request = first.clone().query("marker", marker);
-            page = self.json(request).await.map_err(Unlisted::after_marker)?;
+            let (next, more) = self.json_and_size(request).await.map_err(Unlisted::after_marker)?;
+            (page, size) = (next, size + more);
         }
         items.extend(page.items());
         Ok(items)

@@ -1,25 +1,30 @@
 //! How often a cloud is asked: one bucket of tokens per service, from which
 //! deleting may take the last, creating leaves some, and polling leaves more.
 //!
-//! Nothing here makes a call wait: who finds the bucket empty is told for how
-//! long, and looks again then. Only a poller waits, with [`Limiter::ready`].
+//! Nothing here makes a call wait: a caller that finds the bucket empty is told
+//! for how long, and asks again then. Namespaces are served in turn. Only a
+//! poller waits, with [`Limiter::ready`].
 
+mod queue;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Service;
+use queue::Queue;
 
 #[cfg(test)]
 mod tests;
 
-/// One silent cloud must not tie up everything.
-const IN_FLIGHT: usize = 32;
 /// How long to stay away when only calls in flight stand in the way.
 const CROWDED: Duration = Duration::from_millis(500);
 const SHORTEST_STOP: Duration = Duration::from_secs(1);
 const LONGEST_STOP: Duration = Duration::from_mins(5);
+/// A caller that does not come back so long after it was told to has given up its place.
+const LATE: Duration = Duration::from_secs(2);
 
 /// How often a cloud may be asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,6 +53,15 @@ pub enum Lane {
     Poll,
 }
 
+/// Who makes a call, where calls must wait.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Caller {
+    /// Namespaces are served in turn, however many callers each has.
+    pub namespace: String,
+    /// Whose call it is. A caller waits for one call at a time.
+    pub who: String,
+}
+
 /// The buckets of one cloud.
 #[derive(Debug)]
 pub struct Limiter {
@@ -59,7 +73,7 @@ pub struct Limiter {
 #[derive(Debug, Default)]
 struct State {
     buckets: [Bucket; Service::ALL.len()],
-    in_flight: usize,
+    lines: BTreeMap<(Service, Lane), Line>,
 }
 
 /// The bucket as one instant: when it will be full again.
@@ -69,9 +83,19 @@ struct Bucket {
     stopped_until: Option<Instant>,
 }
 
-/// The leave to make one call. The call is in flight until this is dropped.
+/// The calls of one lane to one service.
+#[derive(Debug, Default)]
+struct Line {
+    in_flight: usize,
+    queue: Queue,
+}
+
+/// The right to make one call. The call is in flight until this is dropped.
 #[derive(Debug)]
-pub struct Ticket(Arc<Limiter>);
+pub struct Ticket {
+    limiter: Arc<Limiter>,
+    line: (Service, Lane),
+}
 
 impl Limiter {
     /// Full buckets.
@@ -81,26 +105,51 @@ impl Limiter {
         Arc::new(Self { interval, burst: rate.burst.max(1), state: Mutex::default() })
     }
 
-    /// Takes a token, or says when to ask again.
+    /// Takes a token, or says when to ask again. A caller that is refused keeps its place behind those before it; without
+    /// a caller, the call waits behind nobody.
     ///
     /// # Errors
     /// How long to wait: the bucket is too empty for this lane, the service
     /// asked for a pause, or too many calls are in flight.
-    pub fn try_take(self: &Arc<Self>, service: Service, lane: Lane) -> Result<Ticket, Duration> {
-        let mut state = self.state();
-        let now = Instant::now();
-        let full_at = self.admit(&state, service, lane, now)?;
-        if let Some(bucket) = state.buckets.get_mut(service as usize) {
-            bucket.full_at = Some(full_at);
+    pub fn try_take(
+        self: &Arc<Self>,
+        service: Service,
+        lane: Lane,
+        caller: Option<&Caller>,
+    ) -> Result<Ticket, Duration> {
+        let (mut state, now, which) = (self.state(), Instant::now(), (service, lane));
+        let before = caller.map_or(0, |caller| {
+            // It plans something else now.
+            for (_, other) in state.lines.iter_mut().filter(|(other, _)| **other != which) {
+                other.queue.leave(caller);
+            }
+            state.lines.entry(which).or_default().queue.before(caller, now)
+        });
+        match self.admit(&state, which, before, now) {
+            Ok(full_at) => {
+                if let Some(bucket) = state.buckets.get_mut(service as usize) {
+                    bucket.full_at = Some(full_at);
+                }
+                let taken = state.lines.entry(which).or_default();
+                taken.in_flight += 1;
+                if let Some(caller) = caller {
+                    taken.queue.serve(caller);
+                }
+                Ok(Ticket { limiter: Arc::clone(self), line: which })
+            }
+            Err(wait) => {
+                if let Some(caller) = caller {
+                    state.lines.entry(which).or_default().queue.wait(caller, now + wait + LATE);
+                }
+                Err(wait)
+            }
         }
-        state.in_flight += 1;
-        Ok(Ticket(Arc::clone(self)))
     }
 
     /// Waits until a token could be had. It is not taken: another may be faster.
     pub async fn ready(&self, service: Service, lane: Lane) {
         loop {
-            let admitted = self.admit(&self.state(), service, lane, Instant::now());
+            let admitted = self.admit(&self.state(), (service, lane), 0, Instant::now());
             match admitted {
                 Ok(_) => return,
                 Err(wait) => tokio::time::sleep(wait).await,
@@ -118,18 +167,34 @@ impl Limiter {
         }
     }
 
-    /// When the bucket would be full again after one more call, if that may go now.
-    fn admit(&self, state: &State, service: Service, lane: Lane, now: Instant) -> Result<Instant, Duration> {
+    /// Whether the service asked for a pause that is not over.
+    #[must_use]
+    pub fn is_stopped(&self, service: Service) -> bool {
+        let bucket = self.state().buckets.get(service as usize).copied().unwrap_or_default();
+        bucket.stopped_until.is_some_and(|until| until > Instant::now())
+    }
+
+    /// When the bucket would be full again after one more call, if that may be made now and still leaves enough for
+    /// those that are `before` it.
+    fn admit(
+        &self,
+        state: &State,
+        (service, lane): (Service, Lane),
+        before: u32,
+        now: Instant,
+    ) -> Result<Instant, Duration> {
         let bucket = state.buckets.get(service as usize).copied().unwrap_or_default();
         if let Some(until) = bucket.stopped_until.filter(|until| *until > now) {
             return Err(until - now);
         }
-        if state.in_flight >= in_flight(lane) {
+        let in_flight = state.lines.get(&(service, lane)).map_or(0, |line| line.in_flight);
+        if in_flight.saturating_add(before as usize) >= at_once(lane) {
             return Err(CROWDED);
         }
         let full_at = bucket.full_at.map_or(now, |at| at.max(now)) + self.interval;
         let room = self.interval * (self.burst - reserve(lane, self.burst));
-        match (full_at - now).checked_sub(room).filter(|wait| !wait.is_zero()) {
+        let with_those_before = full_at + self.interval * before;
+        match (with_those_before - now).checked_sub(room).filter(|wait| !wait.is_zero()) {
             Some(wait) => Err(wait),
             None => Ok(full_at),
         }
@@ -142,8 +207,9 @@ impl Limiter {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.in_flight = state.in_flight.saturating_sub(1);
+        if let Some(line) = self.limiter.state().lines.get_mut(&self.line) {
+            line.in_flight = line.in_flight.saturating_sub(1);
+        }
     }
 }
 
@@ -157,10 +223,11 @@ fn reserve(lane: Lane, burst: u32) -> u32 {
     wanted.min(burst - 1)
 }
 
-fn in_flight(lane: Lane) -> usize {
+/// Calls of one lane that one service is asked at once. A lane that hangs holds up no other: while deletions are not
+/// answered, servers are still made and lists still read.
+fn at_once(lane: Lane) -> usize {
     match lane {
-        Lane::Delete => IN_FLIGHT,
-        Lane::Create => IN_FLIGHT - 4,
-        Lane::Poll => IN_FLIGHT - 8,
+        Lane::Delete | Lane::Create => 16,
+        Lane::Poll => 12,
     }
 }

@@ -4,7 +4,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use url::Url;
 
-use super::{Lane, Service};
+use super::{Error, Lane, Service};
+use crate::saying::Origin;
+use crate::transport::Keep;
 
 /// Tags on servers at creation need 2.52, `networks` is explicit from 2.37 on.
 /// Not later: from 2.57 on a flavor's and a server's answers lose fields, and
@@ -23,12 +25,18 @@ pub(super) struct Request {
     path: Vec<String>,
     query: Vec<(&'static str, String)>,
     pub body: Option<Value>,
+    keep: Keep,
+    microversion: Option<String>,
 }
+
+/// The most of a page of a list, or of one object.
+const LARGEST_ANSWER: usize = 8 << 20;
 
 impl Request {
     fn new(method: Method, call: &'static str, service: Service, lane: Lane, path: &[&str]) -> Self {
         let path = path.iter().map(|&segment| segment.to_owned()).collect();
-        Self { call, service, lane, method, path, query: Vec::new(), body: None }
+        let keep = Keep::All(LARGEST_ANSWER);
+        Self { call, service, lane, method, path, query: Vec::new(), body: None, keep, microversion: None }
     }
 
     /// Looks at something.
@@ -41,9 +49,9 @@ impl Request {
         Self { body: Some(body), ..Self::new(Method::POST, call, service, Lane::Create, path) }
     }
 
-    /// Changes something that is there.
-    pub fn put(call: &'static str, service: Service, path: &[&str], body: Value) -> Self {
-        Self { body: Some(body), ..Self::new(Method::PUT, call, service, Lane::Create, path) }
+    /// Changes something.
+    pub fn put(call: &'static str, service: Service, path: &[&str], body: Option<Value>) -> Self {
+        Self { body, ..Self::new(Method::PUT, call, service, Lane::Create, path) }
     }
 
     /// Removes something.
@@ -53,6 +61,16 @@ impl Request {
 
     pub fn lane(self, lane: Lane) -> Self {
         Self { lane, ..self }
+    }
+
+    /// Asks Nova or Cinder in another microversion than ours, if one is given.
+    pub fn microversion(self, microversion: Option<String>) -> Self {
+        Self { microversion, ..self }
+    }
+
+    /// Reads less, or another part, of the answer.
+    pub fn keep(self, keep: Keep) -> Self {
+        Self { keep, ..self }
     }
 
     pub fn query(mut self, key: &'static str, value: impl Into<String>) -> Self {
@@ -75,7 +93,13 @@ impl Request {
         // A URL that was parsed is a URI, but for lengths no catalogue has.
         *request.uri_mut() = url.as_str().parse().unwrap_or_default();
         *request.headers_mut() = self.headers();
+        request.extensions_mut().insert(self.keep);
         request
+    }
+
+    /// The error of an answer to this that cannot be read.
+    pub fn malformed(&self, at: Origin, text: &str) -> Error {
+        Error::Malformed { call: self.call, service: self.service, at, text: text.into() }
     }
 
     fn headers(&self) -> HeaderMap {
@@ -89,17 +113,14 @@ impl Request {
             Service::BlockStorage => Some(("volume", VOLUME_MICROVERSION)),
             Service::Identity | Service::Image | Service::Network => None,
         };
-        if let Some((word, version)) = microversion
-            && let Ok(value) = HeaderValue::try_from(format!("{word} {version}"))
-        {
+        let Some((word, ours)) = microversion else { return headers };
+        let version = self.microversion.as_deref().unwrap_or(ours);
+        if let Ok(value) = HeaderValue::try_from(format!("{word} {version}")) {
             headers.insert(HeaderName::from_static("openstack-api-version"), value);
         }
-        if self.service == Service::Compute {
-            // Nova behind an old proxy may see only its first name for it.
-            headers.insert(
-                HeaderName::from_static("x-openstack-nova-api-version"),
-                HeaderValue::from_static(COMPUTE_MICROVERSION),
-            );
+        // Nova behind an old proxy may see only its first name for it.
+        if let (Service::Compute, Ok(value)) = (self.service, HeaderValue::try_from(version)) {
+            headers.insert(HeaderName::from_static("x-openstack-nova-api-version"), value);
         }
         headers
     }

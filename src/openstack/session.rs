@@ -11,17 +11,19 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+use url::Url;
 
 use super::answer::Clocks;
+use super::endpoints::Wanted;
 use super::identity::{self, Token};
-use super::rate::Limiter;
+use super::rate::{Caller, Limiter};
 use super::request::Request;
-use super::transport::Failure;
 use super::{
-    BlockStorage, Compute, Credentials, Error, Images, Lane, Networks, Project, RateOptions, Service,
-    Transport, answer,
+    BlockStorage, Compute, Credentials, Error, Images, Lane, Networks, Project, RateOptions, Service, answer,
 };
 use crate::error::Class;
+use crate::saying::Origin;
+use crate::transport::{Failure, Keep, Transport, Verify};
 
 /// Nova gives up on a compute host that is away after 60 s, and says so.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -69,7 +71,7 @@ impl Call {
 
 /// One cloud under one credential. A clone is the same session.
 #[derive(Clone)]
-pub struct Session(Arc<Inner>);
+pub struct Session(Arc<Inner>, Option<Arc<Caller>>);
 
 struct Inner {
     options: SessionOptions,
@@ -94,14 +96,24 @@ impl Session {
     #[must_use]
     pub fn new(options: SessionOptions) -> Self {
         let limiter = Limiter::new(options.rate);
-        Self(Arc::new(Inner {
-            options,
-            limiter,
-            token: ArcSwapOption::empty(),
-            clocks: Clocks::default(),
-            home: OnceLock::new(),
-            login: Mutex::default(),
-        }))
+        Self(
+            Arc::new(Inner {
+                options,
+                limiter,
+                token: ArcSwapOption::empty(),
+                clocks: Clocks::default(),
+                home: OnceLock::new(),
+                login: Mutex::default(),
+            }),
+            None,
+        )
+    }
+
+    /// The same session, whose requests wait for their turn among those of a namespace. `who` is the node's UID.
+    #[must_use]
+    pub fn on_behalf_of(&self, namespace: &str, who: &str) -> Self {
+        let caller = Caller { namespace: namespace.to_owned(), who: who.to_owned() };
+        Self(Arc::clone(&self.0), Some(Arc::new(caller)))
     }
 
     /// Nova's calls.
@@ -157,25 +169,84 @@ impl Session {
             .is_ok_and(|last| matches!(last.failed, Some((_, Error::ProjectChanged { .. }))))
     }
 
+    /// Whether the cloud has no such service at all: neither the catalogue nor the file names one.
+    ///
+    /// # Errors
+    /// As Keystone answers a login.
+    pub(super) async fn lacks(&self, service: Service) -> Result<bool, Error> {
+        let options = self.0.options.credentials.services.get(&service);
+        Ok(!self.token(None).await?.endpoints.has(service, options))
+    }
+
+    /// Keys of the `clouds.yaml` that we have no use for, and openstacksdk has.
+    #[must_use]
+    pub fn unused(&self) -> &[String] {
+        &self.0.options.credentials.unused
+    }
+
+    /// Why somebody on the way could read or alter what we say to this cloud; empty if nobody can. What the catalogue
+    /// says counts once we have logged in.
+    #[must_use]
+    pub fn exposures(&self) -> Vec<String> {
+        let credentials = &self.0.options.credentials;
+        let mut exposures = Vec::new();
+        if credentials.tls.verify == Verify::Nothing {
+            exposures.push("certificates are not verified, since clouds.yaml says so".to_owned());
+        }
+        let mut plain = |service: Service, url: &Url| {
+            if url.scheme() != "https" {
+                exposures.push(format!("{service} is asked without TLS at {}", Origin::of(url)));
+            }
+        };
+        plain(Service::Identity, &credentials.auth_url);
+        if let Some(token) = self.0.token.load_full() {
+            for service in Service::ALL.into_iter().filter(|service| *service != Service::Identity) {
+                let endpoint = self.endpoint(service, &token);
+                if let Ok(url) = &endpoint {
+                    plain(service, url);
+                }
+            }
+        }
+        exposures
+    }
+
+    fn endpoint(&self, service: Service, token: &Token) -> Result<Url, String> {
+        let credentials = &self.0.options.credentials;
+        token.endpoints.find(&Wanted {
+            service,
+            region: &token.project.region,
+            interfaces: &credentials.interfaces,
+            project: &token.project.id,
+            options: credentials.services.get(&service),
+        })
+    }
+
     /// Sends a request whose answer's body does not matter.
     pub(super) async fn done(&self, request: Request) -> Result<(), Error> {
-        self.send(&request).await.map(drop)
+        self.send(&request.keep(Keep::First(0))).await.map(drop)
     }
 
     /// Sends a request and reads the answer.
     pub(super) async fn json<T: DeserializeOwned>(&self, request: Request) -> Result<T, Error> {
-        let answer = self.send(&request).await?;
-        serde_json::from_slice(answer.body()).map_err(|error| Error::Malformed {
-            call: request.call,
-            service: request.service,
-            text: error.to_string(),
-        })
+        Ok(self.json_and_size(request).await?.0)
     }
 
-    async fn send(&self, request: &Request) -> Result<Response<Vec<u8>>, Error> {
+    /// Sends a request and reads the answer, and says how many bytes it had.
+    pub(super) async fn json_and_size<T: DeserializeOwned>(
+        &self,
+        request: Request,
+    ) -> Result<(T, usize), Error> {
+        let Answer { at, response } = self.send(&request).await?;
+        // One name that is not UTF-8 must not hide a whole list.
+        let text = String::from_utf8_lossy(response.body());
+        let read = serde_json::from_str(&text).map_err(|error| request.malformed(at, &error.to_string()))?;
+        Ok((read, response.body().len()))
+    }
+
+    pub(super) async fn send(&self, request: &Request) -> Result<Answer, Error> {
         let token = self.token(None).await?;
         let answer = self.send_with(request, &token).await?;
-        if answer.status() != StatusCode::UNAUTHORIZED {
+        if answer.response.status() != StatusCode::UNAUTHORIZED {
             return self.judge(request, answer);
         }
         // Nothing happened; the token may have been revoked. Once more.
@@ -184,17 +255,18 @@ impl Session {
         self.judge(request, answer)
     }
 
-    async fn send_with(&self, request: &Request, token: &Token) -> Result<Response<Vec<u8>>, Error> {
+    async fn send_with(&self, request: &Request, token: &Token) -> Result<Answer, Error> {
         let Request { call, service, lane, .. } = *request;
-        let project = &token.project;
-        let interface = self.0.options.credentials.interface;
-        let endpoint = token
-            .catalog
-            .endpoint(service, &project.region, interface, &project.id)
-            .map_err(|text| Error::NoEndpoint { call, service, text })?;
+        let endpoint = self.endpoint(service, token).map_err(|text| Error::NoEndpoint {
+            call,
+            service,
+            text: text.into(),
+        })?;
         let mut outgoing = request.at(&endpoint);
         outgoing.headers_mut().insert(HeaderName::from_static("x-auth-token"), token.value.clone());
-        self.exchange(call, service, lane, outgoing).await
+        let at = Origin::of(&endpoint);
+        let response = self.exchange(call, service, lane, &at, outgoing).await?;
+        Ok(Answer { at, response })
     }
 
     /// Sends one request, paced, timed and observed.
@@ -203,11 +275,13 @@ impl Session {
         call: &'static str,
         service: Service,
         lane: Lane,
+        at: &Origin,
         request: http::Request<Vec<u8>>,
     ) -> Result<Response<Vec<u8>>, Error> {
         let inner = &self.0;
-        let ticket = inner.limiter.try_take(service, lane);
-        let _ticket = ticket.map_err(|wait| Error::Throttled { call, service, wait })?;
+        let ticket = inner.limiter.try_take(service, lane, self.1.as_deref());
+        let asked = || inner.limiter.is_stopped(service);
+        let _ticket = ticket.map_err(|wait| Error::Throttled { call, service, wait, asked: asked() })?;
         let sent = Instant::now();
         let answer = timeout(PATIENCE, inner.options.transport.send(request))
             .await
@@ -217,14 +291,15 @@ impl Session {
             inner.clocks.heard(service, answer.headers());
         }
         (inner.options.observe)(&Call { service, call, status, took: sent.elapsed() });
-        answer.map_err(|Failure { effect, text }| Error::NoAnswer { call, service, effect, text })
+        let at = || at.clone();
+        answer.map_err(|Failure { effect, text }| Error::NoAnswer { call, service, at: at(), effect, text })
     }
 
-    fn judge(&self, request: &Request, answer: Response<Vec<u8>>) -> Result<Response<Vec<u8>>, Error> {
-        if answer.status().is_success() {
+    fn judge(&self, request: &Request, answer: Answer) -> Result<Answer, Error> {
+        if answer.response.status().is_success() {
             return Ok(answer);
         }
-        let error = answer::refusal(request.call, request.service, &answer);
+        let error = answer::refusal(request.call, request.service, answer.at, &answer.response);
         self.heed(request.service, &error);
         Err(error)
     }
@@ -282,8 +357,9 @@ impl Session {
         let credentials = &self.0.options.credentials;
         let sent = Instant::now();
         let request = identity::request(credentials);
-        let answer = self.exchange(identity::CALL, Service::Identity, Lane::Delete, request).await?;
-        let token = identity::token(credentials, &answer, sent);
+        let at = Origin::of(&credentials.auth_url);
+        let answer = self.exchange(identity::CALL, Service::Identity, Lane::Delete, &at, request).await?;
+        let token = identity::token(credentials, at, &answer, sent);
         if let Err(error) = &token {
             self.heed(Service::Identity, error);
         }
@@ -298,6 +374,12 @@ impl Session {
         }
         Ok(Arc::new(token))
     }
+}
+
+/// An answer, and where it came from.
+pub(super) struct Answer {
+    pub at: Origin,
+    pub response: Response<Vec<u8>>,
 }
 
 impl fmt::Debug for Session {

@@ -2,12 +2,15 @@
 //! to this process' notes, and the next look decides.
 
 mod abandon;
+mod adopt;
 mod cloud;
+mod guest;
 mod name;
 mod object;
 mod question;
 mod user_data;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -27,18 +30,23 @@ use crate::openstack::Session;
 pub async fn change(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<(), Error> {
     match change {
         Change::AddFinalizer { cloud } => object::add_finalizer(cloud, node, look, ctx).await,
-        Change::RemoveFinalizer { cloud } => object::remove_finalizer(cloud, node, look, ctx).await,
+        Change::RemoveFinalizer { cloud } => {
+            object::remove_finalizers(&BTreeSet::from([cloud.clone()]), node, look, ctx).await
+        }
         Change::AnswerAbandon { cloud } => {
             abandon::answer(cloud, node, look, ctx).await;
             Ok(())
         }
+        Change::AbandonUntouched { clouds } => {
+            abandon::tell_untouched(clouds, node, ctx).await;
+            object::remove_finalizers(clouds, node, look, ctx).await
+        }
         Change::Expire { why } => object::expire(why, node, ctx).await,
         Change::Memory(change) => object::remember(change, node, look, ctx).await,
-        Change::SetName { address } | Change::ParkName { address } => {
-            name::set(*address, node, look, ctx).await
-        }
+        Change::PublishName { address } => name::publish(*address, node, look, ctx).await,
+        Change::WithdrawName => name::withdraw(node, look, ctx).await,
         Change::Cloud { cloud, change } => {
-            let (handle, session) = session(ctx, cloud)?;
+            let (handle, session) = session(ctx, cloud, node)?;
             cloud::change(change, node, look, ctx, &handle, &session).await
         }
     }
@@ -49,39 +57,50 @@ pub async fn change(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Co
 /// # Errors
 /// As [`change`].
 pub async fn ask(question: &Question, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> Result<(), Error> {
-    let uid = node.uid().unwrap_or_default();
+    let (uid, namespace) = (node.uid().unwrap_or_default(), node.namespace().unwrap_or_default());
     match question {
         Question::Catalogue { cloud } => {
-            let (handle, session) = session(ctx, cloud)?;
+            let (handle, session) = session(ctx, cloud, node)?;
             question::catalogue(node, look, &handle, &session).await
         }
         Question::Limits { cloud, kind } => {
-            let (handle, session) = session(ctx, cloud)?;
-            question::limits(ctx, &handle, *kind, &session).await
+            let (handle, session) = session(ctx, cloud, node)?;
+            question::limits(ctx, &handle, *kind, &uid, &session).await
         }
         Question::Presence { cloud, kind, id } => {
-            let (handle, session) = session(ctx, cloud)?;
+            let (handle, session) = session(ctx, cloud, node)?;
             question::presence(*kind, id, &uid, look, &handle, &session).await
         }
         Question::Reservations { cloud, id } => {
-            let (handle, session) = session(ctx, cloud)?;
+            let (handle, session) = session(ctx, cloud, node)?;
             question::reservations(ctx, &uid, id, &handle, &session).await
         }
-        Question::Console { cloud, server } => {
-            let (_, session) = session(ctx, cloud)?;
-            question::console(ctx, &uid, server, &session).await
+        Question::Console { cloud, boot } => {
+            let (_, session) = session(ctx, cloud, node)?;
+            guest::console(ctx, &uid, boot, &session).await
         }
-        Question::Tcp { address, port } => question::tcp(ctx, &uid, *address, *port).await,
-        Question::UserData(place) => user_data::read(place, node, ctx).await,
+        Question::ShowConsole { cloud, server, request } => {
+            let (_, session) = session(ctx, cloud, node)?;
+            guest::show_console(ctx, &uid, server, request, &session).await
+        }
+        Question::Tcp { boot, address, port } => {
+            let _permit = ctx.probes.take(&namespace).await;
+            guest::tcp(ctx, &uid, boot, *address, *port).await
+        }
+        Question::UserData(place) => {
+            let _permit = ctx.api_server.take(&namespace).await;
+            user_data::read(place, node, look, ctx).await
+        }
         Question::Name { .. } => name::ask(node, look, ctx).await,
     }
 }
 
-/// The cloud, and its session if it may be used now.
-fn session(ctx: &Context, cloud: &str) -> Result<(Arc<Handle>, Session), Error> {
+/// The cloud, and its session if it may be used now. Where requests must wait, namespaces are served in turn.
+fn session(ctx: &Context, cloud: &str, node: &TestNode) -> Result<(Arc<Handle>, Session), Error> {
     let handle =
         ctx.clouds.find(cloud).ok_or_else(|| Error::Unready(format!("there is no Cloud {cloud}")))?;
     let session = handle.config().session.clone();
     let session = session.ok_or_else(|| Error::Unready(format!("cloud {cloud} is not logged in")))?;
-    Ok((handle, session))
+    let namespace = node.namespace().unwrap_or_default();
+    Ok((handle, session.on_behalf_of(&namespace, &node.uid().unwrap_or_default())))
 }

@@ -1,41 +1,52 @@
-//! What every turn shares: clients, clouds, and what this process noted of each node. Notes are never needed for
-//! safety: a new process begins without them.
+//! What every turn shares: clients, clouds, and the notes of every node.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
-use secrecy::SecretSlice;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::backoff::backoff;
+use super::calls::Calls;
 use super::error::Error;
-use super::state::{Problem, Trouble};
+use super::fair::{Fair, Permit};
+use super::notes::{Failed, Notes};
+use super::state::{Problem, RequestKey, Trouble, Verdict};
 use super::waker::Waker;
-use crate::api::testnode::UserDataRef;
 use crate::api::{MachineType, TestNode};
+use crate::clock::Now;
 use crate::clouds::Clouds;
 use crate::dns::exchange::Exchange;
 use crate::gate::Gate;
-use crate::guest::console::Reading;
 use crate::guest::tcp::Dial;
+use crate::kubernetes::events::Events;
+use crate::kubernetes::status::StatusWriter;
 use crate::metrics::Metrics;
-use crate::openstack::Transport;
-use crate::openstack::transport::{Failure, TlsOptions};
-use crate::told::Told;
+use crate::transport::{Failure, TlsOptions, Transport};
 
 /// A change that was undone is made again no sooner.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// The longest pause before a failed request is sent again, even if the service asks for more.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
 /// A name server is not asked again sooner after a failure.
 const DNS_PAUSE: Duration = Duration::from_secs(5);
 
-/// So late the watch brings the end of an object at most.
+/// Requests for nodes that the API server gets at once.
+pub const API_SERVER_AT_ONCE: usize = 32;
+
+/// Ports of guests that are tried at once. A guest that drops packets holds one for some seconds.
+pub const PROBES_AT_ONCE: usize = 1024;
+
+/// Requests for names that one cloud's DNS gets at once.
+const DNS_AT_ONCE: usize = 16;
+
+/// The longest time we wait for the watch to report a deletion.
 const GONE_BY: Duration = Duration::from_mins(1);
 
 /// Everything a turn needs.
@@ -50,20 +61,34 @@ pub struct Context {
     pub metrics: Metrics,
     /// How the world is reached.
     pub seams: Seams,
-    /// Writes events.
-    pub recorder: Recorder,
+    /// Publishes events.
+    pub events: Events,
     /// The machine types.
     pub machine_types: Store<MachineType>,
+    /// Whether they have been listed.
+    pub machine_types_listed: watch::Receiver<bool>,
+    /// The nodes, as the watch last told of them.
+    pub nodes: Store<TestNode>,
     /// Where Secrets are.
     pub namespace: String,
     /// When this process took the lease: requests of earlier ones are unknown since then.
     pub started: Instant,
+    /// What the wall clock said then.
+    pub started_at: Timestamp,
     /// How often a node at rest is looked at.
     pub resync: Duration,
     /// Wakes nodes.
     pub waker: Arc<Waker>,
-    /// The statuses that were written last.
-    pub told: Told,
+    /// Writes statuses.
+    pub statuses: StatusWriter,
+    /// Runs requests.
+    pub calls: Calls,
+    /// Who may write to the API server, or read from it, for a node.
+    pub api_server: Fair,
+    /// Who may try a port of a guest.
+    pub probes: Fair,
+    /// Who may ask the DNS of each cloud.
+    pub dns_lines: Mutex<BTreeMap<String, Arc<Fair>>>,
     /// Notes by UID.
     pub notes: Mutex<HashMap<String, Notes>>,
 }
@@ -84,79 +109,33 @@ pub struct Seams {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
-/// What this process noted of a node.
-#[derive(Debug, Default)]
-pub struct Notes {
-    /// The object as our last write left it, until the watch is past it.
-    pub written: Option<Arc<TestNode>>,
-    /// Clouds whose first finalizer this process added.
-    pub born: BTreeSet<String>,
-    /// Attempts that this process opened.
-    pub opened: BTreeSet<i64>,
-    /// Requests that failed, and when their streak began.
-    pub troubles: Vec<Trouble>,
-    /// What the authority last said.
-    pub found: Option<(Instant, BTreeSet<IpAddr>)>,
-    /// What was last sent for the name: when, what, and whether it was `no-change`.
-    pub sent: Option<(Instant, IpAddr, bool)>,
-    /// The console.
-    pub console: ConsoleNotes,
-    /// TCP ports that answered, and when to try the others.
-    pub open_ports: BTreeSet<i32>,
-    /// See `open_ports`.
-    pub tcp_next: Option<Instant>,
-    /// By volume: attachments whose server does not exist.
-    pub reservations: BTreeMap<String, Vec<String>>,
-    /// By server: since when it is known to be ACTIVE.
-    pub active_since: BTreeMap<String, Instant>,
-    /// Clouds for which the wish to abandon them was answered: `true` if it was honoured.
-    pub abandon: BTreeMap<String, bool>,
-    /// Servers that were deleted for good.
-    pub forced: BTreeSet<String>,
-    /// User data that stands in an object of its own.
-    pub user_data: Option<UserDataNotes>,
-    /// What was changed last, and when.
-    pub done: Option<(String, Instant)>,
-    /// It waits for a place or a name.
-    pub queued: bool,
-    /// What it does or waits for, and since when.
-    pub step: Option<(&'static str, Instant)>,
-    /// When that was last told.
-    pub told: Option<Instant>,
-    /// When its last finalizer was removed.
-    pub over: Option<Instant>,
-}
-
-/// What was found where user data is to be.
-#[derive(Debug)]
-pub struct UserDataNotes {
-    /// Where that is.
-    pub place: UserDataRef,
-    /// When it was read.
-    pub at: Instant,
-    /// What was there, or why nothing.
-    pub found: Result<Arc<SecretSlice<u8>>, Problem>,
-}
-
-/// What was read on a console.
-#[derive(Debug, Default)]
-pub struct ConsoleNotes {
-    /// The server it is of.
-    pub server: String,
-    /// What it says.
-    pub reading: Option<Reading>,
-    /// Its last lines.
-    pub tail: Option<String>,
-    /// When to read it again.
-    pub next: Option<Instant>,
-    /// The pause before the next reading.
-    pub pause: Duration,
+/// Whether a node may be looked at now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Readiness {
+    /// It may.
+    Ready,
+    /// A request of it is in flight, for so long, and this may be said of it. The node is woken when it has ended.
+    InFlight(Duration, Option<Problem>),
+    /// Its last request said so.
+    Later(Duration),
 }
 
 impl Context {
     /// The notes of all nodes, for a short while.
     pub fn notes(&self) -> MutexGuard<'_, HashMap<String, Notes>> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What both clocks say.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        Now { wall: (self.seams.clock)(), steady: Instant::now() }
+    }
+
+    /// What the wall clock would say if nobody had set it since the start. Between two of these lies what has passed.
+    #[must_use]
+    pub fn unset_clock(&self) -> Timestamp {
+        self.started_at.checked_add(self.started.elapsed()).unwrap_or(self.started_at)
     }
 
     /// Alters the notes of a node.
@@ -186,44 +165,96 @@ impl Context {
         })
     }
 
+    /// Whether the node may be looked at now. A pause after a request holds for the turn that the request itself woke;
+    /// whatever else wakes the node, or writes the object, may have changed what there is to do.
+    #[must_use]
+    pub fn readiness(&self, node: &TestNode) -> Readiness {
+        self.note(&node.uid().unwrap_or_default(), |notes| {
+            if let Some(request) = &notes.in_flight {
+                return Readiness::InFlight(request.since.elapsed(), request.told.clone());
+            }
+            let Some(again) = notes.again.take() else { return Readiness::Ready };
+            let pause = again.at.saturating_duration_since(Instant::now());
+            if pause.is_zero() || again.version != node.resource_version() {
+                Readiness::Ready
+            } else {
+                Readiness::Later(pause)
+            }
+        })
+    }
+
+    /// The right to ask name servers and nsupdate-web for a cloud.
+    pub async fn may_ask_dns(&self, cloud: &str, namespace: &str) -> Permit {
+        let line = {
+            let mut lines = self.dns_lines.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.entry(cloud.to_owned()).or_insert_with(|| Arc::new(Fair::new(DNS_AT_ONCE))).clone()
+        };
+        line.take(namespace).await
+    }
+
     /// How long a change waits that was the last one made: somebody undoes what we do, and we are not to race with them.
     #[must_use]
-    pub fn is_undone(&self, uid: &str, key: &str) -> Option<Duration> {
+    pub fn is_undone(&self, uid: &str, key: &RequestKey) -> Option<Duration> {
         let (_, at) = self.notes().get(uid)?.done.clone().filter(|(done, _)| done == key)?;
         (at + AGAIN).checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
-    /// A request failed; it is not sent again before its time.
-    pub fn trouble(&self, uid: &str, key: String, creating: bool, error: &Error) -> Trouble {
-        let now = (self.seams.clock)();
+    /// A request failed; it is not sent again before its time. Returns how long that is.
+    pub fn trouble(&self, uid: &str, key: RequestKey, error: &Error) -> Duration {
+        let Now { wall: clock, steady: now } = self.now();
         self.note(uid, |notes| {
-            let before = notes.troubles.iter().position(|trouble| trouble.key == key);
+            let before = notes.troubles.iter().position(|failed| failed.trouble.key == key);
             let before = before.map(|index| notes.troubles.swap_remove(index));
+            // One that was only not sent is no failure.
+            let before = before.filter(|before| before.trouble.failures > 0);
             let since = before.as_ref().map_or(now, |before| before.since);
-            let failing_for = Duration::try_from(now.duration_since(since)).unwrap_or_default();
             let least = if matches!(error, Error::Dns(_)) { DNS_PAUSE } else { Duration::ZERO };
-            let pause = backoff(failing_for).max(least).max(error.retry_after().unwrap_or_default());
+            let pause = backoff(now - since).max(least).max(error.retry_after().unwrap_or_default());
+            let pause = pause.min(LONGEST_PAUSE);
             let trouble = Trouble {
                 key,
-                creating,
                 verdict: error.verdict(),
                 reason: error.reason(),
                 message: error.to_string(),
-                since,
-                failures: before.map_or(0, |before| before.failures) + 1,
-                retry_at: now.checked_add(pause).unwrap_or(now),
+                since: clock,
+                failures: before.map_or(0, |before| before.trouble.failures) + 1,
+                retry_at: clock,
             };
-            notes.troubles.push(trouble.clone());
-            trouble
+            notes.troubles.push(Failed { trouble, since, retry_at: now + pause });
+            pause
         })
     }
 
-    /// A request succeeded: its streak of failures is over.
-    pub fn well(&self, uid: &str, key: &str) {
-        self.note(uid, |notes| notes.troubles.retain(|trouble| trouble.key != key));
+    /// A request may not be sent yet: nothing failed, and the node does something else meanwhile.
+    pub fn not_yet(&self, uid: &str, key: RequestKey, error: &Error, wait: Duration) {
+        let Now { wall, steady } = self.now();
+        let at = wall.checked_add(wait).unwrap_or(wall).strftime("%H:%M:%SZ").to_string();
+        self.note(uid, |notes| {
+            let failed = |failed: &&mut Failed| failed.trouble.key == key && failed.trouble.failures > 0;
+            if let Some(failed) = notes.troubles.iter_mut().find(failed) {
+                failed.retry_at = failed.retry_at.max(steady + wait);
+                return;
+            }
+            notes.troubles.retain(|failed| failed.trouble.key != key);
+            let trouble = Trouble {
+                key,
+                verdict: Verdict::Passing,
+                reason: error.reason(),
+                message: error.until(&at),
+                since: wall,
+                failures: 0,
+                retry_at: wall,
+            };
+            notes.troubles.push(Failed { trouble, since: steady, retry_at: steady + wait });
+        });
     }
 
-    /// Something was let go of: whoever waits for a place or a name looks again.
+    /// A request succeeded: its streak of failures is over.
+    pub fn well(&self, uid: &str, key: &RequestKey) {
+        self.note(uid, |notes| notes.troubles.retain(|failed| failed.trouble.key != *key));
+    }
+
+    /// Something was released: nodes that wait for a place or a name look again.
     pub fn wake_queue(&self) {
         let notes = self.notes();
         let queued: Vec<String> =
@@ -234,7 +265,7 @@ impl Context {
         }
     }
 
-    /// Forgets every node that is no more, in case nobody told.
+    /// Forgets every node that no longer exists, in case its deletion was not reported.
     pub fn forget_all_but(&self, living: &BTreeSet<String>) {
         let gone: Vec<String> = self.notes().keys().filter(|uid| !living.contains(*uid)).cloned().collect();
         for uid in &gone {
@@ -245,7 +276,7 @@ impl Context {
     /// The object is gone; so is everything noted of it.
     pub fn forget(&self, uid: &str) {
         self.notes().remove(uid);
-        self.told.forget(uid);
+        self.statuses.forget(uid);
         self.waker.forget(uid);
         for cloud in self.clouds.all() {
             cloud.inventory.lock().forget(uid);

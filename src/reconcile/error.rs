@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::state::Verdict;
 use crate::error::{Class, Effect};
-use crate::{dns, guest, openstack};
+use crate::reason::Reason;
+use crate::{dns, guest, kubernetes, openstack};
 
 /// A request of a turn that failed.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,7 @@ pub enum Error {
     #[error(transparent)]
     Guest(#[from] guest::tcp::Closed),
     /// The API server's.
-    #[error("the Kubernetes API: {}", said(.0))]
+    #[error("the Kubernetes API: {}", kubernetes::error::said(.0))]
     Kube(#[from] kube::Error),
     /// Not sent: another node took the place or the name since the look.
     #[error("another node was quicker")]
@@ -29,15 +30,8 @@ pub enum Error {
     Unready(String),
 }
 
-/// What the API server said, without the debris around it.
-#[must_use]
-pub fn said(error: &kube::Error) -> String {
-    if let kube::Error::Api(status) = error {
-        format!("{} ({})", status.message, status.code)
-    } else {
-        error.to_string()
-    }
-}
+/// Neutron's word for a floating IP that no router could lead to its port.
+const NO_ROUTER: &str = "ExternalGatewayForFloatingIPNotFound";
 
 impl Error {
     /// What the failure means.
@@ -63,14 +57,15 @@ impl Error {
 
     /// One word: condition reason and metric label.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
+            Self::OpenStack(error) if error.key() == NO_ROUTER => Reason::NoRouter,
             Self::OpenStack(error) => error.class().reason(),
-            Self::Dns(_) => "DNSUpdateFailed",
-            Self::Guest(_) => "Booting",
-            Self::Kube(_) => "KubernetesAPI",
-            Self::Unready(_) => "CloudUnreachable",
-            Self::Overtaken => "Queued",
+            Self::Dns(_) => Reason::DNSUpdateFailed,
+            Self::Guest(_) => Reason::Booting,
+            Self::Kube(_) => Reason::KubernetesAPI,
+            Self::Unready(_) => Reason::CloudUnreachable,
+            Self::Overtaken => Reason::Queued,
         }
     }
 
@@ -109,15 +104,34 @@ impl Error {
         }
     }
 
+    /// What a request that may not be sent before `at` waits for.
+    #[must_use]
+    pub fn until(&self, at: &str) -> String {
+        match self {
+            Self::OpenStack(openstack::Error::Throttled { call, service, asked: true, .. }) => {
+                format!("{call}: {service} asked us to wait until {at}")
+            }
+            Self::OpenStack(openstack::Error::Throttled { call, service, asked: false, .. }) => format!(
+                "{call}: waiting for its turn at {service}, about {at}: the Cloud's spec.rate.requestsPerSecond is used up"
+            ),
+            Self::OpenStack(_)
+            | Self::Dns(_)
+            | Self::Guest(_)
+            | Self::Kube(_)
+            | Self::Overtaken
+            | Self::Unready(_) => self.to_string(),
+        }
+    }
+
     /// Somebody wrote the object since it was read: nothing was written.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_conflict())
+        matches!(self, Self::Kube(error) if kubernetes::error::is_conflict(error))
     }
 
     /// The object is gone.
     #[must_use]
     pub fn is_object_gone(&self) -> bool {
-        matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_not_found())
+        matches!(self, Self::Kube(error) if kubernetes::error::is_gone(error))
     }
 }

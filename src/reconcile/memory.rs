@@ -16,9 +16,11 @@ pub fn read(status: Option<&TestNodeStatus>) -> Memory {
         dns: status.dns.clone(),
         ready_at: status.times.as_ref().and_then(|times| times.ready_at.as_ref()).map(|time| time.0),
         host_keys: status.ssh.as_ref().map(|ssh| ssh.host_keys.clone()).unwrap_or_default(),
+        console: status.console.clone(),
         hints: Hints {
             server: status.server.as_ref().map(|server| server.id.clone()),
             volumes: status.volumes.iter().map(|volume| volume.id.clone()).collect(),
+            floating_ip: status.floating_ip.as_ref().map(|ip| ip.id.clone()),
             ports: status.ports.iter().map(|port| port.id.clone()).collect(),
         },
     }
@@ -49,14 +51,23 @@ pub fn after(seen: &Observed, change: &MemoryChange) -> Option<Memory> {
             if closing.outcome == Outcome::Ready {
                 memory.ready_at = Some(seen.now);
             } else {
-                attempt.reason = Some(closing.reason.to_owned());
+                attempt.reason = Some(closing.reason);
                 attempt.message = Some(closing.message.clone());
+                attempt.console_tail.clone_from(&closing.console_tail);
             }
         }
         MemoryChange::SettleAttempt { number } => {
             memory.attempts.iter_mut().find(|attempt| attempt.number == *number)?.settled = true;
         }
+        MemoryChange::KeepToFixedAddress { number, why } => {
+            let attempt = memory.attempts.iter_mut().find(|attempt| attempt.number == *number)?;
+            let resolved = attempt.resolved.as_mut()?;
+            resolved.floating_ip.as_mut()?.pool = None;
+            let before = resolved.why.take().map(|before| format!("{before}; ")).unwrap_or_default();
+            resolved.why = Some(format!("{before}{why}"));
+        }
         MemoryChange::RecordAddress { address } => memory.dns.as_mut()?.addresses.push(address.to_string()),
+        MemoryChange::RecordConsole(console) => memory.console = Some((**console).clone()),
         MemoryChange::ForgetName => memory.dns = memory.dns.take().and_then(let_go),
     }
     Some(memory)

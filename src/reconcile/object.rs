@@ -1,70 +1,86 @@
-//! Writes of the object itself: its finalizers, its status, its end. Each names the UID and the `resourceVersion` it was
-//! planned from: 409 ends the turn, and nothing is written.
+//! Writes of the TestNode itself: its finalizers, its status, its deletion, and events about it. If somebody wrote the
+//! object after it was read, the API server answers 409 and the turn ends.
 
 use std::sync::Arc;
 
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
-use kube::runtime::events::{Event, EventType};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, DeleteParams, Preconditions};
 use kube::{Resource, ResourceExt};
-use serde_json::{Value, json};
 use tokio::time::Instant;
-use tracing::debug;
 
 use super::context::Context;
 use super::error::Error;
+use super::fair::Permit;
+use super::state::Expiry;
+use crate::api::TestNode;
 use crate::api::testnode_status::TestNodeStatus;
-use crate::api::{MANAGER, TestNode};
+use crate::kubernetes::conditions::news;
+use crate::kubernetes::events::{Event, Severity};
+use crate::kubernetes::finalizers;
+use crate::kubernetes::slim::slim;
+use crate::kubernetes::status::Reported;
+use crate::reason::Reason;
 
 /// Sets the finalizers.
 ///
 /// # Errors
-/// With 409 if somebody wrote the object since it was read.
+/// With 409 if somebody wrote the object after it was read.
 pub(super) async fn set_finalizers(
     node: &Arc<TestNode>,
     names: Vec<String>,
     ctx: &Context,
 ) -> Result<(), Error> {
-    let metadata = identity(node, &json!({ "finalizers": names }));
-    let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-    let written = api(node, ctx).patch(&node.name_any(), &params, &patch).await?;
-    keep(written, ctx);
+    let _permit = permit(node, ctx).await;
+    let metadata = finalizers::set(&api(node, ctx), &**node, names).await?;
+    keep(TestNode { metadata, ..TestNode::clone(node) }, ctx);
     Ok(())
 }
 
-/// Writes a status, by server-side apply under our one field manager.
+/// Writes a status.
 ///
 /// # Errors
-/// With 409 if somebody wrote the object since it was read.
+/// With 409 if somebody wrote the object after it was read.
 pub(super) async fn write_status(
     node: &Arc<TestNode>,
     status: TestNodeStatus,
     ctx: &Context,
 ) -> Result<(), Error> {
-    let metadata = identity(node, &json!({ "name": node.name_any(), "namespace": node.namespace() }));
-    let body = json!({
-        "apiVersion": TestNode::api_version(&()),
-        "kind": TestNode::kind(&()),
-        "metadata": metadata,
-        "status": status,
-    });
-    let params = PatchParams::apply(MANAGER).force();
-    let written = api(node, ctx).patch_status(&node.name_any(), &params, &Patch::Apply(body)).await?;
-    ctx.told.wrote(&node.uid().unwrap_or_default(), &written.status);
+    let _permit = permit(node, ctx).await;
+    let written = ctx.statuses.write(&api(node, ctx), &**node, &status).await?;
     tell(node, &written, ctx).await;
     keep(written, ctx);
     Ok(())
 }
 
-/// Deletes the object because its time is over, tells why, and says whether it is gone at once: nobody held it.
+/// Writes a status, if it says something new and no other operator has just written another.
 ///
 /// # Errors
-/// With 409 if somebody wrote the object since it was read.
+/// With 409 if somebody wrote the object after it was read.
+pub(super) async fn report_status(
+    node: &Arc<TestNode>,
+    status: &TestNodeStatus,
+    ctx: &Context,
+) -> Result<Reported<TestNode>, Error> {
+    let _permit = permit(node, ctx).await;
+    let reported = ctx.statuses.report(&api(node, ctx), &**node, status).await?;
+    if let Reported::Written(written) = &reported {
+        tell(node, written, ctx).await;
+        keep(TestNode::clone(written), ctx);
+    }
+    Ok(reported)
+}
+
+/// Deletes the object because it has expired, and says so in an event. Returns whether it is gone at once, because it
+/// had no finalizer.
+///
+/// # Errors
+/// With 409 if somebody wrote the object after it was read.
 pub(super) async fn expire(node: &Arc<TestNode>, why: &str, ctx: &Context) -> Result<bool, Error> {
+    let _permit = permit(node, ctx).await;
     let preconditions = Preconditions { uid: node.uid(), resource_version: node.resource_version() };
     let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     let held = api(node, ctx).delete(&node.name_any(), &params).await?.left();
-    publish(EventType::Normal, "Expired", why, "Reconcile", node, ctx).await;
+    publish(Severity::Normal, Reason::Expired, why, "Reconcile", node, ctx).await;
     let gone = held.is_none();
     if let Some(going) = held {
         keep(going, ctx);
@@ -72,16 +88,22 @@ pub(super) async fn expire(node: &Arc<TestNode>, why: &str, ctx: &Context) -> Re
     Ok(gone)
 }
 
-fn identity(node: &TestNode, more: &Value) -> Value {
-    let mut metadata = json!({ "uid": node.uid(), "resourceVersion": node.resource_version() });
-    if let (Some(all), Some(more)) = (metadata.as_object_mut(), more.as_object()) {
-        all.extend(more.clone());
+/// Says in an event that the node expires soon, once for each end that it has been given.
+pub(super) async fn warn_of_end(node: &TestNode, expiry: &Expiry, ctx: &Context) {
+    let uid = node.uid().unwrap_or_default();
+    if ctx.note(&uid, |notes| notes.warned.replace(expiry.at)) == Some(expiry.at) {
+        return;
     }
-    metadata
+    let text = format!(
+        "this node will be deleted at {}: it will have {}; to keep it, set a longer spec.expireAfter, or a spec.hold",
+        expiry.at, expiry.why
+    );
+    publish(Severity::Warning, Reason::Expiring, &text, "Report", node, ctx).await;
 }
 
-/// The answer stands for the object until the watch is past it.
-fn keep(written: TestNode, ctx: &Context) {
+/// The answer counts as the object until the watch has caught up with it.
+fn keep(mut written: TestNode, ctx: &Context) {
+    slim(&mut written);
     let uid = written.uid().unwrap_or_default();
     ctx.note(&uid, |notes| {
         notes.written = Some(Arc::new(written));
@@ -89,49 +111,45 @@ fn keep(written: TestNode, ctx: &Context) {
     });
 }
 
+/// One namespace after the other writes: none can fill the way to the API server.
+async fn permit(node: &TestNode, ctx: &Context) -> Permit {
+    ctx.api_server.take(&node.namespace().unwrap_or_default()).await
+}
+
 fn api(node: &TestNode, ctx: &Context) -> Api<TestNode> {
     Api::namespaced(ctx.client.clone(), &node.namespace().unwrap_or_default())
 }
 
-fn ready(node: &TestNode) -> Option<(&str, &str, &str)> {
-    let conditions = &node.status.as_ref()?.conditions;
-    let ready = conditions.iter().find(|condition| condition.type_ == "Ready")?;
-    Some((&ready.status, &ready.reason, &ready.message))
+fn conditions(node: &TestNode) -> &[Condition] {
+    node.own_status().map(|status| status.conditions.as_slice()).unwrap_or_default()
 }
 
-fn has(node: &TestNode, kind: &str) -> bool {
-    node.status
-        .as_ref()
-        .is_some_and(|status| status.conditions.iter().any(|condition| condition.type_ == kind))
-}
-
-/// An event where the reason changed.
+/// Publishes an event when the reason of `Ready` changed. A person must look where somebody must act, where an attempt
+/// failed, and where a request failed.
 async fn tell(before: &TestNode, after: &TestNode, ctx: &Context) {
-    let (old, new) = (ready(before), ready(after));
-    let Some((status, reason, message)) = new else { return };
-    if old.is_some_and(|(was, why, _)| was == status && why == reason) {
-        return;
-    }
-    let failed = after
-        .status
-        .as_ref()
-        .and_then(|status| status.attempts.last())
-        .is_some_and(|attempt| attempt.reason.as_deref() == Some(reason) && attempt.closed_at.is_some());
-    let type_ = if has(after, "Stalled") || failed { EventType::Warning } else { EventType::Normal };
-    let action = if status == "True" { "Report" } else { "Reconcile" };
-    publish(type_, reason, message, action, after, ctx).await;
+    let Some(ready) = news(conditions(before), conditions(after), "Ready") else { return };
+    let Some(reason) = Reason::from_word(&ready.reason) else { return };
+    let stalled = conditions(after).iter().any(|condition| condition.type_ == "Stalled");
+    let last = after.status.as_ref().and_then(|status| status.attempts.last());
+    let failed = last.is_some_and(|last| last.reason == Some(reason) && last.closed_at.is_some());
+    let uid = after.uid().unwrap_or_default();
+    let troubled = ctx.note(&uid, |notes| {
+        notes.troubles.iter().any(|f| f.trouble.reason == reason && f.trouble.failures > 0)
+    });
+    let severity = if stalled || failed || troubled { Severity::Warning } else { Severity::Normal };
+    let action = if ready.status == "True" { "Report" } else { "Reconcile" };
+    publish(severity, reason, &ready.message, action, after, ctx).await;
 }
 
-/// An event. One that cannot be written (the namespace is being deleted) never fails a turn.
-async fn publish(type_: EventType, reason: &str, text: &str, action: &str, node: &TestNode, ctx: &Context) {
-    let event = Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(text.chars().take(1000).collect()),
-        action: action.to_owned(),
-        secondary: None,
-    };
-    if let Err(error) = ctx.recorder.publish(&event, &node.object_ref(&())).await {
-        debug!(%error, reason, "an event could not be written");
-    }
+async fn publish(
+    severity: Severity,
+    reason: Reason,
+    text: &str,
+    action: &'static str,
+    node: &TestNode,
+    ctx: &Context,
+) {
+    let event =
+        Event { severity, reason, action, note: text, regarding: node.object_ref(&()), related: None };
+    ctx.events.publish(event).await;
 }

@@ -1,42 +1,32 @@
-//! One look at the world, as far as it concerns one node. Reads memory only: the inventory, the catalogue, the gate
-//! and this process' notes.
+//! Gathers what this process knows of a node, and looks at it: the inventory, the catalogue, the gate and the notes. It
+//! only reads. What comes of it [`look`] says.
 
-mod abandon;
-mod claims;
-mod name;
 mod offers;
-mod shared;
-mod things;
 mod user_data;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, MutexGuard};
 
-use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use secrecy::{ExposeSecret as _, SecretSlice};
-use tokio::time::Instant;
 
-use super::context::{Context, Notes};
+use super::context::Context;
+use super::look::{Known, Naming, Place, look};
 use super::memory;
-use super::plan::target_address;
-use super::state::{
-    Binding, CloudView, Desired, Expiry, GuestView, Kind, Memory, NameView, Observed, Presence, Problem,
-    Standing, UserData, is_failed,
-};
-use crate::api::common::ReadinessCheck;
-use crate::api::testnode_status::Attempt;
-use crate::api::{FINALIZER_PREFIX, MachineType, TestNode};
-use crate::clouds::Handle;
-use crate::inventory::ledger::Born;
+use super::state::{Desired, Memory, Observed};
+use crate::api::{ABANDON, FINALIZER_PREFIX, FormerMachine, MachineType, TestNode};
+use crate::clock::Now;
+use crate::clouds::{self, Config, Handle};
+use crate::inventory::State;
 
-pub use claims::{age, claim, path};
+pub use uses::{age, path, used};
 
 /// A look: what is wanted and what is seen.
 pub struct Look {
+    /// When it was.
+    pub now: Now,
     /// From the spec and its machine type.
     pub desired: Desired,
     /// From everything else.
@@ -52,41 +42,112 @@ pub struct Look {
 pub fn observe(node: &TestNode, ctx: &Context) -> Look {
     let uid = node.uid().unwrap_or_default();
     let machine = ctx.machine_types.get(&ObjectRef::new(&node.spec.machine_type));
-    let mut memory = memory::read(node.status.as_ref());
-    let held = held(node);
-    let now = (ctx.seams.clock)();
-    let mut desired = desired(node, machine.as_deref());
-    let user_data = user_data::read(ctx, node, &uid, now, &mut desired);
-    let timeouts = machine.as_ref().map(|machine| machine.spec.timeouts.clone()).unwrap_or_default();
-    let clouds = clouds(ctx, node, &uid, &memory, &held, now, timeouts.delete.or(Duration::from_mins(10)));
-    if memory.dns.is_none() {
-        memory.dns = name::lost(ctx, node, &uid, &memory, &clouds);
+    let memory = memory::read(node.own_status());
+    let now = ctx.now();
+    let mut desired = Desired::of(node, machine.as_deref(), &memory);
+    if !*ctx.machine_types_listed.borrow() {
+        // They have not been listed yet: none is known to be gone.
+        desired.user_data_digest = desired.user_data_digest.take().or_else(|| pinned_digest(&memory));
     }
-    claims::keep(ctx, node, &memory, &clouds);
+    let user_data = user_data::read(ctx, node, &uid, now.wall, memory.open().is_some(), &mut desired);
     let deleting = node.metadata.deletion_timestamp.is_some();
     let offers = match &machine {
-        // A node that has its machine, or goes, needs no other place.
+        // A node that has its machine, or is being deleted, needs no other place.
         Some(machine) if !deleting && memory.current().is_none() => {
             let read = user_data.as_ref().map(|read| read.expose_secret());
-            desired.problem = desired.problem.take().or_else(|| offers::problem(node, machine, read));
-            offers::offers(ctx, node, machine, now)
+            let offers = offers::offers(ctx, node, machine, now.wall);
+            desired.problem =
+                desired.problem.take().or_else(|| offers::problem(node, machine, &offers, read));
+            offers
         }
         Some(_) | None => Vec::new(),
     };
-    let mut seen = Observed {
-        now,
-        deleting,
-        held,
-        memory,
-        clouds,
-        offers,
-        name: NameView::default(),
-        guest: GuestView::default(),
-        troubles: ctx.note(&uid, |notes| notes.troubles.clone()),
-    };
-    seen.name = name::view(ctx, node, &uid, &seen);
-    seen.guest = ctx.note(&uid, |notes| guest(notes, &seen));
-    Look { desired, seen, machine, user_data }
+    let handles = ctx.clouds.all();
+    let configs: Vec<Arc<Config>> = handles.iter().map(|handle| handle.config()).collect();
+    let names: Vec<Option<Naming>> = configs.iter().map(|config| naming(config, node)).collect();
+    let holders = holders(ctx, node, &uid, &memory, &names);
+    // All are locked in the order of their names, and one after the other wherever else.
+    let states: Vec<MutexGuard<'_, State>> = handles.iter().map(|handle| handle.inventory.lock()).collect();
+    let places = handles.iter().zip(&configs).zip(&states).zip(names);
+    let clouds = places
+        .map(|(((handle, config), state), naming)| {
+            (handle.name.clone(), place(handle, config, state, naming, &uid))
+        })
+        .collect();
+    let lives = |uid: &str| ctx.nodes.find(|node| node.metadata.uid.as_deref() == Some(uid)).is_some();
+    let seen = ctx.note(&uid, |notes| {
+        look(Known {
+            now,
+            desired: &desired,
+            started: ctx.started,
+            uid: &uid,
+            node: &path(node),
+            former: FormerMachine::of(node.annotations()),
+            lives: &lives,
+            deleting,
+            held: held(node),
+            memory,
+            shown: node.own_status().and_then(|status| status.cloud.as_deref()),
+            abandon: node.annotations().get(ABANDON).is_some_and(|reason| !reason.trim().is_empty()),
+            notes,
+            clouds,
+            offers,
+            holders,
+        })
+    });
+    Look { now, desired, seen, machine, user_data }
+}
+
+fn place<'a>(
+    handle: &'a Handle,
+    config: &'a Config,
+    state: &'a State,
+    naming: Option<Naming>,
+    uid: &str,
+) -> Place<'a> {
+    Place {
+        login: &config.login,
+        state,
+        cluster_id: handle.inventory.cluster_id(),
+        address_from: config.spec.as_ref().and_then(|spec| spec.address_from.as_ref()),
+        naming,
+        recorded: handle.abandoned.has(uid),
+        let_go: handle.abandoned.open().into_iter().map(|record| record.uid).collect(),
+        former: config.former,
+    }
+}
+
+fn naming(config: &Config, node: &TestNode) -> Option<Naming> {
+    let dns = config.dns.as_ref()?;
+    Some(Naming { fqdn: clouds::fqdn(config, node), verifiable: dns.is_verifiable(), park: dns.park() })
+}
+
+/// Which other nodes hold the names that this one has, or would have.
+fn holders(
+    ctx: &Context,
+    node: &TestNode,
+    uid: &str,
+    memory: &Memory,
+    names: &[Option<Naming>],
+) -> BTreeMap<String, String> {
+    let own = memory.dns.as_ref().map(|dns| &dns.name);
+    let names = names.iter().flatten().filter_map(|naming| naming.fqdn.as_ref());
+    let rank = uses::rank(node, memory);
+    let holder = |name: &String| Some((name.clone(), ctx.gate.holder(uid, name, Some(&rank))?));
+    own.into_iter().chain(names).filter_map(holder).collect()
+}
+
+/// What a turn notes of what it saw: what the node uses, for the gate, and what the next looks need to know of this one.
+pub fn take_note(node: &TestNode, look: &Look, ctx: &Context) {
+    let uid = node.uid().unwrap_or_default();
+    uses::keep(ctx, node, &look.seen.memory, &look.seen.clouds);
+    ctx.note(&uid, |notes| notes.saw(&look.desired, &look.seen, ctx.started, look.now));
+}
+
+/// The digest that the attempt under way has pinned.
+fn pinned_digest(memory: &Memory) -> Option<String> {
+    let pinned = memory.open()?.resolved.as_ref()?.machine_type.as_ref()?;
+    Some(pinned.user_data_digest.clone())
 }
 
 /// Clouds that hold a finalizer of ours.
@@ -96,158 +157,4 @@ fn held(node: &TestNode) -> BTreeSet<String> {
         .filter_map(|name| name.strip_prefix(FINALIZER_PREFIX))
         .map(ToOwned::to_owned)
         .collect()
-}
-
-fn desired(node: &TestNode, machine: Option<&MachineType>) -> Desired {
-    let spec = machine.map(|machine| &machine.spec);
-    let readiness: Vec<ReadinessCheck> = node
-        .spec
-        .readiness
-        .clone()
-        .unwrap_or_else(|| spec.map(|spec| spec.readiness.clone()).unwrap_or_default());
-    let timeouts = spec.map(|spec| spec.timeouts.clone()).unwrap_or_default();
-    let problem = machine.is_none().then(|| Problem {
-        reason: "MachineTypeNotFound",
-        message: format!(
-            "there is no MachineType {}; see kubectl get machinetypes, and make a node of one of those",
-            node.spec.machine_type
-        ),
-    });
-    Desired {
-        generation: node.metadata.generation.unwrap_or(0),
-        machine_type_generation: machine.and_then(|machine| machine.metadata.generation).unwrap_or(0),
-        os: spec.and_then(|spec| crate::select::os(spec, &node.spec).ok()).map(|os| os.to_string()),
-        paused: node.spec.paused,
-        expiry: Expiry::of(node, machine),
-        on_failure: node.spec.on_failure,
-        readiness,
-        launch_timeout: timeouts.launch.or(Duration::from_mins(15)),
-        boot_timeout: timeouts.boot.or(Duration::from_mins(10)),
-        user_data: UserData::Known,
-        launch_retries: spec.map_or(3, |spec| spec.launch_retries),
-        problem,
-    }
-}
-
-/// Every cloud that holds a finalizer, has an attempt, or has something of this node.
-fn clouds(
-    ctx: &Context,
-    node: &TestNode,
-    uid: &str,
-    memory: &Memory,
-    held: &BTreeSet<String>,
-    now: Timestamp,
-    delete_timeout: Duration,
-) -> BTreeMap<String, CloudView> {
-    let unsettled = memory.attempts.iter().filter(|attempt| !attempt.settled || !is_failed(attempt));
-    let mut names: BTreeSet<String> = unsettled.map(|attempt| attempt.cloud.clone()).collect();
-    names.extend(held.iter().cloned());
-    let own = names.clone();
-    let elsewhere = ctx.clouds.all();
-    names.extend(
-        elsewhere.iter().filter(|handle| things::has_any(handle, uid)).map(|handle| handle.name.clone()),
-    );
-    names
-        .into_iter()
-        .map(|name| {
-            let mut view = match ctx.clouds.find(&name) {
-                Some(handle) => things::view(ctx, node, uid, memory, &handle, now, delete_timeout),
-                None => CloudView::empty(Standing::Away(Problem {
-                    reason: "CloudNotFound",
-                    message:
-                        "there is no such Cloud; make it again, with its Secret, so that what is there can go"
-                            .into(),
-                })),
-            };
-            shared::leave_out(ctx, uid, memory, &name, &mut view);
-            let abandon = abandon::asked(ctx, node, uid, &name, &view.standing);
-            (name, CloudView { abandon, ..view })
-        })
-        .filter(|(name, view)| own.contains(name) || !view.is_empty())
-        .collect()
-}
-
-/// Where a node's life in a cloud began, and since when requests of an earlier process are unknown.
-fn past(ctx: &Context, uid: &str, memory: &Memory, cloud: &str) -> (Born, Option<Instant>) {
-    ctx.note(uid, |notes| {
-        let born = if notes.born.contains(cloud) { Born::Here } else { Born::Before };
-        let stranger = |attempt: &Attempt| {
-            attempt.cloud == cloud && !attempt.settled && !notes.opened.contains(&attempt.number)
-        };
-        let lost = memory.attempts.is_empty() && born == Born::Before;
-        let suspect = memory.attempts.iter().any(stranger) || lost;
-        (born, suspect.then_some(ctx.started))
-    })
-}
-
-/// Under a token of another project no absence is believed.
-fn pinned(handle: &Handle, memory: &Memory) -> Option<Problem> {
-    let pins = handle.pins();
-    let attempt = memory.attempts.iter().rev().find(|attempt| attempt.cloud == handle.name)?;
-    let differs =
-        |ours: &Option<String>, theirs: &Option<String>| ours.is_some() && theirs.is_some() && ours != theirs;
-    if differs(&attempt.project_id, &pins.project_id) || differs(&attempt.region, &pins.region) {
-        return Some(Problem {
-            reason: "ProjectChanged",
-            message: format!(
-                "its credentials open project {}, but this node was made in {}; give it those again",
-                pins.project_id.unwrap_or_default(),
-                attempt.project_id.clone().unwrap_or_default()
-            ),
-        });
-    }
-    differs(&attempt.cluster_id, &pins.cluster_id).then(|| Problem {
-        reason: "ClusterIDChanged",
-        message: format!(
-            "this node is marked with cluster id {}; start the operator with --cluster-id {0}",
-            attempt.cluster_id.clone().unwrap_or_default()
-        ),
-    })
-}
-
-fn guest(notes: &Notes, seen: &Observed) -> GuestView {
-    let Some(attempt) = seen.memory.current() else { return GuestView::default() };
-    let server =
-        seen.clouds.get(&attempt.cloud).and_then(|view| super::plan::kept_server(seen, view, attempt));
-    let Some(server) = server else { return GuestView::default() };
-    let now = Instant::now();
-    let (console, due) = (&notes.console, |next: Option<Instant>| next.is_none_or(|next| next <= now));
-    let known = console.server == server.id;
-    let reading = console.reading.as_ref().filter(|_| known);
-    let dns = seen.memory.dns.as_ref().map(|dns| dns.name.as_str());
-    let addresses: Vec<IpAddr> = target_address(seen).into_iter().collect();
-    GuestView {
-        server: Some(server.id.clone()),
-        console_due: !known || due(console.next),
-        finished: reading.is_some_and(|reading| reading.finished.is_some()),
-        no_datasource: reading
-            .and_then(|reading| reading.finished.as_ref())
-            .is_some_and(|f| f.datasource_none),
-        stage: reading.and_then(|reading| reading.stage.clone()),
-        host_keys: reading
-            .map(|reading| crate::guest::host_keys::known_hosts(dns, &addresses, &reading.host_keys))
-            .unwrap_or_default(),
-        tail: console.tail.clone().filter(|_| known),
-        open_ports: notes.open_ports.clone(),
-        tcp_due: due(notes.tcp_next),
-    }
-}
-
-/// What is on its way out, or in doubt, whatever the node itself waits for.
-#[must_use]
-pub fn in_motion(seen: &Observed) -> Vec<(String, Kind)> {
-    let mut kinds = Vec::new();
-    for (cloud, view) in &seen.clouds {
-        if view.servers.iter().any(|server| server.presence == Presence::Going) {
-            kinds.push((cloud.clone(), Kind::Server));
-        }
-        if view.volumes.iter().any(|volume| volume.presence == Presence::Going) {
-            kinds.push((cloud.clone(), Kind::Volume));
-        }
-        if view.ports.iter().any(|port| port.presence == Presence::Going || port.binding == Binding::Doubtful)
-        {
-            kinds.push((cloud.clone(), Kind::Port));
-        }
-    }
-    kinds
 }

@@ -6,23 +6,31 @@ mod abandon;
 mod bring_up;
 mod change;
 mod choice;
+mod console;
+mod cure;
 mod expire;
 mod failed;
+mod floating;
+mod former;
+mod guest;
+mod listed;
 mod name;
-mod open;
+mod obstacle;
+mod pause;
 mod place;
 mod step;
 mod surplus;
 mod tear_down;
 
-use super::state::{Desired, Observed, Trouble};
+use super::state::{Desired, Observed};
 
-pub use change::{Change, Closing, CloudChange, MemoryChange};
-pub use choice::{REST_BETWEEN_ROUNDS, claimed, queues_at, remembered};
+pub use change::{Change, Closing, CloudChange, Mark, MemoryChange};
+pub use choice::{claimed, remembered};
+pub use console::console_due_in;
+pub use guest::{is_blocked, reported};
 pub use name::{is_published, target_address};
-pub use place::NO_VALID_HOST;
-pub use step::{Question, Step, Waiting};
-pub use surplus::{kept_ports, kept_server, kept_volumes};
+pub use obstacle::{REST_BETWEEN_ROUNDS, queues_at};
+pub use step::{Question, Request, Step, Waiting, Whom};
 
 /// A rule of [`BRING_UP`].
 pub type Rule = fn(&Desired, &Observed) -> Option<Step>;
@@ -32,23 +40,27 @@ pub type TearDownRule = fn(&Observed, &str) -> Option<Step>;
 
 /// From nothing to a machine that is Ready, and stays.
 pub const BRING_UP: &[Rule] = &[
+    console::answer_console_request,
     bring_up::wait_while_paused,
     expire::expire,
     bring_up::wait_for_clouds,
     bring_up::confirm_missing,
+    former::adopt_or_wait,
     bring_up::hold_what_was_found,
     bring_up::record_what_was_found,
     failed::end_failed_attempt,
     surplus::drop_surplus,
+    failed::hold_failed_attempt,
     choice::open_attempt,
     failed::close_failed,
     bring_up::create_volumes,
     bring_up::create_ports,
+    floating::create_floating_ip,
     name::publish_name,
     bring_up::await_volumes,
     bring_up::create_server,
     bring_up::await_active,
-    bring_up::await_guest,
+    guest::await_guest,
     name::await_name,
     bring_up::close_ready,
     bring_up::settle_ready,
@@ -58,6 +70,8 @@ pub const BRING_UP: &[Rule] = &[
 /// From whatever there is in one cloud to nothing. The name goes first: nobody may resolve a host that is about to
 /// lose its address. An attempt that failed is ended by the same list, but for its last rule.
 pub const TEAR_DOWN: &[TearDownRule] = &[
+    name::withdraw_abandoned_name,
+    abandon::answer_abandon,
     tear_down::await_cloud,
     tear_down::confirm_missing,
     name::withdraw_name,
@@ -65,9 +79,11 @@ pub const TEAR_DOWN: &[TearDownRule] = &[
     tear_down::await_servers,
     tear_down::free_volumes,
     tear_down::delete_volumes,
-    tear_down::await_volumes,
     name::await_withdrawal,
+    floating::delete_floating_ips,
     tear_down::delete_ports,
+    tear_down::await_volumes,
+    floating::await_floating_ips,
     tear_down::await_ports,
     tear_down::await_settled,
     name::await_name_gone,
@@ -88,26 +104,5 @@ pub fn plan_by(bring_up: &[Rule], tear_down: &[TearDownRule], desired: &Desired,
     } else {
         bring_up.iter().find_map(|rule| rule(desired, seen))
     };
-    held_back(step.unwrap_or(Step::Rest), seen)
-}
-
-/// A request that failed is not sent again before its time.
-fn held_back(step: Step, seen: &Observed) -> Step {
-    let key = match &step {
-        Step::Do(change) => change.key(),
-        Step::Ask(question) => question.key(),
-        Step::Wait(_) | Step::Rest => return step,
-    };
-    match blocked(seen, &key) {
-        Some(trouble) => Step::Wait(Waiting {
-            until: Some(trouble.retry_at),
-            ..Waiting::new(trouble.reason, format!("{} (tried {} times)", trouble.message, trouble.failures))
-        }),
-        None => step,
-    }
-}
-
-/// The trouble that forbids a request now.
-fn blocked<'a>(seen: &'a Observed, key: &str) -> Option<&'a Trouble> {
-    seen.troubles.iter().find(|trouble| trouble.key == key && seen.now < trouble.retry_at)
+    pause::held_back(step.unwrap_or(Step::Rest), seen)
 }

@@ -3,18 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt;
-
 use super::context::Context;
 use super::error::Error;
-use super::object::write_status;
+use super::object::{report_status, warn_of_end};
 use super::observe::Look;
 use super::status::{self, Outcome};
 use crate::api::TestNode;
-use crate::api::testnode_status::TestNodeStatus;
+use crate::kubernetes::status::Reported;
 
-/// Writes the status, if it says something new. Returns how long that must wait, if somebody else has just written over
-/// what we said: two operators that see different things do not contradict each other without end.
+/// Warns people that the node expires soon.
+pub async fn warn(node: &TestNode, look: &Look, ctx: &Context) {
+    let (seen, desired) = (&look.seen, &look.desired);
+    let soon = desired.expiry.as_ref().filter(|expiry| {
+        let stays = seen.deleting || (desired.paused && !expiry.despite_pause);
+        !stays && expiry.unwarned(seen.now).is_none()
+    });
+    if let Some(expiry) = soon {
+        warn_of_end(node, expiry, ctx).await;
+    }
+}
+
+/// Writes the status, if it says something new. Returns how long that must wait, if another operator has just written
+/// another status over ours: two operators that see different things must not contradict each other for ever.
 ///
 /// # Errors
 /// If the API server refuses it.
@@ -24,22 +34,9 @@ pub async fn report(
     outcome: &Outcome,
     ctx: &Context,
 ) -> Result<Option<Duration>, Error> {
-    let status = status::project(node.status.as_ref(), &look.desired, &look.seen, outcome);
-    if node.status.as_ref().is_some_and(|before| same(before, &status)) {
-        return Ok(None);
-    }
-    let pause = ctx.told.pause(&node.uid().unwrap_or_default(), &node.status);
-    if !pause.is_zero() {
-        return Ok(Some(pause));
-    }
-    write_status(node, status, ctx).await?;
-    Ok(None)
-}
-
-/// Times are written in whole seconds: what differs by less is the same.
-fn same(before: &TestNodeStatus, after: &TestNodeStatus) -> bool {
-    match (serde_json::to_value(before), serde_json::to_value(after)) {
-        (Ok(before), Ok(after)) => before == after,
-        (Err(_), _) | (_, Err(_)) => false,
-    }
+    let status = status::project(node.own_status(), &look.desired, &look.seen, outcome);
+    Ok(match report_status(node, &status, ctx).await? {
+        Reported::Unchanged | Reported::Written(_) => None,
+        Reported::Later(pause) => Some(pause),
+    })
 }

@@ -1,6 +1,13 @@
 //! The vocabulary of decisions: what is wanted ([`Desired`]) and what is seen ([`Observed`]). Pure.
 
+mod desired;
+#[cfg(test)]
+pub(in crate::reconcile) mod examples;
 mod expiry;
+mod former;
+mod hold;
+mod machine;
+mod request;
 mod things;
 mod view;
 
@@ -9,91 +16,35 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::api::common::ReadinessCheck;
+use crate::reason::Reason;
+
 pub use crate::api::kind::{Kind, PerKind};
-use crate::api::testnode::{OnFailure, UserDataRef};
-use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
+pub use crate::api::testnode_status::BootId;
+use crate::api::testnode_status::{Attempt, ConsoleFacts, DnsFacts, Outcome, Resolved};
+pub use crate::dns::record::Found;
 pub use crate::select::Problem;
+pub use desired::{Desired, UserData};
 pub use expiry::Expiry;
-pub use things::{Binding, Fault, Port, Presence, Server, ServerState, Verdict, Volume, VolumeState};
-pub use view::{Abandon, CloudView, Standing};
+pub use former::Former;
+pub use hold::Hold;
+pub use machine::Machine;
+pub use request::{RequestKey, Trouble};
+pub use things::{
+    Binding, Ending, Fault, FloatingIp, Port, Presence, Server, ServerState, Verdict, Volume, VolumeState,
+};
+pub use view::{Abandon, CloudView, Failing, Standing};
 
 /// While a node waits for room it looks this often, and figures that say there is too little are read again: less than
 /// 5 times a minute.
 pub const READ_AGAIN: Duration = Duration::from_secs(13);
-
-/// What the spec and its machine type ask for. `TEAR_DOWN` never looks at it: a bad spec cannot hold up a deletion.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Desired {
-    /// The generation of the spec.
-    pub generation: i64,
-    /// The generation of the machine type.
-    pub machine_type_generation: i64,
-    /// The operating system, for people.
-    pub os: Option<String>,
-    /// Change nothing.
-    pub paused: bool,
-    /// When the node is to go by itself, if ever.
-    pub expiry: Option<Expiry>,
-    /// What to do with a machine whose launch failed.
-    pub on_failure: OnFailure,
-    /// What must be true before Ready.
-    pub readiness: Vec<ReadinessCheck>,
-    /// Bound of the launch phase.
-    pub launch_timeout: Duration,
-    /// Bound of the boot phase.
-    pub boot_timeout: Duration,
-    /// Attempts per cloud and round.
-    pub launch_retries: i64,
-    /// What `spec.userDataRef` names.
-    pub user_data: UserData,
-    /// Why no new attempt can be opened, whatever the cloud: the machine type is missing, or forbids it.
-    pub problem: Option<Problem>,
-}
-
-#[cfg(test)]
-impl Desired {
-    /// Nothing in particular, with all the time in the world.
-    #[must_use]
-    pub fn any() -> Self {
-        Self {
-            generation: 1,
-            machine_type_generation: 1,
-            os: None,
-            paused: false,
-            expiry: None,
-            on_failure: OnFailure::Hold,
-            readiness: Vec::new(),
-            launch_timeout: Duration::MAX,
-            boot_timeout: Duration::MAX,
-            launch_retries: 1,
-            user_data: UserData::Known,
-            problem: None,
-        }
-    }
-}
-
-/// User data that is not in the spec itself.
-#[derive(Clone, Debug, PartialEq)]
-pub enum UserData {
-    /// There is none, or it was read.
-    Known,
-    /// It must be read.
-    Unread(UserDataRef),
-    /// Somebody must make it, or let us read it.
-    Cannot {
-        /// Why.
-        problem: Problem,
-        /// When to try again.
-        again: Timestamp,
-    },
-}
 
 /// One look at the world, as far as it concerns one node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
     /// The instant of the look.
     pub now: Timestamp,
+    /// UID of the object.
+    pub uid: String,
     /// The object is being deleted.
     pub deleting: bool,
     /// Clouds that hold a finalizer of ours on the object.
@@ -102,6 +53,10 @@ pub struct Observed {
     pub memory: Memory,
     /// Every cloud that holds a finalizer, has an attempt, or has something of this node.
     pub clouds: BTreeMap<String, CloudView>,
+    /// What is left of an earlier object of the same namespace and name, while the node has begun nothing.
+    pub former: Vec<Former>,
+    /// A cloud that is logged in to and was not looked at yet: something former may be there.
+    pub unlooked: Option<String>,
     /// Where the machine could be made, best first.
     pub offers: Vec<Offer>,
     /// The name.
@@ -110,6 +65,10 @@ pub struct Observed {
     pub guest: GuestView,
     /// Requests that failed, and when they may be tried again.
     pub troubles: Vec<Trouble>,
+    /// The console as it was read for somebody, not written yet.
+    pub console: Option<ConsoleFacts>,
+    /// What it was seen to wait for last, and since when.
+    pub step: Option<(Reason, Timestamp)>,
 }
 
 /// What is remembered in the object: the rest is read from the world.
@@ -123,6 +82,8 @@ pub struct Memory {
     pub ready_at: Option<Timestamp>,
     /// The host keys it showed, as lines for `known_hosts`.
     pub host_keys: Vec<String>,
+    /// The last look at the console that was asked for.
+    pub console: Option<ConsoleFacts>,
     /// Where the last looks found things: hints for a look after a restart.
     pub hints: Hints,
 }
@@ -134,6 +95,8 @@ pub struct Hints {
     pub server: Option<String>,
     /// The volumes.
     pub volumes: Vec<String>,
+    /// The floating IP.
+    pub floating_ip: Option<String>,
     /// The ports.
     pub ports: Vec<String>,
 }
@@ -155,6 +118,11 @@ impl Memory {
     #[must_use]
     pub fn last(&self) -> Option<&Attempt> {
         self.attempts.iter().max_by_key(|attempt| attempt.number)
+    }
+
+    /// The attempts of a round in a cloud.
+    pub fn in_round<'a>(&'a self, cloud: &'a str, round: i64) -> impl Iterator<Item = &'a Attempt> {
+        self.attempts.iter().filter(move |attempt| attempt.cloud == cloud && attempt.round == round)
     }
 
     /// A failed attempt whose remains are not known to be gone.
@@ -183,6 +151,8 @@ pub struct Offer {
     pub resolution: Resolution,
     /// Whether there is room.
     pub room: Room,
+    /// Its place among those that wait for room there.
+    pub turn: Turn,
     /// Zones where no host was found for this flavor a while ago, and until when they are avoided.
     pub cooling: BTreeMap<Option<String>, Timestamp>,
     /// The DNS name that the node would have there.
@@ -191,6 +161,8 @@ pub struct Offer {
     pub holder: Option<String>,
     /// Pins for the attempt: region, project id, cluster id.
     pub pins: Pins,
+    /// Cinder's zone for the volumes of a machine in each of Nova's.
+    pub volume_zones: BTreeMap<String, String>,
 }
 
 /// What an attempt is pinned to.
@@ -230,6 +202,15 @@ pub enum Room {
     Unread(Kind),
 }
 
+/// A node's place among those that wait.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Turn {
+    /// Counts from 1.
+    pub place: usize,
+    /// How many wait.
+    pub of: usize,
+}
+
 /// What is known of the node's name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NameView {
@@ -237,44 +218,50 @@ pub struct NameView {
     pub cloud: Option<String>,
     /// Another node that holds the name we claim, as `namespace/name`.
     pub holder: Option<String>,
+    /// The Cloud's DNS can be used.
+    pub usable: bool,
     /// There is an authority to ask.
     pub verifiable: bool,
-    /// What the authority says, asked after the last request of ours.
-    pub found: Option<BTreeSet<std::net::IpAddr>>,
-    /// What was sent last, and how it was answered.
+    /// What the authority says, asked after our last request.
+    pub found: Option<Found>,
+    /// Our last request that was answered.
     pub sent: Option<Sent>,
-    /// The address names are parked on.
-    pub park: Option<std::net::IpAddr>,
-    /// Addresses of the node's ports: ours, whether or not they were recorded.
-    pub own: BTreeSet<std::net::IpAddr>,
+    /// How long ago the last request to publish it was sent that nobody answered.
+    pub unanswered: Option<Duration>,
 }
 
-/// The last request to nsupdate-web for a name.
+/// Our last request about a name.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sent {
-    /// The address.
-    pub address: std::net::IpAddr,
-    /// It answered `no-change`, from its memory: DNS was not touched.
-    pub unchanged: bool,
-    /// How long ago.
+    /// The address that the name was published at; none if it was withdrawn.
+    pub address: Option<std::net::IpAddr>,
+    /// The zone has it. Else the driver only said that it was asked for this before.
+    pub proved: bool,
+    /// How long ago it was sent.
     pub age: Duration,
 }
 
-/// What the guest shows of itself.
+/// What the guest shows of itself, in the boot that runs now.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none excludes another")]
 pub struct GuestView {
-    /// The server that the rest is about.
-    pub server: Option<String>,
+    /// The boot that the rest is about.
+    pub boot: Option<BootId>,
     /// The console is due to be read.
     pub console_due: bool,
+    /// The cloud gives no console of this server, in Nova's words.
+    pub no_console: Option<String>,
     /// Whether cloud-init has ended.
     pub finished: bool,
+    /// The guest is up, and nothing on its console is of cloud-init.
+    pub no_cloud_init: bool,
     /// cloud-init found no metadata: user data, keys and host name were not applied.
     pub no_datasource: bool,
     /// How far cloud-init has come, in its own words.
     pub stage: Option<String>,
-    /// The host keys on the console, as `type base64`.
+    /// What failed on the way, in the guest's words.
+    pub failures: Vec<String>,
+    /// The host keys on the console, as lines for `known_hosts`.
     pub host_keys: Vec<String>,
     /// The last lines of the console.
     pub tail: Option<String>,
@@ -282,25 +269,4 @@ pub struct GuestView {
     pub open_ports: BTreeSet<i32>,
     /// A port is due to be tried.
     pub tcp_due: bool,
-}
-
-/// A request that failed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trouble {
-    /// Which request: [`crate::reconcile::plan::Change::key`] or a question's.
-    pub key: String,
-    /// It was to create something.
-    pub creating: bool,
-    /// What it means for an attempt.
-    pub verdict: Verdict,
-    /// Condition reason.
-    pub reason: &'static str,
-    /// What was said.
-    pub message: String,
-    /// When the streak began.
-    pub since: Timestamp,
-    /// How often it failed in a row.
-    pub failures: u32,
-    /// Not again before.
-    pub retry_at: Timestamp,
 }

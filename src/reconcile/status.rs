@@ -5,10 +5,12 @@
 mod conditions;
 mod facts;
 mod health;
+mod told;
 
-use super::plan::{MemoryChange, Step, Waiting};
+use super::plan::{Change, MemoryChange, Step, Waiting};
 use super::state::{Desired, Observed, Problem};
 use crate::api::testnode_status::{Outcome as AttemptOutcome, TestNodeStatus};
+use crate::reason::Reason;
 use conditions::was_ready;
 
 pub use conditions::PHASES;
@@ -29,15 +31,17 @@ impl Outcome {
     /// What a step says of a node.
     #[must_use]
     pub fn of(step: &Step, seen: &Observed) -> Self {
-        let progressing = |reason, message: String| Self::Progressing(Problem { reason, message });
+        let progressing = |reason, message: String| {
+            Self::Progressing(Problem { reason, message: told::after_failure(seen, message) })
+        };
         match step {
             Step::Do(change) => progressing(change.reason(), change.to_string()),
-            Step::Ask(question) => progressing("LookingAround", question.to_string()),
+            Step::Ask(question) => progressing(Reason::LookingAround, question.to_string()),
             Step::Wait(Waiting { reason, message, stalled: false, .. }) => {
-                progressing(reason, message.clone())
+                progressing(*reason, message.clone())
             }
             Step::Wait(Waiting { reason, message, stalled: true, .. }) => {
-                Self::Stalled(Problem { reason, message: message.clone() })
+                Self::Stalled(Problem { reason: *reason, message: message.clone() })
             }
             Step::Rest => health(seen).map_or(Self::Ready, Self::Stalled),
         }
@@ -50,17 +54,29 @@ impl Outcome {
             MemoryChange::CloseAttempt(closing) if closing.outcome == AttemptOutcome::Ready => Self::Ready,
             MemoryChange::CloseAttempt(closing) => Self::Progressing(Problem {
                 reason: closing.reason,
-                message: format!("attempt {} failed: {}", closing.number, closing.message),
+                message: format!(
+                    "attempt {} failed: {}; what it made is removed, or kept if spec.onFailure is Hold",
+                    closing.number, closing.message
+                ),
             }),
             // A node at rest whose attempt is only marked as settled stays at rest. One whose attempt failed never was.
-            MemoryChange::SettleAttempt { .. } | MemoryChange::RecordFound(_) if was_ready(seen) => {
+            MemoryChange::SettleAttempt { .. }
+            | MemoryChange::RecordFound(_)
+            | MemoryChange::RecordConsole(_)
+                if was_ready(seen) =>
+            {
                 Self::of(&Step::Rest, seen)
             }
             MemoryChange::OpenAttempt { .. }
             | MemoryChange::RecordFound(_)
             | MemoryChange::SettleAttempt { .. }
+            | MemoryChange::KeepToFixedAddress { .. }
             | MemoryChange::RecordAddress { .. }
-            | MemoryChange::ForgetName => Self::of(&Step::Do(change.clone().into()), seen),
+            | MemoryChange::RecordConsole(_)
+            | MemoryChange::ForgetName => Self::Progressing(Problem {
+                reason: Change::from(change.clone()).reason(),
+                message: told::after_failure(seen, told::memory(change, seen)),
+            }),
         }
     }
 }
@@ -78,5 +94,6 @@ pub fn project(
     status.phase = Some(conditions::phase(desired, seen, outcome).into());
     let old = before.map(|before| before.conditions.as_slice()).unwrap_or_default();
     status.conditions = conditions::conditions(old, desired, seen, outcome);
+    told::since(&mut status, before, seen);
     status
 }

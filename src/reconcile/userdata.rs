@@ -1,33 +1,31 @@
 //! The user data of a node: our own part, the node's, then the machine type's for its operating system. Pure.
 
-use crate::api::TestNode;
+use crate::api::common::Os;
 use crate::api::machine_type::MachineTypeSpec;
-use crate::cloud_init::{OurConfig, Part, ssh_keys, user_data};
+use crate::api::{TestNode, mark};
+use crate::cloud_init::{self, Keys, LARGEST, OurConfig, Part, size_in_base64, ssh_keys, user_data};
 use crate::select;
 
 /// Combines it, with what `spec.userDataRef` names as far as that was read.
 ///
 /// # Errors
-/// In words for the condition, naming whose part cannot be used.
+/// In words for the condition, naming whose parts cannot be used. They quote nothing.
 pub fn build(
     node: &TestNode,
     machine: &MachineTypeSpec,
+    os: Option<&Os>,
     fqdn: Option<&str>,
     referred: Option<&[u8]>,
 ) -> Result<Option<Vec<u8>>, String> {
-    let whose = |of: &'static str| move |error| format!("{of}: {error}");
-    let mut keys = ssh_keys(&node.spec.ssh_authorized_keys).map_err(whose("spec.sshAuthorizedKeys"))?;
-    let lab =
-        ssh_keys(&machine.ssh_authorized_keys).map_err(whose("the machine type's sshAuthorizedKeys"))?;
-    keys.extend(
-        lab.into_iter()
-            .filter(|key| !node.spec.ssh_authorized_keys.iter().any(|own| own.parse() == Ok(key.clone()))),
-    );
+    let theirs = |field: &str| format!("{field} of MachineType {}", node.spec.machine_type);
+    let own = keys("spec.sshAuthorizedKeys".into(), &node.spec.ssh_authorized_keys)?;
+    let mut lab = keys(theirs("sshAuthorizedKeys"), &machine.ssh_authorized_keys)?;
+    lab.keys.retain(|key| !own.keys.contains(key));
     let ours = OurConfig {
         hostname: Some(node.hostname().to_owned()),
         fqdn: fqdn.map(ToOwned::to_owned),
-        ssh_authorized_keys: keys,
-        marker: None,
+        ssh_authorized_keys: vec![own, lab],
+        marker: node.metadata.uid.as_ref().map(|uid| mark::boot(uid, 1)),
     };
     let own = node
         .spec
@@ -35,14 +33,27 @@ pub fn build(
         .as_ref()
         .map(|text| Part { of: "spec.userData".into(), content: text.clone().into_bytes() });
     let referred = node.spec.user_data_ref.as_ref().zip(referred);
-    let referred = referred.map(|(place, content)| Part { of: place.to_string(), content: content.to_vec() });
-    let os = select::os(machine, &node.spec).ok();
-    let fits = machine.cloud_init.iter().filter(|entry| entry.os.is_none() || entry.os == os);
-    let theirs = fits.map(|entry| Part {
-        of: "the machine type's cloudInit".into(),
-        content: entry.user_data.clone().into_bytes(),
+    let referred = referred.map(|(place, content)| Part {
+        of: format!("spec.userDataRef ({place})"),
+        content: content.to_vec(),
     });
+    let lab = select::user_data(machine, os);
+    let lab = lab.map(|text| Part { of: theirs("cloudInit"), content: text.into() });
     // cloud-init lets the first to say a thing have its way.
-    let parts: Vec<Part> = ours.part().into_iter().chain(own).chain(referred).chain(theirs).collect();
-    user_data(&parts).map_err(|error| error.to_string())
+    let parts: Vec<Part> = own.into_iter().chain(referred).chain(lab).collect();
+    user_data(&ours, &parts).map_err(|error| error.to_string())
+}
+
+fn keys(of: String, lines: &[String]) -> Result<Keys, String> {
+    match ssh_keys(lines) {
+        Ok(keys) => Ok(Keys { of, keys }),
+        Err(error) => Err(format!("{of}: {error}")),
+    }
+}
+
+/// Why what `spec.userDataRef` names is too large by itself, if it is.
+#[must_use]
+pub fn too_large(of: String, content: &[u8]) -> Option<String> {
+    let size = size_in_base64(content.len());
+    (size > LARGEST).then(|| cloud_init::Error::TooLarge { of: vec![of], size }.to_string())
 }

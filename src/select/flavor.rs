@@ -7,12 +7,13 @@ use super::{Choice, Problem};
 use crate::api::common::Resources;
 use crate::api::machine_type::{FlavorRequirements, MachineTypeSpec};
 use crate::api::testnode::TestNodeSpec;
+use crate::reason::Reason;
 
-/// The flavor of a node that boots `image`. What the node says goes before the machine type's rule: a flavor by name,
-/// or minimums, for which the machine type's `allow` and `exclude` still hold.
+/// The flavor of a node that boots `image`. What the node says goes before the machine type's rule: a flavor by name, or
+/// minimums, which the machine type's raise. The machine type's `allow` and `exclude` hold for both.
 ///
 /// # Errors
-/// `FlavorNotFound`, `FlavorAmbiguous`, `FlavorTooSmall` or `InvalidPattern`.
+/// `FlavorNotFound`, `FlavorAmbiguous`, `FlavorTooSmall`, `NotAllowed` or `InvalidPattern`.
 pub fn flavor<'a>(
     machine: &MachineTypeSpec,
     node: &TestNodeSpec,
@@ -20,28 +21,49 @@ pub fn flavor<'a>(
     flavors: &'a [Flavor],
 ) -> Result<Choice<&'a Flavor>, Problem> {
     let rule = &machine.flavor;
+    let from_volume = node.boot_volume.is_some() || machine.boot_volume.is_some();
+    let root = if from_volume { Root::Volume } else { Root::Disk };
     if let Some(name) = &node.flavor {
-        return named("spec.flavor", name, flavors, image);
+        let asked = named("spec.flavor", name, flavors, image, root)?;
+        return permitted(asked, rule.requirements.as_ref(), &node.machine_type);
     }
-    if let Some(asked) = &node.resources {
-        let minimums = Minimums::of(asked).and(image);
-        return smallest(&minimums, rule.requirements.as_ref(), flavors);
-    }
-    match (&rule.id, &rule.name) {
-        (Some(id), _) => by_id(id, flavors, image),
-        (None, Some(name)) => named("the machine type's flavor.name", name, flavors, image),
-        (None, None) => {
-            let asked = rule.requirements.as_ref().map(Minimums::required).unwrap_or_default();
-            smallest(&asked.and(image), rule.requirements.as_ref(), flavors)
+    let minimums = match (&node.resources, &rule.id, &rule.name) {
+        (Some(asked), _, _) => Minimums::of(asked, rule.requirements.as_ref()),
+        (None, Some(id), _) => return by_id(id, flavors, image, root),
+        (None, None, Some(name)) => {
+            return named("the machine type's flavor.name", name, flavors, image, root);
         }
-    }
+        (None, None, None) => rule.requirements.as_ref().map(Minimums::required).unwrap_or_default(),
+    };
+    smallest(&minimums.and(image), rule.requirements.as_ref(), flavors, root)
 }
 
-fn by_id<'a>(id: &str, flavors: &'a [Flavor], image: &Image) -> Result<Choice<&'a Flavor>, Problem> {
+/// The disk that is asked for, in GiB; 0 if none is.
+pub(super) fn least_disk(machine: &MachineTypeSpec, node: &TestNodeSpec) -> i64 {
+    let own = node.resources.as_ref().and_then(|asked| asked.disk_gib);
+    let typed = machine.flavor.requirements.as_ref().and_then(|required| required.min_disk_gib);
+    own.max(typed).unwrap_or(0)
+}
+
+/// What a server boots from.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Root {
+    /// The flavor's disk; a volume where the flavor has none.
+    Disk,
+    /// A volume, whatever the flavor has.
+    Volume,
+}
+
+fn by_id<'a>(
+    id: &str,
+    flavors: &'a [Flavor],
+    image: &Image,
+    root: Root,
+) -> Result<Choice<&'a Flavor>, Problem> {
     let found = flavors.iter().find(|flavor| flavor.id == id);
     let field = "the machine type's flavor.id";
     let flavor = found.ok_or_else(|| absent(field, id, flavors.iter().map(|flavor| &flavor.id)))?;
-    fitting(field, flavor, image)
+    fitting(field, flavor, image, root)
 }
 
 fn named<'a>(
@@ -49,17 +71,18 @@ fn named<'a>(
     name: &str,
     flavors: &'a [Flavor],
     image: &Image,
+    root: Root,
 ) -> Result<Choice<&'a Flavor>, Problem> {
     let (disabled, found): (Vec<&Flavor>, Vec<&Flavor>) =
         flavors.iter().filter(|flavor| flavor.name == name).partition(|flavor| flavor.disabled);
     match (found.as_slice(), disabled.as_slice()) {
         ([], []) => Err(absent(field, name, flavors.iter().map(|flavor| &flavor.name))),
-        ([flavor], _) | ([], [flavor, ..]) => fitting(field, flavor, image),
+        ([flavor], _) | ([], [flavor, ..]) => fitting(field, flavor, image, root),
         ([_, _, ..], _) => {
             let ids = list_sorted(found.iter().map(|flavor| flavor.id.clone()));
             let cure = "give the one that is meant as the machine type's flavor.id";
             let message = format!("{field}: {} flavors have the name {name}: {ids}; {cure}", found.len());
-            Err(Problem::new("FlavorAmbiguous", message))
+            Err(Problem::new(Reason::FlavorAmbiguous, message))
         }
     }
 }
@@ -67,44 +90,84 @@ fn named<'a>(
 fn absent<'a>(field: &str, wanted: &str, known: impl Iterator<Item = &'a String>) -> Problem {
     let known = list_sorted(known.cloned());
     let message = format!("{field}: the cloud has no flavor {wanted}; name one that it has: {known}");
-    Problem::new("FlavorNotFound", message)
+    Problem::new(Reason::FlavorNotFound, message)
 }
 
 /// A flavor that somebody named is taken as it is, or not at all.
-fn fitting<'a>(field: &str, flavor: &'a Flavor, image: &Image) -> Result<Choice<&'a Flavor>, Problem> {
+fn fitting<'a>(
+    field: &str,
+    flavor: &'a Flavor,
+    image: &Image,
+    root: Root,
+) -> Result<Choice<&'a Flavor>, Problem> {
     let name = &flavor.name;
-    let faults = Minimums::default().and(image).faults(flavor);
+    let root = if flavor.disk_gib == 0 { Root::Volume } else { root };
+    let faults = Minimums::default().and(image).faults(flavor, root);
     let whys = list(faults.iter().map(|fault| fault.why.clone()));
     if flavor.disabled {
         let message = format!("{field}: flavor {name} is disabled; name another");
-        return Err(Problem::new("FlavorNotFound", message));
+        return Err(Problem::new(Reason::FlavorNotFound, message));
     }
     if !faults.is_empty() {
-        let message =
-            format!("{field}: flavor {name} cannot boot image {}: {whys}; name another", image.name);
-        return Err(Problem::new("FlavorTooSmall", message));
+        let message = format!(
+            "{field}: flavor {name} cannot boot image {}: {whys}; name another, or give a bootVolume",
+            image.name
+        );
+        return Err(Problem::new(Reason::FlavorTooSmall, message));
     }
     Ok(Choice { what: flavor, why: format!("{name}: named by {field}") })
 }
 
-/// The smallest flavor that meets all of it.
+/// A flavor that a node asks for is one that the machine type could have chosen.
+fn permitted<'a>(
+    asked: Choice<&'a Flavor>,
+    requirements: Option<&FlavorRequirements>,
+    kind: &str,
+) -> Result<Choice<&'a Flavor>, Problem> {
+    let default = FlavorRequirements::default();
+    let requirements = requirements.unwrap_or(&default);
+    let allow = Patterns::of("flavor.requirements.allow", &requirements.allow)?;
+    let exclude = Patterns::of("flavor.requirements.exclude", &requirements.exclude)?;
+    let faults = forbidden(asked.what, &allow, &exclude);
+    if faults.is_empty() {
+        return Ok(asked);
+    }
+    let whys = list(faults.into_iter().map(|fault| fault.why));
+    let message = format!(
+        "spec.flavor: MachineType {kind} does not allow flavor {}: {whys}; name another, or ask the lab's admin to change its \
+         flavor.requirements",
+        asked.what.name
+    );
+    Err(Problem::new(Reason::NotAllowed, message))
+}
+
+/// The smallest flavor that meets all of it. One without a disk is the choice only where no other is: it costs a volume.
 fn smallest<'a>(
     minimums: &Minimums,
     requirements: Option<&FlavorRequirements>,
     flavors: &'a [Flavor],
+    root: Root,
 ) -> Result<Choice<&'a Flavor>, Problem> {
     let default = FlavorRequirements::default();
     let requirements = requirements.unwrap_or(&default);
-    let allow = Patterns::compile("flavor.requirements.allow", &requirements.allow)?;
-    let exclude = Patterns::compile("flavor.requirements.exclude", &requirements.exclude)?;
+    let allow = Patterns::of("flavor.requirements.allow", &requirements.allow)?;
+    let exclude = Patterns::of("flavor.requirements.exclude", &requirements.exclude)?;
     let judged = flavors.iter().map(|flavor| {
-        let mut faults = minimums.faults(flavor);
+        let mut faults = minimums.faults(flavor, root);
         faults.extend(forbidden(flavor, &allow, &exclude));
         (flavor, faults)
     });
     let (fit, unfit): (Vec<_>, Vec<_>) = judged.partition(|(_, faults)| faults.is_empty());
+    let diskless = |flavor: &&Flavor| {
+        let fits = flavor.disk_gib == 0 && minimums.faults(flavor, Root::Volume).is_empty();
+        fits && forbidden(flavor, &allow, &exclude).is_empty()
+    };
     let Some((flavor, _)) = fit.iter().min_by_key(|(flavor, _)| size(flavor)) else {
-        return Err(none_fits(minimums, unfit));
+        let Some(flavor) = flavors.iter().filter(diskless).min_by_key(|flavor| size(flavor)) else {
+            return Err(none_fits(minimums, unfit));
+        };
+        let why = format!("{}: the smallest that fits, and it has no disk", flavor.name);
+        return Ok(Choice { what: flavor, why });
     };
     let why = match fit.len() {
         1 => format!("{}: the only one that fits", flavor.name),
@@ -126,12 +189,12 @@ fn none_fits(minimums: &Minimums, unfit: Vec<(&Flavor, Vec<Fault>)>) -> Problem 
     });
     let Some((flavor, faults)) = closest else {
         let cure = "ask the cloud's operators for one, or use another cloud";
-        return Problem::new("FlavorNotFound", format!("the cloud offers no flavor at all; {cure}"));
+        return Problem::new(Reason::FlavorNotFound, format!("the cloud offers no flavor at all; {cure}"));
     };
     let whys = list(faults.into_iter().map(|fault| fault.why));
     let cure = "ask for less, or change the machine type's flavor.requirements";
     let message = format!("no flavor fits {asked}; the closest, {}, fails: {whys}; {cure}", flavor.name);
-    Problem::new("FlavorNotFound", message)
+    Problem::new(Reason::FlavorNotFound, message)
 }
 
 /// Why a flavor is out, and how far, in thousandths of what was asked.
@@ -172,8 +235,15 @@ enum By {
 }
 
 impl Minimums {
-    fn of(asked: &Resources) -> Self {
-        Self::new(asked.vcpus, asked.ram_mib, asked.disk_gib)
+    /// What the node asks, and what its machine type asks of all: of each amount the larger one.
+    fn of(asked: &Resources, required: Option<&FlavorRequirements>) -> Self {
+        let least =
+            |own: Option<i64>, of: fn(&FlavorRequirements) -> Option<i64>| own.max(required.and_then(of));
+        Self::new(
+            least(asked.vcpus, |required| required.min_vcpus),
+            least(asked.ram_mib, |required| required.min_ram_mib),
+            least(asked.disk_gib, |required| required.min_disk_gib),
+        )
     }
 
     fn required(asked: &FlavorRequirements) -> Self {
@@ -194,12 +264,12 @@ impl Minimums {
         }
     }
 
-    fn faults(&self, flavor: &Flavor) -> Vec<Fault> {
-        let disk = if flavor.disk_gib > 0 {
-            self.disk_gib.fault(flavor.disk_gib, "GiB of disk")
-        } else {
-            // Nova answers 403 to all but admins: it would boot from a volume only.
-            Some(Fault { why: "it has no root disk to boot an image from".into(), short: 1000 })
+    fn faults(&self, flavor: &Flavor, root: Root) -> Vec<Fault> {
+        let disk = match root {
+            Root::Volume => None,
+            Root::Disk if flavor.disk_gib > 0 => self.disk_gib.fault(flavor.disk_gib, "GiB of disk"),
+            // Nova answers 403 to all but admins: it boots from a volume only.
+            Root::Disk => Some(Fault { why: "it has no root disk".into(), short: 1000 }),
         };
         let ram = self.ram_mib.fault(flavor.ram_mib, "MiB of memory");
         [ram, disk, self.vcpus.fault(flavor.vcpus, "vCPUs")].into_iter().flatten().collect()

@@ -1,10 +1,11 @@
 //! Security groups, by name or id.
 
-use super::offerings::SecurityGroup;
+use super::offerings::{Owner, SecurityGroup};
 use super::problem::list_sorted;
 use super::{Problem, listed};
 use crate::api::machine_type::MachineTypeSpec;
 use crate::api::testnode::TestNodeSpec;
+use crate::reason::Reason;
 
 /// Whether the cloud's security groups must be read for this node.
 #[must_use]
@@ -41,20 +42,42 @@ fn security_group(wanted: &str, field: &str, groups: &[SecurityGroup]) -> Result
     if let Some(group) = groups.iter().find(|group| group.id == wanted) {
         return Ok(group.id.clone());
     }
-    let named: Vec<&SecurityGroup> = groups.iter().filter(|group| group.name == wanted).collect();
-    match *named.as_slice() {
-        [group] => Ok(group.id.clone()),
-        [] => {
-            let known = list_sorted(groups.iter().map(|group| group.name.clone()));
+    let named = groups.iter().filter(|group| group.name == wanted);
+    let (own, foreign): (Vec<&SecurityGroup>, Vec<_>) =
+        named.partition(|group| group.owner == Owner::Project);
+    match (own.as_slice(), foreign.as_slice()) {
+        // An admin sees the `default` group of every project; the project's own is meant.
+        ([group], _) => Ok(group.id.clone()),
+        ([], []) => {
+            let known = list_sorted(own_names(groups));
             let cure = format!("name one that the project has: {known}");
             let message = format!("{field}: the project has no security group {wanted}; {cure}");
-            Err(Problem::new("SecurityGroupNotFound", message))
+            Err(Problem::new(Reason::SecurityGroupNotFound, message))
         }
-        _ => {
-            let ids = list_sorted(named.iter().map(|group| group.id.clone()));
+        ([], foreign) => {
+            let message = format!(
+                "{field}: the security group {wanted} belongs to another project; if it is meant, give its id: {}",
+                told(foreign)
+            );
+            Err(Problem::new(Reason::SecurityGroupNotFound, message))
+        }
+        (own, _) => {
+            let (count, ids) = (own.len(), told(own));
             let message =
-                format!("{field}: {} security groups have the name {wanted}; give an id: {ids}", named.len());
-            Err(Problem::new("SecurityGroupAmbiguous", message))
+                format!("{field}: {count} security groups have the name {wanted}; give an id: {ids}");
+            Err(Problem::new(Reason::SecurityGroupAmbiguous, message))
         }
     }
+}
+
+fn own_names(groups: &[SecurityGroup]) -> impl Iterator<Item = String> {
+    groups.iter().filter(|group| group.owner == Owner::Project).map(|group| group.name.clone())
+}
+
+/// The ids, and whose they are.
+fn told(groups: &[&SecurityGroup]) -> String {
+    list_sorted(groups.iter().map(|group| match &group.owner {
+        Owner::Project => group.id.clone(),
+        Owner::Other(project) => format!("{} (of project {project})", group.id),
+    }))
 }

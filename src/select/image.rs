@@ -3,14 +3,18 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use regex::Regex;
 
 use super::offerings::Image;
-use super::pattern::{Patterns, pattern};
+use super::pattern::{self, Patterns};
 use super::problem::list;
 use super::{Choice, Problem};
 use crate::api::common::Os;
-use crate::api::machine_type::{ImageRule, MachineTypeSpec, Selection};
+use crate::api::machine_type::{ImageRule, MachineTypeSpec, Selection, Visibility};
+use crate::api::testnode::TestNodeSpec;
+use crate::api::testnode_status::ResolvedImage;
+use crate::reason::Reason;
 
 /// An image, and who logs in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,6 +23,25 @@ pub struct ImageChoice<'a> {
     pub image: &'a Image,
     /// The user to log in as, where the machine type says so.
     pub user: Option<&'a str>,
+}
+
+impl From<&ImageChoice<'_>> for ResolvedImage {
+    fn from(choice: &ImageChoice<'_>) -> Self {
+        let image = choice.image;
+        Self { id: image.id.clone(), name: image.name.clone(), user: choice.user.map(str::to_owned) }
+    }
+}
+
+/// The ids of images that a node or its machine type name. A list need not show these.
+pub fn image_ids<'a>(machine: &'a MachineTypeSpec, node: &'a TestNodeSpec) -> impl Iterator<Item = &'a str> {
+    let rules = machine.images.iter().filter_map(|rule| rule.id.as_deref());
+    rules.chain([&machine.image, &node.image].into_iter().flatten().filter_map(|image| image.id.as_deref()))
+}
+
+/// Whether the community's images must be read for this machine type.
+#[must_use]
+pub fn needs_community_images(machine: &MachineTypeSpec) -> bool {
+    machine.images.iter().any(|rule| rule.visibility == Some(Visibility::Community))
 }
 
 /// The image that an operating system is. Never one that is not active, nor one that `excludeImages` matches.
@@ -30,24 +53,76 @@ pub fn image<'a>(
     os: &Os,
     images: &'a [Image],
 ) -> Result<Choice<ImageChoice<'a>>, Problem> {
-    let exclude = Patterns::compile("excludeImages", &machine.exclude_images)?;
+    let exclude = Patterns::of("excludeImages", &machine.exclude_images)?;
     let rule = machine.images.iter().enumerate().find(|(_, rule)| rule.os == *os);
     let search = rule.map_or_else(|| Ok(Search::OsName(os)), |(index, rule)| Search::of(index, rule))?;
     let selection = rule.map_or(Selection::Error, |(_, rule)| rule.selection);
     let user = rule.and_then(|(_, rule)| rule.user.as_deref());
-    let (usable, unusable): (Vec<&Image>, Vec<&Image>) =
-        images.iter().partition(|image| image.status == "active" && exclude.matching(&image.name).is_none());
+    let among = rule.map_or_else(|| Ok(Among::default()), |(index, rule)| Among::of(index, rule))?;
+    let (usable, unusable): (Vec<&Image>, Vec<&Image>) = images
+        .iter()
+        .filter(|image| among.has(image) || matches!(search, Search::Id(_)))
+        .partition(|image| image.status == "active" && exclude.matching(&image.name).is_none());
     let Found { images: mut found, how } = search.among(&usable);
+    let how = format!("{how}{}", among.describe());
     found.sort_by(|a, b| newest_first(a).cmp(&newest_first(b)));
     let why = |image: &Image, of: &str| format!("{}: {of}{how}", image.name);
     match (found.as_slice(), selection) {
-        ([], _) => Err(not_found(os, &search, &unusable, &exclude)),
+        ([], _) => Err(not_found(os, &search, &among, &unusable, &exclude)),
         ([image], _) => Ok(Choice { what: ImageChoice { image, user }, why: why(image, "") }),
         ([image, ..], Selection::Newest) => {
             let of = format!("newest of {}, ", found.len());
             Ok(Choice { what: ImageChoice { image, user }, why: why(image, &of) })
         }
+        (_, Selection::Oldest) => {
+            // One whose age nobody knows is the last choice.
+            let oldest = found.iter().min_by_key(|image| (image.created.is_none(), image.created, &image.id));
+            let image = oldest.ok_or_else(|| not_found(os, &search, &among, &unusable, &exclude))?;
+            let of = format!("oldest of {}, ", found.len());
+            Ok(Choice { what: ImageChoice { image, user }, why: why(image, &of) })
+        }
         (_, Selection::Error) => Err(ambiguous(os, &found, &how)),
+    }
+}
+
+/// Which images are looked at, before one is looked for.
+#[derive(Default)]
+struct Among<'a> {
+    owner: Option<&'a str>,
+    visibility: Option<Visibility>,
+    since: Option<Timestamp>,
+}
+
+impl<'a> Among<'a> {
+    fn of(index: usize, rule: &'a ImageRule) -> Result<Self, Problem> {
+        let since = rule.min_created.as_deref().map(|text| {
+            text.parse::<Timestamp>().map_err(|_| {
+                let cure = "give an instant as 2026-01-31T00:00:00Z";
+                let message =
+                    format!("the machine type's images[{index}].minCreated `{text}` is no time; {cure}");
+                Problem::new(Reason::InvalidPattern, message)
+            })
+        });
+        Ok(Self { owner: rule.owner.as_deref(), visibility: rule.visibility, since: since.transpose()? })
+    }
+
+    fn has(&self, image: &Image) -> bool {
+        // Anybody can make a community image: only a rule that says so looks at them.
+        let visible = match self.visibility {
+            Some(visibility) => image.visibility == visibility.word(),
+            None => !image.community,
+        };
+        visible
+            && self.owner.is_none_or(|owner| image.owner == owner)
+            && self.since.is_none_or(|since| image.created.is_some_and(|created| created >= since))
+    }
+
+    /// As the end of what is said of a search.
+    fn describe(&self) -> String {
+        let owner = self.owner.map(|owner| format!(", owner is {owner}"));
+        let visibility = self.visibility.map(|visibility| format!(", visibility is {}", visibility.word()));
+        let since = self.since.map(|since| format!(", made at {since} or later"));
+        [owner, visibility, since].into_iter().flatten().collect()
     }
 }
 
@@ -55,7 +130,7 @@ pub fn image<'a>(
 enum Search<'a> {
     Id(&'a str),
     Name(&'a str),
-    Regex(&'a str, Box<Regex>),
+    Regex(&'a str, &'a Regex),
     Properties(&'a BTreeMap<String, String>),
     /// teuthology's rule.
     OsName(&'a Os),
@@ -75,9 +150,9 @@ impl<'a> Search<'a> {
         if let Some(name) = &rule.name {
             return Ok(Self::Name(name));
         }
-        if let Some(text) = &rule.name_regex {
-            let regex = pattern(&format!("images[{index}].nameRegex"), text)?;
-            return Ok(Self::Regex(text, Box::new(regex)));
+        if let Some(pattern) = &rule.name_regex {
+            let regex = pattern::regex(&format!("images[{index}].nameRegex"), pattern)?;
+            return Ok(Self::Regex(pattern.text(), regex));
         }
         // No property asked would be any image at all.
         let properties = rule.properties.as_ref().filter(|properties| !properties.is_empty());
@@ -86,11 +161,13 @@ impl<'a> Search<'a> {
 
     fn among<'i>(&self, images: &[&'i Image]) -> Found<'i> {
         let matching = |matches: &dyn Fn(&Image) -> bool| -> Vec<&'i Image> {
-            images.iter().copied().filter(|image| matches(image)).collect()
+            images.iter().copied().filter(|image| !image.unlisted && matches(image)).collect()
         };
         let how = self.describe();
         match self {
-            Self::Id(id) => Found { images: matching(&|image| image.id == *id), how },
+            Self::Id(id) => {
+                Found { images: images.iter().copied().filter(|image| image.id == *id).collect(), how }
+            }
             Self::Name(name) => Found { images: matching(&|image| image.name == *name), how },
             Self::Regex(_, regex) => Found { images: matching(&|image| regex.is_match(&image.name)), how },
             Self::Properties(wanted) => {
@@ -133,22 +210,32 @@ fn os_names(Os { kind, version }: &Os) -> [String; 2] {
     [format!("{kind} {version}").to_lowercase(), format!("{kind}-{version}").to_lowercase()]
 }
 
-fn newest_first(image: &Image) -> (Reverse<Option<jiff::Timestamp>>, &str) {
+pub(super) fn newest_first(image: &Image) -> (Reverse<Option<Timestamp>>, &str) {
     (Reverse(image.created), &image.id)
 }
 
 fn ambiguous(os: &Os, found: &[&Image], how: &str) -> Problem {
-    let candidates = list(found.iter().map(|image| {
+    let cure = "under the machine type's images give the id, or nameRegex and selection: Newest";
+    let message = format!("{os}: {} images whose {how}: {}; {cure}", found.len(), told(found));
+    Problem::new(Reason::ImageAmbiguous, message)
+}
+
+/// Each with its id and its age.
+pub(super) fn told(images: &[&Image]) -> String {
+    list(images.iter().map(|image| {
         let created = image.created.map_or_else(|| "unknown".into(), |created| created.to_string());
         format!("{} ({}, {created})", image.name, image.id)
-    }));
-    let cure = "under the machine type's images give the id, or nameRegex and selection: Newest";
-    let message = format!("{os}: {} images whose {how}: {candidates}; {cure}", found.len());
-    Problem::new("ImageAmbiguous", message)
+    }))
 }
 
 /// Says also what would have been taken, were it allowed.
-fn not_found(os: &Os, search: &Search<'_>, unusable: &[&Image], exclude: &Patterns<'_>) -> Problem {
+fn not_found(
+    os: &Os,
+    search: &Search<'_>,
+    among: &Among<'_>,
+    unusable: &[&Image],
+    exclude: &Patterns<'_>,
+) -> Problem {
     let mut barred = search.among(unusable).images;
     barred.sort_by(|a, b| newest_first(a).cmp(&newest_first(b)));
     let barred: Vec<String> = barred
@@ -159,10 +246,17 @@ fn not_found(os: &Os, search: &Search<'_>, unusable: &[&Image], exclude: &Patter
         })
         .collect();
     let but = if barred.is_empty() { String::new() } else { format!(", but for {}", list(barred)) };
-    let cure = "upload one, or say under the machine type's images which image it is";
-    let looked_for = search.describe();
+    let cure = match search {
+        Search::Id(_) => {
+            "Glance shows this project no image of this id; share it with the project, or give another id"
+        }
+        Search::Name(_) | Search::Regex(..) | Search::Properties(_) | Search::OsName(_) => {
+            "upload one, or say under the machine type's images which image it is"
+        }
+    };
+    let looked_for = format!("{}{}", search.describe(), among.describe());
     Problem::new(
-        "ImageNotFound",
+        Reason::ImageNotFound,
         format!("{os}: the cloud has no active image whose {looked_for}{but}; {cure}"),
     )
 }

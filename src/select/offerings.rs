@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::image::ImageChoice;
-use crate::api::testnode_status::{ResolvedFlavor, ResolvedImage};
+use crate::api::testnode_status::ResolvedFlavor;
 
 /// What one project of one cloud can be given.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -18,6 +17,8 @@ pub struct Offerings {
     pub networks: Vec<Network>,
     /// Sets of firewall rules; absent if they were not read.
     pub security_groups: Option<Vec<SecurityGroup>>,
+    /// Nova's server groups; absent if they were not read.
+    pub server_groups: Option<Vec<ServerGroup>>,
     /// Names of Cinder's volume types; absent if they were not read.
     pub volume_types: Option<Vec<String>>,
 }
@@ -52,10 +53,20 @@ pub struct Image {
     pub created: Option<Timestamp>,
     /// The smallest root disk that it fits on.
     pub min_disk_gib: i64,
+    /// How large its file is, in GiB and rounded up; 0 if nobody says.
+    pub size_gib: i64,
     /// The least memory that it boots with.
     pub min_ram_mib: i64,
     /// What else is said of it.
     pub properties: BTreeMap<String, String>,
+    /// The project that it belongs to, by its id; may be empty.
+    pub owner: String,
+    /// To whom it shows itself, in Glance's word.
+    pub visibility: String,
+    /// Only the list of community images has it. Any member of any project can make such a one.
+    pub community: bool,
+    /// No list has it: it was asked for by its id, and is chosen by that only.
+    pub unlisted: bool,
 }
 
 /// A network.
@@ -73,6 +84,8 @@ pub struct Network {
     pub admin_up: bool,
     /// A port on it gets an address.
     pub has_subnets: bool,
+    /// Of several external networks it is the one to take.
+    pub is_default: bool,
 }
 
 /// What a network can be used for.
@@ -84,21 +97,39 @@ pub enum Reach {
     Internal,
 }
 
-/// Whose a network is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Whose something is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Owner {
-    /// The project's.
+    /// The project's own.
+    #[default]
     Project,
-    /// Someone's who shares it with every project.
-    Shared,
-    /// Another project's; only an admin sees those.
-    Other,
+    /// Another project's, by its id, which shares it with ours, or lets everybody use it.
+    Other(String),
+}
+
+impl Owner {
+    /// Whose it is, seen from `ours`. What is said to belong to nobody is taken for ours.
+    #[must_use]
+    pub fn of(project: String, ours: &str) -> Self {
+        if project.is_empty() || project == ours { Self::Project } else { Self::Other(project) }
+    }
 }
 
 /// A set of firewall rules.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SecurityGroup {
     /// Neutron's id.
+    pub id: String,
+    /// Its name, which need not be unique.
+    pub name: String,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// A server group.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ServerGroup {
+    /// Nova's id.
     pub id: String,
     /// Its name, which need not be unique.
     pub name: String,
@@ -113,12 +144,5 @@ impl From<&Flavor> for ResolvedFlavor {
             ram_mib: flavor.ram_mib,
             disk_gib: flavor.disk_gib,
         }
-    }
-}
-
-impl From<&ImageChoice<'_>> for ResolvedImage {
-    fn from(choice: &ImageChoice<'_>) -> Self {
-        let image = choice.image;
-        Self { id: image.id.clone(), name: image.name.clone(), user: choice.user.map(str::to_owned) }
     }
 }

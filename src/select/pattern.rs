@@ -1,22 +1,21 @@
-//! Regular expressions that the whole name must match.
+//! Regular expressions that the whole name must match. They were compiled when their machine type was read.
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use super::Problem;
+use crate::api::pattern::Pattern;
+use crate::reason::Reason;
 
-/// Bounds what one expression of at most 255 characters can cost.
-const SIZE_LIMIT: usize = 2 << 20;
-
-/// A list of patterns, and the field it stands in.
-pub(super) struct Patterns<'a>(Vec<(&'a str, Regex)>);
+/// A list of patterns, all of which can be used.
+pub(super) struct Patterns<'a>(Vec<(&'a str, &'a Regex)>);
 
 impl<'a> Patterns<'a> {
-    /// Compiles what stands in a field.
-    pub fn compile(field: &str, patterns: &'a [String]) -> Result<Self, Problem> {
+    /// What stands in a field.
+    pub fn of(field: &str, patterns: &'a [Pattern]) -> Result<Self, Problem> {
         let numbered = patterns.iter().enumerate();
-        let compiled =
-            numbered.map(|(index, text)| Ok((text.as_str(), pattern(&format!("{field}[{index}]"), text)?)));
-        Ok(Self(compiled.collect::<Result<_, _>>()?))
+        let usable =
+            numbered.map(|(index, text)| Ok((text.text(), regex(&format!("{field}[{index}]"), text)?)));
+        Ok(Self(usable.collect::<Result<_, _>>()?))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -29,16 +28,12 @@ impl<'a> Patterns<'a> {
     }
 }
 
-/// One pattern, anchored.
-pub(super) fn pattern(field: &str, text: &str) -> Result<Regex, Problem> {
-    let compile = |text: &str| RegexBuilder::new(text).size_limit(SIZE_LIMIT).build();
-    // On its own first: `a)|(b` is no expression, but would be one inside the anchors.
-    compile(text).and_then(|_| compile(&format!(r"\A(?:{text})\z"))).map_err(|error| {
-        let said = error.to_string();
-        let cause = said.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
-        let cure = "correct the regular expression";
+/// One pattern, if it can be used.
+pub(super) fn regex<'a>(field: &str, pattern: &'a Pattern) -> Result<&'a Regex, Problem> {
+    pattern.regex().map_err(|cause| {
+        let (text, cure) = (pattern.text(), "correct the regular expression");
         Problem::new(
-            "InvalidPattern",
+            Reason::InvalidPattern,
             format!("the machine type's {field} `{text}` is not valid: {cause}; {cure}"),
         )
     })

@@ -1,5 +1,10 @@
 //! Why something cannot be chosen, and how that is told.
+use crate::reason::Reason;
 
+use crate::saying::Saying;
+
+/// The most characters of a message.
+const LONGEST: usize = 1000;
 /// At most so many are listed in a message.
 const LISTED: usize = 5;
 
@@ -7,7 +12,7 @@ const LISTED: usize = 5;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
     /// Condition reason, event reason and metric label.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// For people.
     pub message: String,
 }
@@ -15,22 +20,22 @@ pub struct Problem {
 impl Problem {
     /// A problem, told in one line whatever the names in it hold.
     #[must_use]
-    pub fn new(reason: &'static str, message: impl AsRef<str>) -> Self {
+    pub fn new(reason: Reason, message: impl AsRef<str>) -> Self {
         Self { reason, message: one_line(message.as_ref()) }
     }
 
     /// Who calls must read a list first, if something in it is named.
     pub(super) fn unread(what: &str) -> Self {
         Self::new(
-            "CatalogueUnread",
+            Reason::CatalogueUnread,
             format!("the cloud's {what} have not been read yet; wait until they are"),
         )
     }
 }
 
-/// Names come from the cloud: a line break in one must not break a condition or a log.
+/// Names come from the cloud: what one holds must not break a condition or a log.
 pub(super) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    Saying::line(text, LONGEST)
 }
 
 /// `a, b, c`, the first few, and how many more.

@@ -9,6 +9,7 @@ mod flavors;
 mod images;
 mod networks;
 mod properties;
+mod servers;
 mod whole;
 
 fn ubuntu() -> Os {
@@ -49,11 +50,12 @@ fn net(name: &str) -> Network {
         owner: Owner::Project,
         admin_up: true,
         has_subnets: true,
+        is_default: false,
     }
 }
 
 fn group(id: &str, name: &str) -> SecurityGroup {
-    SecurityGroup { id: id.into(), name: name.into() }
+    SecurityGroup { id: id.into(), name: name.into(), owner: Owner::Project }
 }
 
 fn rule(os: Os) -> ImageRule {
@@ -63,6 +65,9 @@ fn rule(os: Os) -> ImageRule {
         name: None,
         name_regex: None,
         properties: None,
+        owner: None,
+        visibility: None,
+        min_created: None,
         selection: Selection::Error,
         user: None,
     }
@@ -74,6 +79,7 @@ fn offerings() -> Offerings {
         images: vec![picture("Ubuntu 22.04"), picture("Debian 12")],
         networks: vec![net("private")],
         security_groups: None,
+        server_groups: None,
         volume_types: None,
     }
 }

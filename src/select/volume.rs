@@ -6,6 +6,7 @@ use crate::api::common::Volumes;
 use crate::api::machine_type::MachineTypeSpec;
 use crate::api::testnode::TestNodeSpec;
 use crate::api::testnode_status::ResolvedVolume;
+use crate::reason::Reason;
 
 /// A server has no more virtio disks than this beside its root.
 pub const MOST_VOLUMES: i64 = 24;
@@ -13,7 +14,9 @@ pub const MOST_VOLUMES: i64 = 24;
 /// Whether the cloud's volume types must be read for this node.
 #[must_use]
 pub fn needs_volume_types(machine: &MachineTypeSpec, node: &TestNodeSpec) -> bool {
-    listed(&node.volumes, &machine.volumes, "volumes").0.iter().any(|group| group.kind.is_some())
+    let boot = node.boot_volume.as_ref().or(machine.boot_volume.as_ref());
+    boot.is_some_and(|boot| boot.kind.is_some())
+        || listed(&node.volumes, &machine.volumes, "volumes").0.iter().any(|group| group.kind.is_some())
 }
 
 /// The volumes of a node, in the order of attaching.
@@ -30,24 +33,26 @@ pub fn volumes(
     if total > MOST_VOLUMES {
         let message =
             format!("{field}: {total} volumes, a server takes {MOST_VOLUMES}; ask for fewer, larger ones");
-        return Err(Problem::new("TooManyVolumes", message));
+        return Err(Problem::new(Reason::TooManyVolumes, message));
     }
     for group in groups {
-        check_type(group, &field, types)?;
+        if let Some(kind) = &group.kind {
+            check_type(kind, &format!("{field} {}", group.name), types)?;
+        }
     }
     Ok(groups.iter().flat_map(expanded).collect())
 }
 
-fn check_type(group: &Volumes, field: &str, types: Option<&[String]>) -> Result<(), Problem> {
-    let Some(wanted) = &group.kind else { return Ok(()) };
+/// The cloud must have a type that is named in a field.
+pub(super) fn check_type(wanted: &str, field: &str, types: Option<&[String]>) -> Result<(), Problem> {
     let types = types.ok_or_else(|| Problem::unread("volume types"))?;
-    if types.contains(wanted) {
+    if types.iter().any(|known| known == wanted) {
         return Ok(());
     }
     let known = list_sorted(types.iter().cloned());
     let cure = format!("name one that it has, or none for its default: {known}");
-    let message = format!("{field} {}: the cloud has no volume type {wanted}; {cure}", group.name);
-    Err(Problem::new("VolumeTypeNotFound", message))
+    let message = format!("{field}: the cloud has no volume type {wanted}; {cure}");
+    Err(Problem::new(Reason::VolumeTypeNotFound, message))
 }
 
 fn expanded(group: &Volumes) -> impl Iterator<Item = ResolvedVolume> + '_ {
@@ -55,5 +60,6 @@ fn expanded(group: &Volumes) -> impl Iterator<Item = ResolvedVolume> + '_ {
         name: format!("{}-{index}", group.name),
         size_gib: group.size_gib,
         kind: group.kind.clone(),
+        ..ResolvedVolume::default()
     })
 }

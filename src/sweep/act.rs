@@ -1,25 +1,22 @@
 //! One step of a sweep. Its answer goes to the inventory, or to what is remembered of the cloud.
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::decide::{Memory, Name, Scene, Step};
 use super::tell;
-use crate::api::Kind;
-use crate::clouds::{Dns, Handle};
-use crate::dns::lookup;
-use crate::dns::name::{Fqdn, Hostname};
-use crate::dns::nsupdate_web::Answer;
+use crate::api::{Kind, mark};
+use crate::clouds::Handle;
+use crate::dns::record::{Found, Record};
+use crate::dns::{Dns, Fqdn, NameOwner};
 use crate::error::Class;
-use crate::gate::Claim;
-use crate::inventory::shelf::Owner;
-use crate::openstack::ids::{PortId, ServerId, VolumeId};
-use crate::openstack::{self, Session};
+use crate::gate::Use;
+use crate::inventory::kinds;
+use crate::openstack::Session;
+use crate::openstack::ids::ServerId;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
+use crate::things::Owner;
 
 /// Whether the sweep goes on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,7 +43,7 @@ pub(super) async fn take(
         Step::AskName(uid) => ask_name(uid, scene, cloud, memory, ctx).await,
         Step::WithdrawName(uid) => withdraw_name(uid, scene, cloud, memory, ctx).await,
         Step::Free(id) => free(id, scene, cloud, &session).await,
-        Step::Delete(kind, id) => delete(*kind, id, &session).await.map_err(Error::from),
+        Step::Delete(kind, id) => kinds::delete(&session, *kind, id).await.map_err(Error::from),
         Step::ForceDelete(id) => {
             session.compute().force_delete_server(&ServerId(id.clone())).await.map_err(Error::from)
         }
@@ -80,8 +77,8 @@ async fn confirm(
     cloud: &Handle,
     session: &Session,
 ) -> Result<(), Error> {
-    let owner = Owner { uid: uid_of(kind, id, scene).to_owned(), attempt: 0 };
-    Ok(cloud.confirm(session, kind, id, &owner).await?)
+    let owner = Owner { uid: uid_of(kind, id, scene).to_owned(), attempt: None };
+    Ok(cloud.inventory.confirm(session, kind, id, &owner).await?)
 }
 
 async fn free(id: &str, scene: &Scene, cloud: &Handle, session: &Session) -> Result<(), Error> {
@@ -94,14 +91,6 @@ async fn free(id: &str, scene: &Scene, cloud: &Handle, session: &Session) -> Res
     Ok(())
 }
 
-async fn delete(kind: Kind, id: &str, session: &Session) -> Result<(), openstack::Error> {
-    match kind {
-        Kind::Server => session.compute().delete_server(&ServerId(id.to_owned())).await,
-        Kind::Volume => session.block_storage().delete_volume(&VolumeId(id.to_owned())).await,
-        Kind::Port => session.network().delete_port(&PortId(id.to_owned())).await,
-    }
-}
-
 async fn deleted(
     kind: Kind,
     id: &str,
@@ -111,10 +100,10 @@ async fn deleted(
     memory: &mut Memory,
     ctx: &Context,
 ) -> Pace {
-    match result {
+    let done = match result {
         Err(error) if error.throttled().is_some() => return Pace::Stop,
-        // Gone already, or not to be seen by this part of the cloud: a look tells.
-        Err(Error::OpenStack(error)) if error.is_not_found() => {}
+        // It is gone already, or this part of the cloud does not see it: a look tells.
+        Err(Error::OpenStack(error)) if error.is_not_found() => false,
         Err(error) => {
             warn!(kind = kind.word(), id, %error, "an orphan cannot be deleted");
             memory.refused.insert((kind, id.to_owned()), tell::without_ids(&error));
@@ -122,17 +111,18 @@ async fn deleted(
         }
         Ok(()) => {
             memory.refused.remove(&(kind, id.to_owned()));
-            ctx.metrics.swept(&cloud.name, kind.word());
+            ctx.metrics.swept(&cloud.name, kind.label());
             tell::deleted(kind, id, scene, cloud, ctx).await;
+            true
         }
-    }
-    cloud.inventory.lock().deleted(kind, id, Instant::now());
+    };
+    cloud.inventory.lock().deleted(kind, id, done, Instant::now());
     let uid = uid_of(kind, id, scene);
     cloud.inventory.want_news(uid, kind);
     Pace::On
 }
 
-/// Keeps a name from being claimed while it is withdrawn. A node that still goes claims it anew in its next turn.
+/// Keeps a name from being claimed while it is withdrawn. A node that is being deleted claims it again in its next turn.
 struct Hold<'a> {
     ctx: &'a Context,
     uid: &'a str,
@@ -141,7 +131,7 @@ struct Hold<'a> {
 impl<'a> Hold<'a> {
     fn take(name: &'a Name, ctx: &'a Context) -> Result<Self, Error> {
         let node = format!("what is left of {}", name.node.as_deref().unwrap_or(&name.uid));
-        ctx.gate.set(&name.uid, Some(Claim { node, fqdn: Some(name.fqdn.clone()), ..Claim::default() }));
+        ctx.gate.set(&name.uid, Some(Use { node, fqdn: Some(name.fqdn.clone()), ..Use::default() }));
         let hold = Self { ctx, uid: &name.uid };
         match ctx.gate.holder(hold.uid, &name.fqdn, None) {
             Some(holder) => Err(Error::Unready(format!("{} is claimed by {holder}", name.fqdn))),
@@ -162,35 +152,23 @@ fn named<'a>(uid: &str, scene: &'a Scene) -> Result<&'a Name, Error> {
     name.ok_or_else(|| Error::Unready("there is no such name".into()))
 }
 
-/// The DNS of the cloud, and the name in its zone.
-fn place(name: &Name, cloud: &Handle) -> Result<(Dns, Hostname, Fqdn), Error> {
+/// The DNS of the cloud, the name in its zone, and the node that it was for.
+fn place(name: &Name, cloud: &Handle, ctx: &Context) -> Result<(Dns, Fqdn, NameOwner), Error> {
     let dns = cloud.config().dns.clone();
     let dns = dns.ok_or_else(|| Error::Unready("the Cloud's DNS cannot be used".into()))?;
-    let host: Hostname = name.fqdn.split('.').next().unwrap_or_default().parse()?;
-    let fqdn = dns.web.fqdn(&host)?;
+    let fqdn = dns.fqdn(&name.fqdn.split('.').next().unwrap_or_default().parse()?)?;
     if fqdn.as_str() != name.fqdn {
         return Err(Error::Unready(format!("{} is not in the Cloud's zone", name.fqdn)));
     }
-    Ok((dns, host, fqdn))
+    let cluster_id = ctx.clouds.cluster_id();
+    let mark = mark::name(cluster_id, &name.uid);
+    let text = mark::name_of(cluster_id, &name.uid, name.node.as_deref().unwrap_or_default());
+    Ok((dns, fqdn, NameOwner { mark, text, addresses: name.own.clone() }))
 }
 
-/// Whether the authority says any address that was the node's; `None` where there is no authority.
-async fn points_at_us(
-    name: &Name,
-    fqdn: &Fqdn,
-    dns: &Dns,
-    cloud: &str,
-    ctx: &Context,
-) -> Result<Option<BTreeSet<IpAddr>>, Error> {
-    let Some(server) = &dns.verify else { return Ok(None) };
-    let began = Instant::now();
-    let found = match server.resolve().await {
-        Ok(address) => lookup::ask(&ctx.seams.dns, address, fqdn).await,
-        Err(error) => Err(error),
-    };
-    let said = if found.is_ok() { "answered" } else { "failed" };
-    ctx.metrics.dns_request(cloud, "authority", "ask", Some(said), began.elapsed());
-    Ok(Some(found?.into_iter().filter(|address| name.own.contains(address)).collect()))
+/// Whether the name is still that of the node that is gone. Without an authority nobody can tell.
+fn still_stands(record: Option<&Record>, dns: &Dns, owner: &NameOwner) -> bool {
+    record.is_some_and(|record| matches!(dns.judge(record, owner), Found::Ours(_)))
 }
 
 async fn ask_name(
@@ -201,18 +179,17 @@ async fn ask_name(
     ctx: &Context,
 ) -> Result<(), Error> {
     let name = named(uid, scene)?;
-    let (dns, _, fqdn) = place(name, cloud)?;
-    match points_at_us(name, &fqdn, &dns, &cloud.name, ctx).await? {
-        Some(ours) if !ours.is_empty() => debug!(name = name.fqdn, ?ours, "still stands"),
-        // Nothing can be asked, or it says nothing of ours.
-        Some(_) | None => {
-            memory.withdrawn.insert(uid.to_owned());
-        }
+    let (dns, fqdn, owner) = place(name, cloud, ctx)?;
+    let record = dns.ask(&fqdn, &owner).await?;
+    if still_stands(record.as_ref(), &dns, &owner) {
+        debug!(name = name.fqdn, ?record, "still stands");
+    } else {
+        memory.withdrawn.insert(uid.to_owned());
     }
     Ok(())
 }
 
-/// Parks the name, where it may be ours. nsupdate-web may answer from its memory that it did so before.
+/// Withdraws the name, where it may still be that of the node that is gone.
 async fn withdraw_name(
     uid: &str,
     scene: &Scene,
@@ -221,43 +198,19 @@ async fn withdraw_name(
     ctx: &Context,
 ) -> Result<(), Error> {
     let name = named(uid, scene)?;
-    let (dns, host, fqdn) = place(name, cloud)?;
+    let (dns, fqdn, owner) = place(name, cloud, ctx)?;
     let _hold = Hold::take(name, ctx)?;
-    let before = points_at_us(name, &fqdn, &dns, &cloud.name, ctx).await?;
-    if before.as_ref().is_some_and(BTreeSet::is_empty) {
+    let before = dns.ask(&fqdn, &owner).await?;
+    if before.is_some() && !still_stands(before.as_ref(), &dns, &owner) {
         memory.withdrawn.insert(uid.to_owned());
         return Ok(());
     }
-    let stale = before.into_iter().flatten().next();
-    if set(&host, dns.park, &dns, &cloud.name, ctx).await? == Answer::NoChange
-        && let Some(other) = stale
-    {
-        set(&host, other, &dns, &cloud.name, ctx).await?;
-        set(&host, dns.park, &dns, &cloud.name, ctx).await?;
-    }
-    let after = points_at_us(name, &fqdn, &dns, &cloud.name, ctx).await?;
-    if after.is_none_or(|ours| ours.is_empty()) {
+    dns.withdraw(&fqdn, &owner, before.as_ref()).await?;
+    let after = dns.ask(&fqdn, &owner).await?;
+    if !still_stands(after.as_ref(), &dns, &owner) {
         memory.withdrawn.insert(uid.to_owned());
         ctx.metrics.swept(&cloud.name, "name");
         tell::withdrawn(name, cloud, ctx).await;
     }
     Ok(())
-}
-
-async fn set(
-    host: &Hostname,
-    address: IpAddr,
-    dns: &Dns,
-    cloud: &str,
-    ctx: &Context,
-) -> Result<Answer, Error> {
-    let began = Instant::now();
-    let answer = dns.web.set(host, &[address]).await;
-    let said = match &answer {
-        Ok(Answer::Success) => "success",
-        Ok(Answer::NoChange) => "no-change",
-        Err(_) => "failed",
-    };
-    ctx.metrics.dns_request(cloud, "nsupdate-web", "set", Some(said), began.elapsed());
-    Ok(answer?)
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::orphans::OrphanMode;
-use crate::api::{Kind, PerKind};
+use crate::api::{FormerMachine, Kind, PerKind};
 use guards::{WHOSE, waits_for_its_server};
 
 pub use guards::{GUARDS, Guard};
@@ -58,6 +58,8 @@ pub struct Policy {
     pub min_age: Duration,
     /// How many at most, a sweep.
     pub max: usize,
+    /// What the Cloud wishes for machines of nodes that were restored.
+    pub former: Option<FormerMachine>,
 }
 
 /// All nodes, by a list from the API server itself.
@@ -69,6 +71,9 @@ pub struct Nodes {
     pub living: BTreeMap<String, Option<BTreeSet<String>>>,
     /// The names they claim, and the UIDs that do.
     pub names: BTreeMap<String, BTreeSet<String>>,
+    /// As `namespace/name`: those that have begun nothing yet, and what they wish for a machine of an earlier object of
+    /// their name.
+    pub beginning: BTreeMap<String, Option<FormerMachine>>,
 }
 
 /// Something of ours.
@@ -90,6 +95,8 @@ pub struct Thing {
     pub listed: Option<Duration>,
     /// Somebody marked it to be kept.
     pub kept: bool,
+    /// Its node was abandoned: it is let go already.
+    pub let_go: bool,
     /// How it stands.
     pub state: State,
 }

@@ -4,28 +4,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use super::decide::{Name, Nodes, Policy, Scene, State, Step, Thing};
 use crate::api::orphans::Abandoned;
-use crate::api::{FINALIZER_PREFIX, Kind, PerKind, TestNode, mark};
+use crate::api::{FINALIZER_PREFIX, FormerMachine, Kind, PerKind, TestNode};
 use crate::clouds::{Config, Handle, Login};
+use crate::dns::Dns;
+use crate::inventory::kinds;
 use crate::inventory::ledger::Born;
-use crate::inventory::shelf::{Entry, Owned, Shelf};
-use crate::openstack::block_storage::{Volume, VolumeStatus};
-use crate::openstack::compute::{Server, ServerStatus};
-use crate::openstack::network::Port;
-use crate::openstack::{Service, Session};
+use crate::inventory::shelf::{Entry, Shelf};
+use crate::openstack::Session;
 use crate::reconcile::context::Context;
 use crate::reconcile::state::Standing;
+use crate::things::{self, FloatingIp, Port, Server, ServerState, Volume, VolumeState};
 
-/// Adds a node to those that live.
-pub(super) fn add(mut nodes: Nodes, node: &TestNode) -> Nodes {
-    let uid = node.uid().unwrap_or_default();
+/// Adds a node to those that live, also one that this version could not read.
+pub(super) fn add(mut nodes: Nodes, node: &impl Resource, read: Option<&TestNode>) -> Nodes {
+    let uid = node.meta().uid.clone().unwrap_or_default();
     let held = || node.finalizers().iter().filter_map(|name| name.strip_prefix(FINALIZER_PREFIX));
-    let held = node.metadata.deletion_timestamp.is_some().then(|| held().map(ToOwned::to_owned).collect());
-    if let Some(dns) = node.status.as_ref().and_then(|status| status.dns.as_ref()) {
+    let held = node.meta().deletion_timestamp.is_some().then(|| held().map(ToOwned::to_owned).collect());
+    let status = read.and_then(TestNode::own_status);
+    if let Some(dns) = status.and_then(|status| status.dns.as_ref()) {
         nodes.names.entry(dns.name.clone()).or_default().insert(uid.clone());
+    }
+    let begun = status.is_some_and(|status| !status.attempts.is_empty());
+    if let (Some(node), None, false) = (read, &held, begun) {
+        let name = format!("{}/{}", node.namespace().unwrap_or_default(), node.name_any());
+        nodes.beginning.insert(name, FormerMachine::of(node.annotations()));
     }
     nodes.living.insert(uid, held);
     nodes
@@ -39,18 +45,14 @@ pub(super) fn look(cloud: &Handle, ctx: &Context, nodes: Option<&Nodes>, done: &
     let date = |service| config.session.as_ref().and_then(|session: &Session| session.date(service));
     Scene {
         cloud: cloud.name.clone(),
-        now: (ctx.seams.clock)(),
+        now: ctx.unset_clock(),
         policy: policy(&config),
         believed: matches!(config.login, Login::In(_))
             && config.session.as_ref().is_some_and(|session| !session.has_strayed())
             && cloud.standing(Born::Before) == Standing::Seen,
-        authority: config.dns.as_ref().is_some_and(|dns| dns.verify.is_some()),
+        authority: config.dns.as_ref().is_some_and(Dns::is_verifiable),
         nodes: nodes.cloned(),
-        dates: PerKind::from_fn(|kind| match kind {
-            Kind::Server => date(Service::Compute),
-            Kind::Volume => date(Service::BlockStorage),
-            Kind::Port => date(Service::Network),
-        }),
+        dates: PerKind::from_fn(|kind| date(kinds::service(kind))),
         things,
         names,
         done: done.to_vec(),
@@ -63,57 +65,38 @@ fn policy(config: &Config) -> Policy {
         mode: orphans.mode,
         min_age: orphans.min_age.or(Duration::from_mins(30)),
         max: usize::try_from(orphans.max_per_sweep).unwrap_or(1),
+        former: config.former,
     }
 }
 
 fn things(cloud: &Handle, ctx: &Context, records: &[Abandoned]) -> (Vec<Thing>, Vec<Name>) {
     let state = cloud.inventory.lock();
-    let since = |entry: Option<&tokio::time::Instant>| Some(entry?.saturating_duration_since(ctx.started));
     let mut things = Vec::new();
-    for entry in state.servers.all() {
-        let listed = since(entry.sightings.last().map(|(began, _)| began));
-        let found = &entry.object;
-        let marks = Some(&found.metadata);
-        things.push(Thing {
-            created: found.created,
-            ..thing(Kind::Server, entry, &found.name, marks, server(entry), listed)
-        });
-    }
-    for entry in state.volumes.all() {
-        let listed = since(entry.sightings.last().map(|(began, _)| began));
-        let found = &entry.object;
-        let marks = Some(&found.metadata);
-        things.push(Thing {
-            created: found.created,
-            ..thing(Kind::Volume, entry, &found.name, marks, volume(entry), listed)
-        });
-    }
-    for entry in state.ports.all() {
-        let listed = since(entry.sightings.last().map(|(began, _)| began));
-        let found = &entry.object;
-        things.push(Thing {
-            created: found.created,
-            ..thing(Kind::Port, entry, &found.name, None, port(entry), listed)
-        });
+    for kind in Kind::ALL {
+        match kind {
+            Kind::Server => things.extend(all(&state.servers, ctx, server)),
+            Kind::Volume => things.extend(all(&state.volumes, ctx, volume)),
+            Kind::FloatingIp => things.extend(all(&state.floating_ips, ctx, floating_ip)),
+            Kind::Port => things.extend(all(&state.ports, ctx, port)),
+        }
     }
     let mut names = BTreeMap::new();
     for entry in state.servers.all() {
-        let fqdn = entry.object.metadata.get(mark::FQDN).filter(|fqdn| !fqdn.is_empty());
-        let Some(fqdn) = fqdn else { continue };
+        let Some(fqdn) = &entry.object.fqdn else { continue };
         let name = name(&mut names, &entry.owner.uid, fqdn);
-        name.node = entry.object.metadata.get(mark::NODE).cloned();
-        name.own.extend(entry.object.addresses.iter().map(|address| address.address));
+        name.node.clone_from(&entry.object.meta.node);
+        name.own.extend(&entry.object.addresses);
     }
     for record in records {
-        let gone = |kind: Kind, id: &String| match kind {
-            Kind::Server => is_known(&state.servers, id, &record.uid),
-            Kind::Volume => is_known(&state.volumes, id, &record.uid),
-            Kind::Port => is_known(&state.ports, id, &record.uid),
+        let ids = |kind| match kind {
+            Kind::Server => &record.servers,
+            Kind::Volume => &record.volumes,
+            Kind::FloatingIp => &record.floating_ips,
+            Kind::Port => &record.ports,
         };
-        let left =
-            [(Kind::Server, &record.servers), (Kind::Volume, &record.volumes), (Kind::Port, &record.ports)];
-        let left = left.into_iter().flat_map(|(kind, ids)| ids.iter().map(move |id| (kind, id)));
-        things.extend(left.filter(|(kind, id)| !gone(*kind, id)).map(|(kind, id)| hint(kind, id, record)));
+        let left = Kind::ALL.into_iter().flat_map(|kind| ids(kind).iter().map(move |id| (kind, id)));
+        let left = left.filter(|(kind, id)| !state.shelf(*kind).is_known(&record.uid, id));
+        things.extend(left.map(|(kind, id)| hint(kind, id, record)));
         if let Some(fqdn) = &record.fqdn {
             let name = name(&mut names, &record.uid, fqdn);
             name.node = Some(record.node.clone());
@@ -122,6 +105,7 @@ fn things(cloud: &Handle, ctx: &Context, records: &[Abandoned]) -> (Vec<Thing>, 
         }
     }
     for name in names.values_mut() {
+        name.own.extend(state.floating_ips.of(&name.uid).filter_map(|ip| ip.object.address));
         name.own.extend(state.ports.of(&name.uid).flat_map(|port| port.object.addresses.iter().copied()));
     }
     // A port's mark does not say whose it is in words.
@@ -129,29 +113,35 @@ fn things(cloud: &Handle, ctx: &Context, records: &[Abandoned]) -> (Vec<Thing>, 
         things.iter().filter_map(|thing| Some((thing.uid.clone(), thing.node.clone()?))).collect();
     for thing in &mut things {
         thing.node = thing.node.take().or_else(|| of.get(&thing.uid).cloned());
+        thing.let_go |= records.iter().any(|record| record.uid == thing.uid);
     }
     (things, names.into_values().collect())
 }
 
-fn thing<T: Owned>(
-    kind: Kind,
-    entry: &Entry<T>,
-    name: &str,
-    marks: Option<&BTreeMap<String, String>>,
-    state: State,
-    listed: Option<Duration>,
-) -> Thing {
-    Thing {
-        kind,
-        id: entry.object.id().to_owned(),
-        name: name.to_owned(),
-        uid: entry.owner.uid.clone(),
-        node: marks.and_then(|marks| marks.get(mark::NODE)).cloned(),
-        created: None,
-        listed,
-        kept: marks.and_then(|marks| marks.get(mark::KEPT)).is_some_and(|kept| kept != "false"),
-        state: if entry.missing { State::Missing } else { state },
-    }
+/// All of one kind.
+fn all<T: things::Thing>(shelf: &Shelf<T>, ctx: &Context, state: fn(&Entry<T>) -> State) -> Vec<Thing> {
+    let listed = |entry: &Entry<T>| Some(entry.sightings.last()?.0.saturating_duration_since(ctx.started));
+    let things = shelf.all().map(|entry| {
+        let meta = entry.object.meta();
+        Thing {
+            kind: T::KIND,
+            id: meta.id.clone(),
+            name: meta.name.clone(),
+            uid: entry.owner.uid.clone(),
+            node: meta.node.clone(),
+            created: meta.created,
+            listed: listed(entry),
+            kept: meta.kept,
+            let_go: false,
+            state: match (entry.missing, meta.is_unmarked()) {
+                (true, _) => State::Missing,
+                // Without a mark of ours nothing is touched.
+                (false, true) => State::Bound("somebody removed its marks".into()),
+                (false, false) => state(entry),
+            },
+        }
+    });
+    things.collect()
 }
 
 /// Something that a record speaks of and no list shows.
@@ -165,12 +155,9 @@ fn hint(kind: Kind, id: &str, record: &Abandoned) -> Thing {
         created: None,
         listed: None,
         kept: false,
+        let_go: true,
         state: State::Missing,
     }
-}
-
-fn is_known<T: Owned>(shelf: &Shelf<T>, id: &str, uid: &str) -> bool {
-    shelf.entry(id).is_some() || shelf.graves(uid).any(|(gone, _)| gone == id)
 }
 
 fn name<'a>(names: &'a mut BTreeMap<String, Name>, uid: &str, fqdn: &str) -> &'a mut Name {
@@ -184,15 +171,14 @@ fn name<'a>(names: &'a mut BTreeMap<String, Name>, uid: &str, fqdn: &str) -> &'a
 }
 
 fn server(entry: &Entry<Server>) -> State {
-    match &entry.object.status {
-        ServerStatus::SoftDeleted => State::SoftDeleted,
-        ServerStatus::Deleted => State::Going,
-        ServerStatus::Build
-        | ServerStatus::Active
-        | ServerStatus::Error
-        | ServerStatus::Stopped(_)
-        | ServerStatus::Unknown
-        | ServerStatus::Other(_) => going_or(entry.object.deleting || entry.deleted.is_some(), State::Free),
+    let going = entry.object.deleting || entry.deleted.is_some();
+    match entry.object.state {
+        ServerState::SoftDeleted => State::SoftDeleted,
+        ServerState::Building
+        | ServerState::Active
+        | ServerState::Error
+        | ServerState::Stopped
+        | ServerState::Other => going_or(going, State::Free),
     }
 }
 
@@ -203,31 +189,33 @@ fn going_or(going: bool, state: State) -> State {
 fn volume(entry: &Entry<Volume>) -> State {
     let found = &entry.object;
     let deleted = entry.deleted.is_some();
-    match &found.status {
-        VolumeStatus::Available | VolumeStatus::Error if found.attached_to.is_empty() => {
+    match found.state {
+        VolumeState::Available | VolumeState::Error | VolumeState::Other if found.servers.is_empty() => {
             going_or(deleted, State::Free)
         }
-        VolumeStatus::Reserved => State::Reserved,
-        VolumeStatus::Deleting => State::Going,
-        VolumeStatus::ErrorDeleting => {
+        VolumeState::Reserved => State::Reserved,
+        VolumeState::Deleting => State::Going,
+        VolumeState::ErrorDeleting => {
             State::Bound("it is in error_deleting, which only an administrator of the cloud can end".into())
         }
-        VolumeStatus::Available
-        | VolumeStatus::Error
-        | VolumeStatus::Creating
-        | VolumeStatus::Attaching
-        | VolumeStatus::InUse
-        | VolumeStatus::Detaching
-        | VolumeStatus::Other(_) => {
-            let on: Vec<&str> = found.attached_to.iter().map(|server| server.0.as_str()).collect();
-            let on = if on.is_empty() { String::new() } else { format!(", on server {}", on.join(", ")) };
+        VolumeState::Available
+        | VolumeState::Error
+        | VolumeState::Creating
+        | VolumeState::Attached
+        | VolumeState::Other => {
+            let on = found.servers.join(", ");
+            let on = if on.is_empty() { on } else { format!(", on server {on}") };
             State::Bound(format!("it is {}{on}", found.status))
         }
     }
 }
 
+fn floating_ip(entry: &Entry<FloatingIp>) -> State {
+    going_or(entry.deleted.is_some(), State::Free)
+}
+
 fn port(entry: &Entry<Port>) -> State {
-    match &entry.object.device_id {
+    match &entry.object.device {
         Some(device) => State::Bound(format!("it is on server {device}")),
         None => going_or(entry.deleted.is_some(), State::Free),
     }

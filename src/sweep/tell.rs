@@ -6,15 +6,16 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
-use kube::runtime::events::{Event, EventType};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::Book;
 use super::decide::{Name, Scene, Thing, orphans, standing_name};
 use crate::api::orphans::{Orphan, Orphans};
 use crate::api::{Kind, TestNode};
 use crate::clouds::{Handle, object_ref};
+use crate::kubernetes::events::{Event, Severity};
 use crate::openstack;
+use crate::reason::Reason;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 
@@ -47,15 +48,15 @@ pub(super) async fn tell(scene: &Scene, cloud: &Handle, book: &mut Book, ctx: &C
         message: None,
     }));
     let count = |kind: &str| items.iter().filter(|item| item.kind == kind).count();
-    for kind in Kind::ALL.map(Kind::word).into_iter().chain(["name"]) {
+    for kind in Kind::ALL.map(Kind::label).into_iter().chain(["name"]) {
         ctx.metrics.count_orphans(&cloud.name, kind, count(kind));
     }
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let [servers, volumes, ports] = Kind::ALL.map(|kind| number(count(kind.word())));
+    let [servers, volumes, floating_ips, ports] = Kind::ALL.map(|kind| number(count(kind.label())));
     items.sort_by(|a, b| (&a.node, &a.kind, &a.id).cmp(&(&b.node, &b.kind, &b.id)));
     let total = number(items.len());
     items.truncate(ITEMS);
-    let told = Orphans { total, servers, volumes, ports, names: number(names.len()), items };
+    let told = Orphans { total, servers, volumes, ports, floating_ips, names: number(names.len()), items };
     cloud.orphans.store(Some(std::sync::Arc::new(told)));
     found_some(&found, scene, cloud, book, ctx).await;
     clear(scene, cloud, book, ctx).await;
@@ -70,7 +71,7 @@ pub(super) async fn tell(scene: &Scene, cloud: &Handle, book: &mut Book, ctx: &C
 
 /// Nothing looks like an orphan, or nobody looks.
 pub(super) fn nothing(cloud: &Handle, book: &mut Book, ctx: &Context) {
-    for kind in Kind::ALL.map(Kind::word).into_iter().chain(["name"]) {
+    for kind in Kind::ALL.map(Kind::label).into_iter().chain(["name"]) {
         ctx.metrics.count_orphans(&cloud.name, kind, 0);
     }
     cloud.orphans.store(Some(std::sync::Arc::default()));
@@ -86,7 +87,7 @@ fn whole(at: Timestamp) -> Time {
 
 fn item(thing: &Thing, since: Timestamp, message: Option<String>) -> Orphan {
     Orphan {
-        kind: thing.kind.word().into(),
+        kind: thing.kind.label().into(),
         id: thing.id.clone(),
         name: Some(thing.name.clone()),
         node: thing.node.clone(),
@@ -120,8 +121,8 @@ async fn found_some(
             scene.policy.mode
         );
         warn!("{text}");
-        let event = event(EventType::Warning, "OrphanFound", &text);
-        publish(event, related(uid, node, None), cloud, ctx).await;
+        let event = (Severity::Warning, Reason::OrphanFound);
+        publish(event.0, event.1, &text, related(uid, node, None), cloud, ctx).await;
         book.told.insert(uid.to_owned());
     }
 }
@@ -135,8 +136,8 @@ async fn clear(scene: &Scene, cloud: &Handle, book: &Book, ctx: &Context) {
         }
         let text = format!("nothing is left of {}, which was abandoned here", record.node);
         info!("{text}");
-        let event = event(EventType::Normal, "NothingLeft", &text);
-        publish(event, related(&record.uid, Some(&record.node), None), cloud, ctx).await;
+        let event = (Severity::Normal, Reason::NothingLeft);
+        publish(event.0, event.1, &text, related(&record.uid, Some(&record.node), None), cloud, ctx).await;
         cloud.abandoned.settle(&record.uid);
         cloud.inventory.lock().forget(&record.uid);
     }
@@ -149,28 +150,18 @@ pub(super) async fn deleted(kind: Kind, id: &str, scene: &Scene, cloud: &Handle,
     let made_for = node.unwrap_or("a TestNode whose name is not known");
     let text = format!("deleted {} {} ({id}), which was made for {made_for}", kind.word(), thing.name);
     info!("{text}");
-    let event = event(EventType::Normal, "OrphanDeleted", &text);
-    let what = format!("{}/{id}", kind.word());
-    publish(event, related(&thing.uid, node, Some(what)), cloud, ctx).await;
+    let event = (Severity::Normal, Reason::OrphanDeleted);
+    let what = format!("{}/{id}", kind.label());
+    publish(event.0, event.1, &text, related(&thing.uid, node, Some(what)), cloud, ctx).await;
 }
 
 /// The name of an orphan was withdrawn.
 pub(super) async fn withdrawn(name: &Name, cloud: &Handle, ctx: &Context) {
     let text = format!("withdrew the name {}, which pointed at what is left of a TestNode", name.fqdn);
     info!("{text}");
-    let event = event(EventType::Normal, "OrphanDeleted", &text);
+    let event = (Severity::Normal, Reason::OrphanDeleted);
     let what = Some(format!("name/{}", name.fqdn));
-    publish(event, related(&name.uid, name.node.as_deref(), what), cloud, ctx).await;
-}
-
-fn event(type_: EventType, reason: &str, text: &str) -> Event {
-    Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(text.chars().take(1000).collect()),
-        action: "Sweep".into(),
-        secondary: None,
-    }
+    publish(event.0, event.1, &text, related(&name.uid, name.node.as_deref(), what), cloud, ctx).await;
 }
 
 /// The node that is gone. Events that differ in this are not counted as one.
@@ -187,13 +178,17 @@ fn related(uid: &str, node: Option<&str>, what: Option<String>) -> ObjectReferen
     }
 }
 
-/// An event that cannot be written fails nothing.
-async fn publish(event: Event, related: ObjectReference, cloud: &Handle, ctx: &Context) {
+async fn publish(
+    severity: Severity,
+    reason: Reason,
+    note: &str,
+    related: ObjectReference,
+    cloud: &Handle,
+    ctx: &Context,
+) {
     let regarding = object_ref(&cloud.name, Some(cloud));
-    let event = Event { secondary: Some(related), ..event };
-    if let Err(error) = ctx.recorder.publish(&event, &regarding).await {
-        debug!(%error, "an event could not be written");
-    }
+    let event = Event { severity, reason, action: "Sweep", note, regarding, related: Some(related) };
+    ctx.events.publish(event).await;
 }
 
 /// What a cloud said, without what differs from time to time.

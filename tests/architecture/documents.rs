@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use testnode_operator::api::{Cloud, TestNode};
 use testnode_operator::metrics::Metrics;
+use testnode_operator::reason::Reason;
+use testnode_operator::reconcile::status::PHASES;
 
 use super::sources;
 
@@ -15,36 +17,48 @@ fn text(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Modules whose one-word texts are phases, reasons, conditions and their statuses.
+/// Modules that give reasons.
 fn speaks_to_people(path: &[String]) -> bool {
     let path = path.join("::");
     let speakers = ["clouds", "controller", "error", "gate", "reconcile", "select", "sweep"];
     speakers.iter().any(|speaker| path == *speaker || path.starts_with(&format!("{speaker}::")))
 }
 
-fn is_a_reason(text: &str) -> bool {
-    text.starts_with(char::is_uppercase)
-        && text.chars().any(char::is_lowercase)
-        && text.chars().all(char::is_alphabetic)
-}
-
-/// Texts that are for programs: an event's action, and Kubernetes' own words.
-const NO_REASONS: &[&str] = &["Reconcile", "Report", "Sweep", "Failed"];
+/// Words that are also the name of a condition or of a phase.
+const NAMES: &[Reason] =
+    &[Reason::Ready, Reason::Resolved, Reason::Booted, Reason::Paused, Reason::Pending, Reason::Booting];
 
 #[test]
-fn every_word_that_a_condition_can_say_is_explained() {
-    let page = text("docs/operating.md");
+fn a_reason_is_never_written_as_text() {
     let modules = sources();
 
-    let speakers = modules.iter().filter(|module| speaks_to_people(&module.path));
-    let words: BTreeSet<&String> =
-        speakers.flat_map(|module| &module.texts).filter(|word| is_a_reason(word)).collect();
-    let missing: Vec<_> = words
-        .into_iter()
-        .filter(|word| !NO_REASONS.contains(&word.as_str()) && !page.contains(&format!("`{word}`")))
-        .collect();
+    for module in modules.iter().filter(|module| speaks_to_people(&module.path)) {
+        let mut written = module.texts.iter().filter_map(|text| Reason::from_word(text));
+        if let Some(reason) = written.find(|reason| !NAMES.contains(reason)) {
+            panic!("src/{} has the text \"{reason}\"; use Reason::{reason}", module.file.display());
+        }
+    }
+}
 
-    assert!(missing.is_empty(), "docs/operating.md does not explain {missing:?}");
+#[test]
+fn every_reason_is_given_somewhere() {
+    let modules = sources();
+    let given = |reason: &Reason| {
+        let others = modules.iter().filter(|module| module.path != ["reason"]);
+        others.into_iter().any(|module| module.words.contains(reason.as_str()))
+    };
+
+    let unused: Vec<_> = Reason::ALL.iter().filter(|reason| !given(reason)).collect();
+    assert!(unused.is_empty(), "nothing gives {unused:?} as its reason");
+}
+
+#[test]
+fn every_phase_is_explained() {
+    let page = text("docs/operating.md");
+
+    for phase in PHASES {
+        assert!(page.contains(&format!("| `{phase}` |")), "docs/operating.md does not explain {phase}");
+    }
 }
 
 /// A family of which nothing was counted yet is not shown: its name is where it is registered.
@@ -73,6 +87,31 @@ fn every_metric_is_explained_and_no_other() {
         .filter(|word| !names.contains(word.trim_end_matches("_total")))
         .collect();
     assert!(unknown.is_empty(), "docs/operating.md explains {unknown:?}, and there is no such metric");
+}
+
+/// The names of metrics in a text, without what the kind of a metric puts behind them.
+fn metrics_in(text: &str) -> BTreeSet<String> {
+    const SUFFIXES: [&str; 5] = ["_total", "_bucket", "_count", "_sum", "_info"];
+    let family =
+        |word: &str| SUFFIXES.iter().find_map(|suffix| word.strip_suffix(suffix)).unwrap_or(word).to_owned();
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| word.starts_with("testnode_") || word.starts_with("process_")).map(family).collect()
+}
+
+#[test]
+fn alerts_and_dashboard_speak_of_every_metric_and_no_other() {
+    /// What says nothing by itself.
+    const NOT_SHOWN: [&str; 2] = ["process_start_time_seconds", "process_cpu_seconds"];
+    let monitoring = |name: &str| metrics_in(&text(&format!("charts/testnode-operator/monitoring/{name}")));
+    let mut used = monitoring("rules.yaml");
+    used.append(&mut monitoring("dashboard.json"));
+    let mut there = metrics();
+
+    let unknown: Vec<_> = used.difference(&there).collect();
+    assert!(unknown.is_empty(), "alerts or dashboard speak of {unknown:?}, and there is no such metric");
+    there.retain(|name| !NOT_SHOWN.contains(&name.as_str()));
+    let unseen: Vec<_> = there.difference(&used).collect();
+    assert!(unseen.is_empty(), "neither alerts nor dashboard show {unseen:?}");
 }
 
 #[test]
@@ -106,11 +145,64 @@ fn what_one_can_copy_from_the_readme_can_be_read() {
     assert_eq!(cloud.spec.openstack.secret_ref.name, "lab-openstack");
 }
 
+/// The pages that people read first.
+const PAGES: [&str; 7] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "RELEASE.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "docs/operating.md",
+    "docs/protocol.md",
+];
+
+/// The recipes are followed by people who do not know the code: what they name must be there.
+#[test]
+fn every_name_in_the_recipes_is_in_the_code() {
+    let page = text("CONTRIBUTING.md");
+    let (_, recipes) = page.split_once("## Recipes\n").unwrap();
+    let (recipes, _) = recipes.split_once("\n## ").unwrap();
+    let modules = sources();
+    let words: BTreeSet<&String> = modules.iter().flat_map(|module| &module.words).collect();
+
+    let quoted = recipes.split('`').skip(1).step_by(2);
+    let names = quoted.flat_map(|quoted| quoted.split("::"));
+    let is_name = |word: &&str| word.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let missing: Vec<&str> =
+        names.filter(is_name).filter(|name| !words.contains(&(*name).to_owned())).collect();
+
+    assert!(missing.is_empty(), "CONTRIBUTING.md names {missing:?}, which is not in src/");
+}
+
+/// `just` runs what the pages say, and the workflow runs what `.ci/run` runs.
+#[test]
+fn every_recipe_that_is_named_is_in_the_justfile() {
+    let justfile = text("justfile");
+    let is_recipe = |name: &str| {
+        justfile
+            .lines()
+            .any(|line| line.starts_with(&format!("{name} ")) || line.starts_with(&format!("{name}:")))
+    };
+
+    for document in PAGES.iter().chain(&[".ci/run", ".github/workflows/ci.yaml", "tests/e2e/README.md"]) {
+        let page = text(document);
+        let calls = page.split("just ").skip(1).filter_map(|rest| rest.split([' ', '`', '\n', '\'']).next());
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        for name in calls.filter(|name| name.starts_with(is_name) && !name.contains(|c| !is_name(c))) {
+            assert!(is_recipe(name), "{document} names `just {name}`, which is not in the justfile");
+        }
+    }
+    let checks = [text(".ci/run"), text(".github/workflows/ci.yaml")];
+    for name in ["fmt", "lint", "doc", "deny", "alerts", "test", "test-slow", "e2e"] {
+        assert!(checks.iter().all(|page| page.contains(name)), "CI does not run `just {name}`");
+    }
+}
+
 #[test]
 fn every_path_that_is_named_is_there() {
     const FOLDERS: [&str; 6] = ["src/", "tests/", "crds/", "charts/", "docs/", "examples/"];
 
-    for document in ["README.md", "docs/operating.md", "docs/protocol.md"] {
+    for document in PAGES {
         let page = text(document);
         let words = page.split(|c: char| c.is_whitespace() || "`()[]|,;:".contains(c));
         for path in words.filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder))) {
@@ -122,9 +214,7 @@ fn every_path_that_is_named_is_there() {
 
 #[test]
 fn every_link_leads_to_a_file() {
-    for document in
-        ["README.md", "crds/README.md", "docs/operating.md", "docs/protocol.md", "tests/e2e/README.md"]
-    {
+    for document in PAGES.iter().chain(&["crds/README.md", "tests/e2e/README.md"]) {
         let page = text(document);
         let folder = Path::new(ROOT).join(document).parent().map(Path::to_owned).unwrap();
         let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());

@@ -2,7 +2,7 @@
 //!
 //! Comments are no tokens, and what stands under `#[cfg(test)]` is left out: test code may import what it likes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
@@ -16,6 +16,8 @@ pub struct Module {
     pub file: PathBuf,
     /// Everything of this crate that it names: module paths, with what is named in them.
     pub imports: BTreeSet<ModulePath>,
+    /// Names that it re-exports, and where they come from.
+    pub exports: BTreeMap<String, ModulePath>,
     /// Every word in it: identifiers, and `::now` for a path that ends so.
     pub words: BTreeSet<String>,
     /// What it derives.
@@ -54,6 +56,7 @@ pub fn read(path: ModulePath, file: &Path, text: &str) -> (Module, Vec<String>) 
         path,
         file: file.to_owned(),
         imports: BTreeSet::new(),
+        exports: BTreeMap::new(),
         words: BTreeSet::new(),
         derives: BTreeSet::new(),
         fields: BTreeSet::new(),
@@ -113,6 +116,16 @@ fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
     kept
 }
 
+/// Whether `pub` or `pub(…)` stands at the end of these tokens.
+fn is_public(before: &[TokenTree]) -> bool {
+    let last = match before.split_last() {
+        Some((last, rest)) if inside(Some(last), Delimiter::Parenthesis).is_some() => rest.last(),
+        Some((last, _)) => Some(last),
+        None => None,
+    };
+    is_ident(last, "pub")
+}
+
 /// `mod x;`
 fn declared(tokens: &[TokenTree]) -> Vec<String> {
     let three = tokens.windows(3);
@@ -136,6 +149,9 @@ impl Module {
                     if *word == "pub" && inside(next, Delimiter::Parenthesis).is_some() =>
                 {
                     at += 1;
+                }
+                TokenTree::Ident(word) if *word == "use" && is_public(&tokens[..at]) => {
+                    self.export(&tokens[at + 1..], children);
                 }
                 TokenTree::Ident(word) => {
                     self.words.insert(word.to_string());
@@ -165,6 +181,15 @@ impl Module {
                 TokenTree::Punct(_) => {}
             }
             at += 1;
+        }
+    }
+
+    /// What follows `pub use`: its names, each with the path that it comes from.
+    fn export(&mut self, tokens: &[TokenTree], children: &[String]) {
+        let imports = std::mem::take(&mut self.imports);
+        self.path_at(tokens, children);
+        for path in std::mem::replace(&mut self.imports, imports) {
+            self.exports.extend(path.last().cloned().map(|name| (name, path)));
         }
     }
 

@@ -10,12 +10,14 @@
     reason = "a test that cannot go on stops"
 )]
 
+mod monitoring;
 mod values;
 
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use serde_json::Value;
+use testnode_operator::api;
 use testnode_operator::cli::Cli;
 use values::{leaves, settings, table};
 
@@ -93,7 +95,8 @@ fn the_schema_knows_the_values_and_no_others() {
     let schema = schema();
     let mut known = Vec::new();
     properties("", &schema, &mut known);
-    known.retain(|path| path != "global");
+    // Of a chart that has this one as a part.
+    known.retain(|path| path != "global" && path != "enabled");
     for setting in settings(&read("values.yaml")) {
         assert!(known.contains(&setting.path), "values.schema.json lacks {}", setting.path);
         known.retain(|path| *path != setting.path && !path.starts_with(&format!("{}.", setting.path)));
@@ -115,6 +118,83 @@ fn properties(path: &str, schema: &Value, found: &mut Vec<String>) {
             found.retain(|known| known != path);
         }
     }
+}
+
+/// Each template that makes objects, by its name.
+fn templates() -> Vec<(String, String)> {
+    let files = std::fs::read_dir(path("templates")).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn names_and_labels_are_made_in_one_place() {
+    for (name, text) in templates() {
+        for word in ["trunc", "trimSuffix", "commonLabels", "printf \"%s-%s\"", "app.kubernetes.io/name"] {
+            assert!(!text.contains(word), "templates/{name} has {word}: a helper does that");
+        }
+    }
+}
+
+#[test]
+fn text_from_outside_is_quoted() {
+    // A release may be called 007, null or true.
+    for (name, text) in templates() {
+        for line in text.lines().filter(|line| line.contains(": {{ ") || line.contains("- {{ ")) {
+            let safe = [
+                "| quote }}",
+                "nindent",
+                "$kind",
+                ".port\"",
+                ".Values.replicas",
+                "Seconds | int64 }}",
+                ".interval",
+            ];
+            assert!(safe.iter().any(|part| line.contains(part)), "templates/{name}: not quoted: {line}");
+        }
+    }
+}
+
+#[test]
+fn every_object_has_labels_and_a_namespace_where_it_can() {
+    const CLUSTER_SCOPED: [&str; 5] = [
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    ];
+    let mut objects = 0;
+    for (name, text) in templates() {
+        for document in text.split("\n---").filter(|document| document.contains("\nkind: ")) {
+            objects += 1;
+            let kind = document.split("\nkind: ").nth(1).unwrap().lines().next().unwrap();
+            assert!(document.contains("testnode-operator.labels"), "templates/{name}: {kind} has no labels");
+            let placed = document.contains("\n  namespace: ");
+            assert_eq!(placed, !CLUSTER_SCOPED.contains(&kind), "templates/{name}: the namespace of {kind}");
+        }
+    }
+    assert!(objects > 15, "only {objects} objects");
+}
+
+#[test]
+fn the_policy_knows_our_finalizers_and_our_annotation() {
+    let policy = read("templates/policies.yaml");
+    let patterns: Vec<&str> =
+        policy.split("f.matches('").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+
+    assert_eq!(patterns.len(), 2, "before and after");
+    for pattern in patterns {
+        let pattern = regex::Regex::new(pattern).unwrap();
+        assert!(pattern.is_match(&api::finalizer("lab")) && pattern.is_match(api::CLOUD_GUARD));
+        assert!(!pattern.is_match("example.test/testnode.dev") && !pattern.is_match("foregroundDeletion"));
+    }
+    assert!(policy.contains(&format!("'{}'", api::ABANDON)));
 }
 
 #[test]

@@ -7,6 +7,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaPropsOrBool,
 };
 
+use testnode_operator::api::crd::EMPTY_OR;
+
 /// What no schema tells: the types of conditions, and what each means where it is true.
 const CONDITIONS: &[(&str, &[(&str, &str)])] = &[
     (
@@ -40,6 +42,7 @@ const CONDITIONS: &[(&str, &[(&str, &str)])] = &[
             ("Authenticated", "The operator is logged in, to the project it knows."),
             ("Reachable", "Servers, volumes and ports can be listed."),
             ("QuotaAvailable", "Nothing was refused for quota in the last minute."),
+            ("Secure", "The cloud and its DNS are asked with TLS, and certificates are verified."),
         ],
     ),
 ];
@@ -53,6 +56,8 @@ pub fn document(definitions: &[CustomResourceDefinition]) -> String {
         "# Field reference\n\n\
          Everything one can write in, and read from, the kinds of `testnode.dev/v1alpha1`. Made from the definitions \
          beside it by `BLESS=1 cargo test --test generated`; edit the doc comments in `src/api` instead.\n\n\
+         A field of a spec that is not required may also be null, and one that is a string may be empty: both mean that \
+         it is absent.\n\n\
          `kubectl explain testnode.spec.volumes` says the same in a cluster. The reasons of conditions, and what to do \
          for each, are in [docs/operating.md](../docs/operating.md).\n",
     );
@@ -151,14 +156,16 @@ fn bounds(schema: &JSONSchemaProps, required: bool) -> Vec<String> {
         bounds.push("required".into());
     }
     if let Some(words) = &schema.enum_ {
-        let words = words.iter().map(|word| format!("`{}`", word.0.as_str().unwrap_or_default()));
+        let words = words.iter().filter_map(|word| word.0.as_str()).filter(|word| !word.is_empty());
+        let words = words.map(|word| format!("`{word}`"));
         bounds.push(words.collect::<Vec<_>>().join(", "));
     }
     bounds.extend(between(schema.minimum, schema.maximum, ""));
     bounds.extend(between(schema.min_length, schema.max_length, " characters"));
     bounds.extend(between(schema.min_items, schema.max_items, " items"));
     bounds.extend(between(schema.min_properties, schema.max_properties, " keys"));
-    bounds.extend(schema.pattern.as_ref().map(|pattern| format!("`{pattern}`")));
+    let pattern = schema.pattern.as_ref().map(|pattern| pattern.strip_prefix(EMPTY_OR).unwrap_or(pattern));
+    bounds.extend(pattern.map(|pattern| format!("`{pattern}`")));
     bounds.extend(schema.x_kubernetes_list_map_keys.iter().flatten().map(|key| format!("one per `{key}`")));
     if let Some(inner) = items(schema).or_else(|| values(schema)) {
         let each = self::bounds(inner, false);

@@ -8,10 +8,10 @@ use axum::body::{Body, to_bytes};
 use devcloud::{DevCloud, Dropped, Settings};
 use testnode_operator::openstack::block_storage::NewVolume;
 use testnode_operator::openstack::clouds_yaml::{self, Choice};
-use testnode_operator::openstack::compute::{NewServer, Server, ServerStatus};
+use testnode_operator::openstack::compute::{Extras, NewServer, Server, ServerStatus};
 use testnode_operator::openstack::network::NewPort;
-use testnode_operator::openstack::transport::{Failure, Transport};
 use testnode_operator::openstack::{Call, RateOptions, ServerId, Session, SessionOptions};
+use testnode_operator::transport::{Failure, Transport};
 use tower::ServiceExt;
 
 pub const MARK: &str = "testnode-cluster=c1";
@@ -100,6 +100,7 @@ pub async fn prepared(session: &Session) -> NewServer {
         availability_zone: None,
         metadata: marks(),
         tags: vec![MARK.into()],
+        extras: Extras::default(),
     }
 }
 

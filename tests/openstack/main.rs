@@ -231,7 +231,7 @@ async fn a_floating_ip_points_at_its_port_and_outlives_it() {
     let neutron = session.network();
     let port = prepared(&session).await.ports[0].clone();
     let network = neutron.networks().await.unwrap().into_iter().find(|n| n.name == "Ext-Net").unwrap().id;
-    let new = NewFloatingIp { network, port: port.clone(), description: MARK.into() };
+    let new = NewFloatingIp { network, port: port.clone(), fixed: None, description: MARK.into() };
 
     let made = neutron.create_floating_ip(&new).await.unwrap();
     let listed = neutron.floating_ips().await.unwrap();
@@ -244,16 +244,4 @@ async fn a_floating_ip_points_at_its_port_and_outlives_it() {
     assert_eq!(listed, std::slice::from_ref(&made));
     assert_eq!(alone[0].port, None);
     assert!(neutron.delete_floating_ip(&made.id).await.unwrap_err().is_not_found());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_volumes_marks_can_be_replaced() {
-    let (_, session) = lab(Settings::default());
-    let cinder = session.block_storage();
-    let volume = cinder.create_volume(&new_volume("v")).await.unwrap();
-    let kept = [("testnode-kept".to_owned(), "true".to_owned())].into();
-
-    cinder.replace_volume_metadata(&volume.id, &kept).await.unwrap();
-
-    assert_eq!(cinder.volume(&volume.id).await.unwrap().metadata, kept);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use devcloud::{Backend, Effect, Fault, Service};
 use serde_json::{Value, json};
+use testnode_operator::dns::record::PARKED;
 use tokio::time::sleep;
 
 use crate::harness::{Lab, quick, two_volumes};
@@ -83,7 +84,7 @@ async fn a_node_of_a_cloud_that_refuses_us_is_let_go_with_a_record_and_swept_lat
         );
     }
     assert_eq!(ids(&lab), left, "nothing there was touched");
-    assert!(lab.cloud.record(NAME).iter().all(|address| address.to_string() == crate::harness::PARK));
+    assert!(lab.cloud.record(NAME).contains(&PARKED));
     let_in(&lab);
     lab.until("it is an orphan", 300, |lab| status(lab)["orphans"]["total"] == 4).await;
     sleep(Duration::from_mins(30)).await;
@@ -275,4 +276,26 @@ async fn of_a_cloud_of_which_nothing_answers_a_node_is_let_go() {
     lab.gone("smithi001", 120).await;
 
     assert_eq!(records(&lab).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn thousands_of_forged_finalizers_are_removed_by_one_patch_with_one_event() {
+    let lab = Lab::new(quick()).await;
+    let forged: Vec<String> = (0..3000).map(|n| format!("cloud.testnode.dev/forged-{n:04}")).collect();
+    let mut node = lab.node("smithi001", json!({"machineType": "nosuch"}));
+    node["metadata"]["finalizers"] = json!(forged);
+    lab.apply(node);
+    abandon(&lab);
+    lab.until("it was seen", 60, |lab| !lab.says("smithi001", "Ready").1.is_empty()).await;
+
+    let before = lab.writes("smithi001").len();
+    lab.delete("smithi001");
+    lab.gone("smithi001", 60).await;
+
+    let released = node_events(&lab, "Abandoned");
+    assert_eq!(released.len(), 1, "{released:?}");
+    assert!(released[0].contains("forged-0000") && released[0].contains("and 2995 more"), "{released:?}");
+    let writes = lab.writes("smithi001").len() - before;
+    assert!(writes <= 3, "{writes} writes");
+    lab.assert_clean();
 }

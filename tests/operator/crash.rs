@@ -2,48 +2,37 @@
 
 use std::time::Duration;
 
-use devcloud::{DevCloud, ServerFate, Settings};
+use devcloud::ServerFate;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::harness::{Closing, Lab, Reached, machine_type, quick, two_volumes};
+use crate::harness::{Closing, Lab, Reached, quick, two_volumes};
+use crate::updates;
 
 /// What a life is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Life {
     UpAndDown,
+    /// The same with a floating IP.
+    Floating,
+    /// The same with a name by updates, and a PTR record.
+    Updates,
     /// The first server goes to ERROR.
     FailedLaunch,
     /// The same in a first cloud; there is a second.
     Fallback,
     /// The same, and what failed is kept to be looked at.
     Held,
-}
-
-/// A lab with two clouds, and a machine type that prefers the one that is far.
-async fn two_clouds() -> (Lab, DevCloud) {
-    let mut lab = Lab::idle(quick());
-    let far = DevCloud::new(Settings { seed: 1, ..quick() });
-    lab.add_cloud("far", far.clone());
-    let mut types = machine_type(&["lab", "far"]);
-    types["clouds"][0]["weight"] = 10.into();
-    lab.apply(json!({
-        "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": "lab"}, "spec": types,
-    }));
-    lab.start();
-    for cloud in ["lab", "far"] {
-        let ready = |lab: &Lab| lab.condition("clouds", "", cloud, "Ready").0 == "True";
-        lab.until("the clouds are Ready", 30, ready).await;
-    }
-    (lab, far)
+    /// Up and down, from a volume that is made of the image.
+    BootVolume,
 }
 
 /// Lives a life and says how many requests the first operator made; it is killed at `closing`.
 async fn live(life: Life, closing: Option<Closing>) -> usize {
     let (mut lab, first) = if life == Life::Fallback {
-        two_clouds().await
+        Lab::two_clouds(|_| {}).await
     } else {
-        let lab = Lab::new(quick()).await;
+        let lab = if life == Life::Updates { updates::lab().await } else { Lab::new(quick()).await };
         let first = lab.cloud.clone();
         (lab, first)
     };
@@ -51,11 +40,17 @@ async fn live(life: Life, closing: Option<Closing>) -> usize {
     if let Some(closing) = closing {
         lab.operator().gate.close_at(Closing { at: before + closing.at, ..closing });
     }
-    if life != Life::UpAndDown {
+    if !matches!(life, Life::UpAndDown | Life::BootVolume | Life::Floating | Life::Updates) {
         let fault = Some("No valid host was found.".into());
         first.next_server(ServerFate { fault, ..ServerFate::default() });
     }
     let mut spec = two_volumes();
+    if life == Life::BootVolume {
+        spec = json!({"bootVolume": {"sizeGiB": 20}});
+    }
+    if life == Life::Floating {
+        spec["floatingIP"] = json!({"policy": "Always"});
+    }
     if life == Life::Held {
         spec["onFailure"] = "Hold".into();
     }
@@ -96,35 +91,64 @@ async fn down(lab: &mut Lab, closing: Option<Closing>) {
     lab.in_the_end(&what, 400, |lab| lab.the("smithi001").is_null()).await;
 }
 
-async fn at_every_request(life: Life) {
+/// Before a request, after it, and with an effect that comes late.
+const EACH_WAY: [Reached; 3] =
+    [Reached::Nothing, Reached::World, Reached::WorldLater(Duration::from_secs(30))];
+
+async fn at_every_request(life: Life, ways: &[Reached]) {
     let requests = live(life, None).await;
     for at in 0..requests {
-        for reached in [Reached::Nothing, Reached::World, Reached::WorldLater(Duration::from_secs(30))] {
+        for reached in ways.iter().copied() {
             live(life, Some(Closing { at, reached })).await;
         }
     }
-    println!(
-        "{life:?}: killed at each of {requests} requests, before, after, and with an effect that came late"
-    );
-    assert!(requests > 30, "{requests}");
+    println!("{life:?}: killed at each of {requests} requests, {ways:?}");
+    assert!(requests > 25, "{requests}");
 }
 
 #[tokio::test(start_paused = true)]
+async fn killed_after_any_request_of_a_life_it_leaves_one_server_and_then_nothing() {
+    at_every_request(Life::UpAndDown, &[Reached::World]).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "it takes minutes; `just test-slow` runs it"]
 async fn killed_at_any_request_of_a_life_it_leaves_one_server_and_then_nothing() {
-    at_every_request(Life::UpAndDown).await;
+    at_every_request(Life::UpAndDown, &EACH_WAY).await;
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "it takes minutes; `just test-slow` runs it"]
+async fn killed_at_any_request_of_a_life_from_a_boot_volume_it_leaves_one_server_and_then_nothing() {
+    at_every_request(Life::BootVolume, &EACH_WAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "it takes minutes; `just test-slow` runs it"]
+async fn killed_at_any_request_of_a_life_with_a_floating_ip_it_leaves_one_server_and_then_nothing() {
+    at_every_request(Life::Floating, &EACH_WAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "it takes minutes; `just test-slow` runs it"]
+async fn killed_at_any_request_of_a_life_with_updates_it_leaves_no_name_behind() {
+    at_every_request(Life::Updates, &EACH_WAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "it takes minutes; `just test-slow` runs it"]
 async fn killed_at_any_request_of_a_failed_launch_it_leaves_one_server_and_then_nothing() {
-    at_every_request(Life::FailedLaunch).await;
+    at_every_request(Life::FailedLaunch, &EACH_WAY).await;
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "it takes minutes; `just test-slow` runs it"]
 async fn killed_at_any_request_of_a_way_to_a_second_cloud_it_leaves_one_server_and_then_nothing() {
-    at_every_request(Life::Fallback).await;
+    at_every_request(Life::Fallback, &EACH_WAY).await;
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "it takes minutes; `just test-slow` runs it"]
 async fn killed_at_any_request_around_a_launch_that_is_held_it_keeps_that_and_then_leaves_nothing() {
-    at_every_request(Life::Held).await;
+    at_every_request(Life::Held, &EACH_WAY).await;
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use devcloud::{Effect, Fault, Service, Settings, When};
+use devcloud::{Effect, Fault, ServerFate, Service, Settings, When};
+use regex::Regex;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -288,4 +289,46 @@ async fn a_strangers_things_of_our_very_names_are_left_alone() {
     let left: Vec<Value> = lab.cloud.servers().into_iter().map(|s| s.id.into()).collect();
     assert_eq!(left, [server]);
     assert_eq!(lab.cloud.volumes().into_iter().map(|v| Value::from(v.id)).collect::<Vec<_>>(), [volume]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_in_error_blind_no_cloud() {
+    let mut lab = Lab::new(quick()).await;
+    lab.edit("clouds", "", "lab", |spec| spec["rate"] = json!({"requestsPerSecond": 2, "burst": 4}));
+    let fault = Some("No valid host was found. There are not enough hosts available.".to_owned());
+    let fate = ServerFate { fault, ..ServerFate::default() };
+    lab.cloud.plan_servers(Regex::new("^held").unwrap(), 12, fate);
+    let names: Vec<String> = (0..12).map(|number| format!("held{number:02}")).collect();
+    for name in &names {
+        lab.node(name, json!({"onFailure": "Hold"}));
+    }
+    let held = |lab: &Lab, name: &String| lab.says(name, "Stalled").1 == "HeldAfterFailure";
+    lab.until("all are held", 1200, |lab| names.iter().all(|name| held(lab, name))).await;
+
+    // The new process knows no fault, and Nova refuses to tell them for a while.
+    let silence = Fault::new(Effect::refuse(500)).on(Service::Nova, r"^GET /servers/\{id\}$");
+    lab.cloud.fault_for(silence, Duration::from_mins(5)).unwrap();
+    lab.start();
+    sleep(Duration::from_secs(30)).await;
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 120).await;
+    for _ in 0..20 {
+        sleep(Duration::from_secs(30)).await;
+        assert_eq!(lab.condition("clouds", "", "lab", "Ready").0, "True", "{}", lab.story());
+    }
+    assert!(names.iter().all(|name| held(&lab, name)), "{}", lab.story());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_no_list_tells_is_asked_for_once() {
+    let lab = Lab::new(quick()).await;
+    let fault = Some("No valid host was found. There are not enough hosts available.".to_owned());
+    lab.cloud.next_server(ServerFate { fault, ..ServerFate::default() });
+
+    lab.node("smithi001", json!({"onFailure": "Hold"}));
+    let message = lab.told("smithi001", "Stalled", "HeldAfterFailure", 60).await;
+    sleep(Duration::from_mins(10)).await;
+
+    assert!(message.contains("No valid host was found"), "{message}");
+    assert_eq!(lab.cloud.count(Service::Nova, "GET /servers/{id}"), 1, "{}", lab.story());
 }

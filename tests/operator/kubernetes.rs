@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use devcluster::{Fault, Outage};
-use serde_json::json;
+use serde_json::{Value, json};
+use testnode_operator::api::crd;
 use tokio::time::sleep;
 
-use crate::harness::{Lab, quick, two_volumes};
+use crate::harness::{Lab, SYSTEM, quick, two_volumes};
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_at_any_moment_of_a_life_leaves_one_server_and_then_nothing() {
@@ -152,4 +153,105 @@ async fn a_cloud_and_its_secret_stay_while_a_node_needs_them() {
         get(lab, "secrets", "testnode-system").is_none() && get(lab, "clouds", "").is_none()
     })
     .await;
+}
+
+fn without_finalizers(lab: &Lab, resource: &str, namespace: &str, name: &str) {
+    let mut object = lab.cluster.get(resource, namespace, name).unwrap();
+    object["metadata"]["finalizers"] = json!([]);
+    lab.apply(object);
+}
+
+fn held_by(lab: &Lab, secret: &str) -> Value {
+    lab.cluster.get("secrets", SYSTEM, secret).unwrap()["metadata"]["finalizers"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_whose_cloud_went_without_us_is_held_only_while_a_node_waits_for_the_cloud() {
+    let mut lab = Lab::new(quick()).await;
+    lab.node("smithi001", json!({}));
+    lab.ready("smithi001", 30).await;
+    assert_eq!(held_by(&lab, "lab"), json!(["cloud.testnode.dev/lab"]));
+    lab.kill();
+    let cloud = lab.cluster.get("clouds", "", "lab").unwrap();
+    lab.cluster.delete(&cloud).unwrap();
+    without_finalizers(&lab, "clouds", "", "lab");
+
+    lab.start();
+    sleep(Duration::from_mins(5)).await;
+    assert_eq!(held_by(&lab, "lab"), json!(["cloud.testnode.dev/lab"]), "a node has its machine there");
+    lab.delete("smithi001");
+    without_finalizers(&lab, "testnodes", "default", "smithi001");
+
+    lab.until("nothing holds the Secret", 120, |lab| held_by(lab, "lab").is_null()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_a_cloud_no_longer_reads_is_released() {
+    let lab = Lab::new(quick()).await;
+    lab.credentials("other", &Lab::clouds_yaml("lab", &lab.cloud));
+
+    lab.edit("clouds", "", "lab", |spec| spec["openstack"]["secretRef"]["name"] = "other".into());
+
+    lab.until("the old Secret is released", 120, |lab| held_by(lab, "lab").is_null()).await;
+    assert_eq!(held_by(&lab, "other"), json!(["cloud.testnode.dev/lab"]));
+}
+
+/// A newer release was here, and was rolled back: its words stay in objects.
+#[tokio::test(start_paused = true)]
+async fn an_object_that_this_version_cannot_read_breaks_the_watch_of_no_other_and_is_left_alone() {
+    let mut lab = Lab::new(quick()).await;
+    lab.node("newer", json!({}));
+    lab.ready("newer", 30).await;
+    let nodes = crd::all().into_iter().find(|crd| crd.spec.names.kind == "TestNode").unwrap();
+    let newer = serde_json::to_string(&nodes)
+        .unwrap()
+        .replace("\"enum\":[\"console\",", "\"enum\":[\"telepathy\",\"console\",");
+    assert!(newer.contains("telepathy"));
+    lab.cluster.simulated().install(serde_json::from_str(&newer).unwrap()).unwrap();
+
+    lab.edit("testnodes", "default", "newer", |spec| spec["readiness"] = json!([{"type": "telepathy"}]));
+    for restarts in [false, true] {
+        if restarts {
+            lab.start();
+        }
+        lab.node("smithi001", json!({}));
+        lab.ready("smithi001", 60).await;
+        sleep(Duration::from_mins(10)).await;
+        lab.delete("smithi001");
+        lab.gone("smithi001", 60).await;
+        assert_eq!(lab.cloud.servers().len(), 1, "{}", lab.story());
+    }
+
+    lab.edit("testnodes", "default", "newer", |spec| spec["readiness"] = json!([{"type": "console"}]));
+    lab.delete("newer");
+    lab.gone("newer", 120).await;
+    lab.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_memory_leaves_out_stays_in_the_object_through_its_life() {
+    let lab = Lab::new(quick()).await;
+    let mut metadata = json!({
+        "name": "smithi001", "namespace": "default",
+        "labels": {"team": "rados"},
+        "annotations": {"notes.example/why": "because", "kubectl.kubernetes.io/last-applied-configuration": "{}"},
+        "finalizers": ["other.example/hold"],
+        "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "run", "uid": "u", "controller": false}],
+    });
+    lab.cluster.put(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "run", "namespace": "default"}})).unwrap();
+    let owner = lab.cluster.get("configmaps", "default", "run").unwrap();
+    metadata["ownerReferences"][0]["uid"] = owner["metadata"]["uid"].clone();
+    lab.apply(json!({
+        "apiVersion": "testnode.dev/v1alpha1", "kind": "TestNode", "metadata": metadata, "spec": {"machineType": "lab"},
+    }));
+
+    lab.ready("smithi001", 30).await;
+    lab.delete("smithi001");
+    lab.until("nothing is left", 120, |lab| lab.cloud.is_empty()).await;
+    sleep(Duration::from_secs(30)).await;
+
+    let after = lab.the("smithi001")["metadata"].clone();
+    for field in ["labels", "annotations", "ownerReferences", "finalizers"] {
+        assert_eq!(after[field], metadata[field], "{field}");
+    }
 }

@@ -110,6 +110,31 @@ async fn an_edit_begins_a_new_round_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_edit_of_what_says_nothing_of_the_machine_begins_no_new_round() {
+    let lab = Lab::new(quick()).await;
+    let all = regex::Regex::new("smithi001").unwrap();
+    lab.cloud.plan_servers(all, 3, fails("No valid host was found."));
+    lab.node("smithi001", json!({}));
+    lab.told("smithi001", "Stalled", "NoValidHost", 120).await;
+
+    for (field, value) in [
+        ("owner", json!("alice")),
+        ("description", json!("a bisection")),
+        ("expireAfter", json!("72h")),
+        ("consoleRequest", json!("look")),
+        ("paused", json!(true)),
+        ("paused", json!(false)),
+    ] {
+        lab.edit("testnodes", "default", "smithi001", |spec| spec[field] = value.clone());
+        sleep(Duration::from_secs(30)).await;
+        assert_eq!(attempts(&lab, "smithi001").len(), 3, "{field}");
+    }
+    lab.edit("testnodes", "default", "smithi001", |spec| spec["flavor"] = "b2-15".into());
+
+    lab.ready("smithi001", 30).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_stuck_in_build_is_a_launch_timeout() {
     let lab = Lab::new(quick()).await;
     lab.edit("machinetypes", "", "lab", |spec| spec["timeouts"] = json!({"launch": "2m"}));
@@ -135,7 +160,8 @@ async fn a_guest_that_never_boots_is_a_boot_timeout_with_its_last_words() {
     lab.node("smithi001", json!({}));
     lab.told("smithi001", "Stalled", "BootTimeout", 300).await;
 
-    let tail = lab.the("smithi001")["status"]["consoleTail"].as_str().unwrap_or_default().to_owned();
+    let attempts = lab.the("smithi001")["status"]["attempts"].clone();
+    let tail = attempts[0]["consoleTail"].as_str().unwrap_or_default().to_owned();
     assert!(tail.contains("Linux") || tail.contains("systemd"), "{tail}");
     lab.assert_clean();
 }

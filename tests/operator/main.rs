@@ -6,22 +6,44 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says by panicking that it failed")]
 
 mod abandon;
+mod boot_volume;
+mod boundary;
 mod capacity;
+mod clock;
+mod console;
 mod cost;
 mod crash;
 mod crowd;
 mod expiry;
 mod faults;
+mod field;
+mod floating;
+mod golden;
+mod guards;
+mod guest;
+mod hold;
+mod hostile;
 mod input;
 mod kubernetes;
 mod launch;
 mod life;
 mod loss;
+mod machine_type;
+mod marks;
+mod moments;
+mod moving;
 mod names;
+mod options;
 mod places;
+mod restore;
+mod second;
+mod starve;
 mod storms;
 mod stuck;
 mod sweep;
+mod taken;
+mod tenants;
+mod updates;
 mod user_data;
 
 use storm::lab as harness;

@@ -2,39 +2,20 @@
 
 use std::time::Duration;
 
-use devcloud::{DevCloud, Quotas, ServerFate, Settings};
-use serde_json::{Value, json};
+use devcloud::{Quotas, ServerFate};
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::capacity::{tries, with};
-use crate::harness::{Lab, machine_type, quick, two_volumes};
+use crate::harness::{Lab, quick, two_volumes};
 
 fn no_host() -> ServerFate {
     ServerFate { fault: Some("No valid host was found. ".into()), ..ServerFate::default() }
 }
 
-/// A lab with a second cloud, which comes first.
-async fn two_clouds(zones: Value) -> (Lab, DevCloud) {
-    let mut lab = Lab::idle(quick());
-    let far = DevCloud::new(Settings { seed: 1, ..quick() });
-    lab.add_cloud("far", far.clone());
-    let mut types = machine_type(&["far", "lab"]);
-    types["clouds"][1]["weight"] = 10.into();
-    types["availabilityZones"] = zones;
-    lab.apply(json!({
-        "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": "lab"}, "spec": types,
-    }));
-    lab.start();
-    for cloud in ["lab", "far"] {
-        let ready = |lab: &Lab| lab.condition("clouds", "", cloud, "Ready").0 == "True";
-        lab.until("the clouds are Ready", 30, ready).await;
-    }
-    (lab, far)
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_full_cloud_means_the_next() {
-    let (lab, far) = two_clouds(json!([])).await;
+    let (lab, far) = Lab::two_clouds(|types| types["availabilityZones"] = json!([])).await;
     far.change(|settings| settings.quotas.instances = 0);
 
     lab.node("smithi001", two_volumes());
@@ -53,7 +34,7 @@ async fn a_full_cloud_means_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn no_host_goes_to_the_next_zone_then_to_the_next_cloud() {
-    let (lab, far) = two_clouds(json!(["nova", "nova-2"])).await;
+    let (lab, far) = Lab::two_clouds(|types| types["availabilityZones"] = json!(["nova", "nova-2"])).await;
     far.plan_servers(regex::Regex::new("").unwrap(), 9, no_host());
 
     lab.node("smithi001", two_volumes());

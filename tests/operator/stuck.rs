@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use devcloud::{ServerFate, VolumeFate};
+use devcloud::{Effect, Fault, ServerFate, Service, VolumeFate, When};
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::harness::{Lab, quick, two_volumes};
@@ -79,4 +80,94 @@ async fn a_volume_that_does_not_go_is_told_after_its_time_and_goes_once_it_is_re
 
     lab.gone("smithi001", 180).await;
     lab.assert_clean();
+}
+
+/// A refusal in Cinder's words.
+fn refuses(status: u16, message: &str) -> Effect {
+    let body = json!({"badRequest": {"code": status, "message": message}});
+    Effect::Answer { status, headers: Vec::new(), body, when: When::Before }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_with_a_snapshot_is_overdue_in_time_and_holds_up_nothing_else() {
+    let fate = VolumeFate { has_snapshot: true, ..VolumeFate::default() };
+    let lab = a_node_that_goes(|lab| doom_volume(lab, fate)).await;
+    let id = lab.cloud.volumes()[0].id.clone();
+
+    let message = lab.told("smithi001", "Stalled", "DeleteStuck", 200).await;
+
+    assert!(message.contains(&id) && message.contains("have snapshots"), "{message}");
+    assert!(message.contains(&format!("openstack volume snapshot list --volume {id}")), "{message}");
+    assert_eq!((lab.cloud.volumes().len(), lab.cloud.ports().len()), (1, 0), "{}", lab.story());
+    let asked = || lab.cloud.count(Service::Cinder, "DELETE /volumes/{id}");
+    let before = asked();
+    sleep(Duration::from_mins(20)).await;
+    assert!((before + 2..before + 90).contains(&asked()), "{before} and then {}", asked());
+    doom_volume(&lab, VolumeFate::default());
+    lab.gone("smithi001", 400).await;
+    lab.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attachment_that_is_not_freed_is_told_and_asked_for_until_it_is() {
+    let fate = ServerFate { keeps_volumes: true, ..ServerFate::default() };
+    let words = "Invalid volume: Attachment is not in a state to be deleted.";
+    let lab = a_node_that_goes(|lab| {
+        lab.cloud.doom_server(&lab.cloud.servers()[0].id, fate.clone());
+        lab.cloud.fault(Fault::new(refuses(409, words)).on(Service::Cinder, "DELETE /attachments/")).unwrap();
+    })
+    .await;
+
+    let message = lab.told("smithi001", "Stalled", "DeleteStuck", 200).await;
+
+    assert!(message.contains(words), "{message}");
+    sleep(Duration::from_mins(10)).await;
+    lab.cloud.heal();
+    lab.gone("smithi001", 400).await;
+    lab.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stuck_is_told_after_a_restart_too() {
+    let fate = ServerFate { delete_sticks: true, ..ServerFate::default() };
+    let mut lab =
+        a_node_that_goes(|lab| lab.cloud.doom_server(&lab.cloud.servers()[0].id, fate.clone())).await;
+    sleep(Duration::from_secs(30)).await;
+
+    lab.start();
+
+    lab.told("smithi001", "Stalled", "DeleteStuck", 300).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_in_any_state_of_cinders_is_asked_for_and_told() {
+    for status in [
+        "error_extending",
+        "error_restoring",
+        "error_managing",
+        "awaiting-transfer",
+        "maintenance",
+        "backing-up",
+        "retyping",
+        "in-use",
+        "detaching",
+        "reserved",
+    ] {
+        let mut lab = a_node_that_goes(|_| {}).await;
+        lab.until("the server is gone", 60, |lab| lab.cloud.servers().is_empty()).await;
+        let Some(volume) = lab.cloud.volumes().first().cloned() else { panic!("{status}: too late") };
+        lab.cloud.set_volume_status(&volume.id, status);
+        lab.start();
+
+        if ["error_extending", "error_restoring", "error_managing"].contains(&status) {
+            lab.gone("smithi001", 300).await;
+            lab.assert_clean();
+            continue;
+        }
+        let message = lab.told("smithi001", "Stalled", "DeleteStuck", 400).await;
+        assert!(message.contains(&volume.id), "{status}: {message}");
+        lab.cloud.set_volume_status(&volume.id, "available");
+        lab.gone("smithi001", 600).await;
+        lab.assert_clean();
+    }
 }

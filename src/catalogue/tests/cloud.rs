@@ -1,5 +1,6 @@
 //! A cloud with one of each, in a closure.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::openstack::credentials::{Interface, Key, Login};
-use crate::openstack::transport::TlsOptions;
-use crate::openstack::{Credentials, RateOptions, Session, SessionOptions, Transport};
+use crate::openstack::{Credentials, RateOptions, Session, SessionOptions};
+use crate::transport::{TlsOptions, Transport};
 
 /// How long it takes to answer.
 pub(super) const TAKES: Duration = Duration::from_secs(2);
@@ -45,8 +46,10 @@ impl Cloud {
             auth_url: "http://keystone/v3".parse().unwrap(),
             login: Login::ApplicationCredential { key: Key::Id("i".into()), secret: "s".into() },
             region: None,
-            interface: Interface::Public,
+            interfaces: vec![Interface::Public],
             tls: TlsOptions::default(),
+            services: BTreeMap::default(),
+            unused: Vec::new(),
         };
         let rate = RateOptions { requests_per_second: 1000, burst: 1000 };
         Session::new(SessionOptions {
@@ -68,7 +71,19 @@ impl Cloud {
         if self.broken.load(Ordering::SeqCst) {
             return response(500, &Value::Null);
         }
-        response(200, &list(path, number))
+        match path.rsplit_once("/images/").map(|(_, id)| id) {
+            Some("hidden") => response(200, &json!({ "id": "hidden", "name": "Golden", "status": "active" })),
+            Some(id) => {
+                let message = format!("No image found with ID {id}<br /><br />\n\n\n");
+                response(404, &json!({ "message": message, "code": "404 Not Found", "title": "Not Found" }))
+            }
+            None if request.uri().query().is_some_and(|query| query.contains("visibility=community")) => {
+                let image =
+                    json!({ "id": "c", "name": "theirs", "status": "active", "visibility": "community" });
+                response(200, &json!({ "images": [image] }))
+            }
+            None => response(200, &list(path, number)),
+        }
     }
 }
 
@@ -103,10 +118,12 @@ fn list(path: &str, number: usize) -> Value {
         "flavors" => json!({ "flavors": [flavor] }),
         "images" => {
             json!({ "images": [{ "id": "i", "name": "Ubuntu 22.04", "status": "active", "min_disk": 3,
-            "min_ram": 512, "created_at": "2026-01-01T00:00:00Z", "os_distro": "ubuntu" }] })
+            "min_ram": 512, "created_at": "2026-01-01T00:00:00Z", "os_distro": "ubuntu",
+            "visibility": "public" }] })
         }
         "networks" => json!({ "networks":
             [network("own", false, "p1"), network("theirs", false, "p2"), network("ext", true, "p2")] }),
+        "os-server-groups" => json!({ "server_groups": [{ "id": "sg", "name": "apart", "policies": [] }] }),
         "security-groups" => json!({ "security_groups": [{ "id": "g", "name": "ssh" }] }),
         "types" => json!({ "volume_types": [{ "id": "t", "name": "fast" }] }),
         other => panic!("nobody asks for {other}"),

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::*;
-use crate::openstack::transport::Failure;
+use crate::error::Class;
+use crate::transport::Failure;
 
 type Seen = Arc<Mutex<Vec<Request<Vec<u8>>>>>;
 
@@ -21,19 +22,21 @@ fn answering(status: u16, body: &str) -> (NsupdateWeb, Seen) {
 }
 
 fn client(transport: Transport) -> NsupdateWeb {
-    NsupdateWeb::new("http://ns.example.test:8080/update", zone(), None, transport).unwrap()
+    NsupdateWeb::new("http://ns.example.test:8080/update", PARK, None, transport).unwrap()
 }
 
-fn zone() -> Zone {
-    "front.example.test".parse().unwrap()
+const PARK: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+fn name(label: &str) -> Fqdn {
+    Fqdn::new(&label.parse().unwrap(), &"front.example.test".parse().unwrap()).unwrap()
 }
 
-fn host() -> Hostname {
-    "smithi001".parse().unwrap()
+fn host() -> Fqdn {
+    name("smithi001")
 }
 
-fn address() -> [IpAddr; 1] {
-    [IpAddr::V4(Ipv4Addr::new(10, 77, 0, 5))]
+fn address() -> BTreeSet<IpAddr> {
+    BTreeSet::from([IpAddr::V4(Ipv4Addr::new(10, 77, 0, 5))])
 }
 
 fn run<F: Future>(future: F) -> F::Output {
@@ -46,7 +49,7 @@ fn run<F: Future>(future: F) -> F::Output {
 }
 
 async fn refusal(status: u16, body: &str) -> Error {
-    answering(status, body).0.set(&host(), &address()).await.unwrap_err()
+    answering(status, body).0.publish(&host(), &address(), false).await.unwrap_err()
 }
 
 proptest! {
@@ -54,18 +57,18 @@ proptest! {
     #[test]
     fn the_request_says_the_name_and_every_address_or_is_not_sent(
         label in "[a-z0-9][a-z0-9-]{0,61}[a-z0-9]",
-        addresses in proptest::collection::vec(any::<IpAddr>(), 0..40),
+        addresses in proptest::collection::btree_set(any::<IpAddr>(), 0..40),
     ) {
         let (web, seen) = answering(200, "success");
 
-        let answer = run(web.set(&label.parse().unwrap(), &addresses));
+        let answer = run(web.publish(&name(&label), &addresses, false));
 
         let seen = seen.lock().unwrap();
         if addresses.is_empty() || addresses.len() > 32 {
             prop_assert_eq!(answer.unwrap_err().class(), Class::Invalid);
             prop_assert!(seen.is_empty());
         } else {
-            prop_assert_eq!(answer.unwrap(), Answer::Success);
+            prop_assert_eq!(answer.unwrap(), Answer::Done);
             prop_assert_eq!(seen[0].method(), http::Method::GET);
             let url = Url::parse(&seen[0].uri().to_string()).unwrap();
             prop_assert_eq!(url.path(), "/update");
@@ -78,7 +81,7 @@ proptest! {
 
     #[test]
     fn no_answer_makes_it_panic_or_its_message_long(status in 200u16..600, body in any::<String>()) {
-        if let Err(error) = run(answering(status, &body).0.set(&host(), &address())) {
+        if let Err(error) = run(answering(status, &body).0.publish(&host(), &address(), false)) {
             let message = error.to_string();
             prop_assert!(message.chars().count() < 800, "{message}");
             prop_assert!(!message.chars().any(char::is_control), "{message:?}");
@@ -87,10 +90,35 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_change_is_told_from_success() {
-    let (web, _) = answering(200, "no-change\n");
+async fn no_change_proves_nothing_where_the_zone_was_not_asked() {
+    let (web, seen) = answering(200, "no-change\n");
 
-    assert_eq!(web.set(&host(), &address()).await.unwrap(), Answer::NoChange);
+    assert_eq!(web.publish(&host(), &address(), false).await.unwrap(), Answer::Unproven);
+    assert_eq!(seen.lock().unwrap().len(), 1);
+}
+
+/// What nsupdate-web was asked to set, in order.
+fn sets(seen: &Seen) -> Vec<BTreeSet<IpAddr>> {
+    let said = |request: &Request<Vec<u8>>| {
+        let url = Url::parse(&request.uri().to_string()).unwrap();
+        url.query_pairs().filter(|(key, _)| key == "ip").map(|(_, ip)| ip.parse().unwrap()).collect()
+    };
+    seen.lock().unwrap().iter().map(said).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_no_change_is_repaired_without_a_moment_in_which_the_name_is_wrong() {
+    let (web, seen) = answering(200, "no-change");
+    let (target, parked) = (address(), BTreeSet::from([PARK, PARKED]));
+
+    assert_eq!(web.publish(&host(), &target, true).await.unwrap(), Answer::Done);
+    assert_eq!(web.withdraw(&host(), true).await.unwrap(), Answer::Done);
+
+    let sets = sets(&seen);
+    assert_eq!((&sets[0], &sets[2], sets.len()), (&target, &target, 6));
+    assert!(sets[1].is_superset(&target) && !sets[1].contains(&PARKED), "{sets:?}");
+    assert_eq!((&sets[3], &sets[5]), (&parked, &parked));
+    assert!(sets[4].contains(&PARKED) && sets[4] != parked, "{sets:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,7 +156,7 @@ async fn silence_ends_after_fifteen_seconds_and_may_have_done_it() {
     let web = client(Transport::service(|_| future::pending()));
     let before = tokio::time::Instant::now();
 
-    let error = web.set(&host(), &address()).await.unwrap_err();
+    let error = web.publish(&host(), &address(), false).await.unwrap_err();
 
     assert_eq!(before.elapsed(), Duration::from_secs(15));
     assert_eq!((error.class(), error.effect()), (Class::Unreachable, Effect::Unknown));
@@ -141,7 +169,7 @@ async fn a_connection_that_never_stood_did_nothing() {
     {
         let web = client(Transport::service(move |_| future::ready(Err(failure.clone()))));
 
-        let error = web.set(&host(), &address()).await.unwrap_err();
+        let error = web.publish(&host(), &address(), false).await.unwrap_err();
 
         assert_eq!((error.class(), error.effect()), (Class::Unreachable, effect));
     }
@@ -156,9 +184,9 @@ async fn a_user_and_password_go_into_a_header_that_is_not_shown() {
         future::ready(Ok(Response::new(b"success".to_vec())))
     });
     let auth = BasicAuth { user: "lab".into(), password: "s3cret:x".into() };
-    let web = NsupdateWeb::new("https://ns.example.test", zone(), Some(&auth), transport).unwrap();
+    let web = NsupdateWeb::new("https://ns.example.test", PARK, Some(&auth), transport).unwrap();
 
-    web.set(&host(), &[IpAddr::V6(Ipv6Addr::LOCALHOST)]).await.unwrap();
+    web.publish(&host(), &BTreeSet::from([IpAddr::V6(Ipv6Addr::LOCALHOST)]), false).await.unwrap();
 
     let header = seen.lock().unwrap()[0].headers()[AUTHORIZATION].clone();
     assert_eq!(header, "Basic bGFiOnMzY3JldDp4");
@@ -178,7 +206,7 @@ fn a_url_that_is_not_plain_http_is_refused_without_showing_a_password() {
     ] {
         let transport = Transport::service(|_| future::pending());
 
-        let error = NsupdateWeb::new(url, zone(), None, transport).unwrap_err();
+        let error = NsupdateWeb::new(url, PARK, None, transport).unwrap_err();
 
         assert_eq!(error.class(), Class::Invalid, "{url}");
         assert!(!error.to_string().contains("s3cret"), "{error}");

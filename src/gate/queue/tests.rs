@@ -8,7 +8,9 @@ fn cores(cores: i64) -> Amounts {
     Amounts::from_fn(|of| match of {
         Quantity::Instances => 1,
         Quantity::Cores => cores,
-        Quantity::Ram | Quantity::Volumes | Quantity::Gigabytes | Quantity::Ports => 0,
+        Quantity::Ram | Quantity::Volumes | Quantity::Gigabytes | Quantity::FloatingIps | Quantity::Ports => {
+            0
+        }
     })
 }
 

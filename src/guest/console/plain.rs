@@ -9,12 +9,40 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = String> {
     text.split(['\n', '\r']).map(plain)
 }
 
+/// The columns of the terminals that break lines.
+const COLUMNS: usize = 80;
+
+/// The lines of a console through which a terminal of 80 columns printed: what it broke is one line again.
+pub(super) fn unwrapped(text: &str) -> Vec<String> {
+    let mut joined: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in text.split('\n').flat_map(|line| line.trim_end_matches('\r').split('\r')) {
+        let line = without_controls(line);
+        let full = line.chars().count() == COLUMNS;
+        match joined.last_mut().filter(|_| goes_on) {
+            Some(last) => last.push_str(&line),
+            None => joined.push(line),
+        }
+        goes_on = full;
+    }
+    for line in &mut joined {
+        line.truncate(line.trim_end().len());
+    }
+    joined
+}
+
 /// A line that fits a message.
 pub(super) fn bounded(line: &str) -> String {
     line.chars().take(LONGEST).collect()
 }
 
 fn plain(line: &str) -> String {
+    let mut plain = without_controls(line);
+    plain.truncate(plain.trim_end().len());
+    plain
+}
+
+fn without_controls(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
     let mut rest = line.chars();
     while let Some(c) = rest.next() {
@@ -25,7 +53,6 @@ fn plain(line: &str) -> String {
             c => plain.push(c),
         }
     }
-    plain.truncate(plain.trim_end().len());
     plain
 }
 

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod field;
+
 const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO0XaPr8Sq+T/3no50j2j2TUo45KYDx2APl2wFX9+sIS";
 const FINAL: &str = "Cloud-init v. 22.4.2 finished at Tue, 20 Feb 2024 10:11:12 +0000. \
                      Datasource DataSourceOpenStackLocal [net,ver=2].  Up 21.12 seconds";
@@ -86,7 +88,7 @@ proptest! {
 
         let found: Vec<String> = reading.host_keys.iter().map(ToString::to_string).collect();
         prop_assert_eq!(found, printed());
-        prop_assert_eq!(reading.finished, Some(Finished { datasource_none: false, line: FINAL.to_owned() }));
+        prop_assert_eq!(reading.finished, Some(Finished { sign: Sign::FinalMessage, line: FINAL.to_owned() }));
         prop_assert_eq!(reading.stage.as_deref(), Some(STAGE));
     }
 
@@ -187,9 +189,10 @@ fn the_last_stage_is_the_one_that_runs() {
 fn a_guest_that_found_no_metadata_says_so() {
     let line = "Cloud-init v. 22.4.2 finished at Tue. Datasource DataSourceNone.  Up 200 seconds";
 
-    let finished = Console::read(&format!("[ 1.0] cloud-init[1]: {line}\r\n"), None).finished.unwrap();
+    let reading = Console::read(&format!("[ 1.0] cloud-init[1]: {line}\r\n"), None);
 
-    assert_eq!(finished, Finished { datasource_none: true, line: line.to_owned() });
+    assert!(reading.no_datasource);
+    assert_eq!(reading.finished, Some(Finished { sign: Sign::FinalMessage, line: line.to_owned() }));
 }
 
 #[test]
@@ -216,7 +219,7 @@ fn another_attempts_marker_does_not_count() {
 fn the_markers_line_does_not_hide_that_there_was_no_metadata() {
     let text = format!("{}\n0a1b-1\n", FINAL.replace("DataSourceOpenStackLocal", "DataSourceNone"));
 
-    assert!(Console::read(&text, Some("0a1b-1")).finished.unwrap().datasource_none);
+    assert!(Console::read(&text, Some("0a1b-1")).no_datasource);
 }
 
 #[test]
@@ -253,4 +256,102 @@ fn a_tail_shows_no_colours_titles_or_bells() {
 #[test]
 fn a_tail_in_which_no_line_fits_is_empty() {
     assert_eq!(Console::tail(&"x".repeat(5000), 4096), "");
+}
+
+/// As a terminal of 80 columns leaves it.
+fn wrapped(line: &str) -> String {
+    let cells: Vec<char> = line.chars().collect();
+    cells.chunks(80).map(|row| row.iter().collect::<String>()).collect::<Vec<_>>().join("\r\n")
+}
+
+proptest! {
+    #[test]
+    fn a_console_that_a_terminal_wrapped_tells_the_same(uptime in "[0-9]{1,9}\\.[0-9]{6}") {
+        let prefix = format!("[{uptime:>12}] cloud-init[987]: ");
+        let text = log().iter().map(|line| wrapped(&format!("{prefix}{line}"))).collect::<Vec<_>>().join("\r\n");
+
+        let reading = Console::read(&text, None);
+
+        let mut found: Vec<String> = reading.host_keys.iter().map(ToString::to_string).collect();
+        found.sort();
+        let mut expected = printed();
+        expected.sort();
+        prop_assert_eq!(found, expected);
+        prop_assert_eq!(reading.finished, Some(Finished { sign: Sign::FinalMessage, line: FINAL.to_owned() }));
+    }
+
+    #[test]
+    fn words_of_the_kernel_glued_to_the_block_hide_no_key(
+        before in "(\\[ {0,3}[0-9]{1,4}\\.[0-9]{6}\\] [a-z ]{1,30})?", after in "(\\[ {0,3}[0-9]{1,4}\\.[0-9]{6}\\] [a-z ]{1,30})?",
+        at in 0usize..5,
+    ) {
+        let mut lines = block(&[key("ecdsa-sha2-nistp256"), ED25519.to_owned(), key("ssh-rsa")]);
+        lines[at] = format!("{before}{}{after}", lines[at]);
+
+        prop_assert_eq!(keys_of(&lines.join("\r\n")), printed());
+    }
+
+    #[test]
+    fn any_bytes_between_the_signs_of_cloud_init_are_read_without_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0usize..9,
+    ) {
+        let mut lines = log();
+        let at = at.min(lines.len());
+        lines.insert(at, String::from_utf8_lossy(&bytes).into_owned());
+
+        prop_assert!(Console::read(&lines.join("\n"), Some("x")).finished.is_some());
+    }
+}
+
+#[test]
+fn a_final_message_of_the_users_own_hides_nothing() {
+    let sign =
+        |text: &str| Console::read(text, Some("testnode-0a1b-1")).finished.map(|finished| finished.sign);
+    let keys = block(&printed()).join("\r\n");
+
+    assert_eq!(sign(&format!("{STAGE}\r\n{keys}\r\nREADYTORUN\r\n")), Some(Sign::HostKeys));
+    for ended in [
+        "[  OK  ] Finished cloud-final.service - Execute cloud user/final scripts.",
+        "[  OK  ] Finished Execute cloud user/final scripts.",
+        "[   31.2] systemd[1]: Started Execute cloud user/final scripts.",
+        "[  OK  ] Finished cloud-final.service - Cloud-init: Final Stage.",
+        "[FAILED] Failed to start cloud-final.service - Execute cloud user/final scripts.",
+        "[  OK  ] Reached target cloud-init.target - Cloud-init target.",
+        "[\u{1b}[0;32m  OK  \u{1b}[0m] Reached target \u{1b}[0;1;39mCloud-init target\u{1b}[0m.",
+    ] {
+        assert_eq!(sign(&format!("{STAGE}\r\nREADYTORUN\r\n{ended}\r\n")), Some(Sign::FinalStage), "{ended}");
+    }
+    assert_eq!(sign(&format!("{STAGE}\r\nup after 31 seconds\r\ntestnode-0a1b-1")), Some(Sign::Marker));
+    for begun in [
+        "         Starting cloud-final.service - Execute cloud user/final scripts...",
+        "[  OK  ] Reached target cloud-config.target - Cloud-config availability.",
+        "[  OK  ] Finished cloud-config.service - Apply the settings specified in cloud-config.",
+    ] {
+        assert_eq!(sign(&format!("{STAGE}\r\n{begun}\r\n")), None, "{begun}");
+    }
+}
+
+#[test]
+fn a_guest_of_another_kind_that_is_up_is_told_from_one_that_still_boots() {
+    let other = |text: &str| Console::read(text, None).no_cloud_init;
+
+    assert!(other(
+        "[  OK  ] Finished Ignition (mount).\r\nIgnition: ran on 2024/02/20 10:11:12 UTC (this boot)\r\n"
+    ));
+    assert!(other("Fedora CoreOS 39\r\nlocalhost login: "));
+    assert!(other("=== cirros: current=0.6.2 uptime=8.10 ===\r\ncirros login: "));
+    assert!(!other("[    0.000000] Linux version 6.1.0\r\n"));
+    assert!(!other(&format!("{}\r\nsmithi001 login: ", STAGE.replace("final", "config"))));
+    assert!(!other(""));
+}
+
+#[test]
+fn what_quotes_user_data_is_told_without_the_quote() {
+    let text = "2024-02-20 10:11:12,123 - __init__.py[WARNING]: Unhandled non-multipart (text/x-not-multipart) userdata: \
+                'b'hunter2'...'";
+
+    assert_eq!(
+        Console::read(text, None).failures,
+        ["Unhandled non-multipart (text/x-not-multipart) userdata"]
+    );
 }

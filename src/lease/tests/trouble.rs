@@ -51,7 +51,7 @@ proptest! {
             let settings = |identity: String| Settings {
                 renew_deadline: Duration::from_millis(10_900),
                 duration: 11 * SECOND,
-                ..Settings::new("testnode-system", identity)
+                ..Settings::new("kube-system", "testnode-system", identity)
             };
             let mut lives = 0;
             let mut life = || { lives += 1; Candidate::with(&server, settings(format!("life-{lives}"))) };

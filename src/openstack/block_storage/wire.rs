@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::{Attachment, BlockStorageLimits, NewVolume, Volume};
 use crate::openstack::compute::Usage;
 use crate::openstack::page::Page;
-use crate::openstack::wire::{Link, has_next, instant, or_default, texts};
+use crate::openstack::wire::{
+    Link, has_next, instant, items, items_if_any, lenient, maybe_number, number, texts, word,
+};
 use crate::openstack::{AttachmentId, ServerId, VolumeId};
 
 pub(super) fn create_volume(new: &NewVolume) -> Value {
@@ -29,35 +31,39 @@ pub(super) struct VolumeBody {
 
 #[derive(Deserialize)]
 pub(super) struct VolumePage {
+    #[serde(deserialize_with = "items")]
     volumes: Vec<WireVolume>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items_if_any")]
     volumes_links: Vec<Link>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct WireVolume {
     id: VolumeId,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     name: String,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     status: String,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "number")]
     size: u32,
     #[serde(default, deserialize_with = "texts")]
     metadata: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "items_if_any")]
     attachments: Vec<WireClaim>,
     #[serde(default, deserialize_with = "instant")]
     created_at: Option<Timestamp>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     availability_zone: String,
-    volume_type: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    volume_type: String,
 }
 
 #[derive(Deserialize)]
 pub(super) struct WireClaim {
+    #[serde(default, deserialize_with = "lenient")]
     server_id: Option<ServerId>,
-    device: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    device: String,
 }
 
 impl From<WireVolume> for Volume {
@@ -68,11 +74,15 @@ impl From<WireVolume> for Volume {
             status: wire.status.as_str().into(),
             size_gib: wire.size,
             metadata: wire.metadata,
-            device: wire.attachments.iter().find_map(|claim| claim.device.clone()),
+            device: wire
+                .attachments
+                .iter()
+                .map(|claim| claim.device.clone())
+                .find(|device| !device.is_empty()),
             attached_to: wire.attachments.into_iter().filter_map(|claim| claim.server_id).collect(),
             created: wire.created_at,
             availability_zone: wire.availability_zone,
-            volume_type: wire.volume_type,
+            volume_type: Some(wire.volume_type).filter(|word| !word.is_empty()),
         }
     }
 }
@@ -91,17 +101,20 @@ impl Page for VolumePage {
 
 #[derive(Deserialize)]
 pub(super) struct AttachmentPage {
+    #[serde(deserialize_with = "items")]
     attachments: Vec<WireAttachment>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items_if_any")]
     attachments_links: Vec<Link>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct WireAttachment {
     id: AttachmentId,
+    #[serde(default, deserialize_with = "lenient")]
     instance: Option<ServerId>,
+    #[serde(default, deserialize_with = "lenient")]
     pub volume_id: Option<VolumeId>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     status: String,
 }
 
@@ -125,14 +138,16 @@ impl Page for AttachmentPage {
 
 #[derive(Deserialize)]
 pub(super) struct TypePage {
+    #[serde(deserialize_with = "items")]
     volume_types: Vec<WireType>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items_if_any")]
     volume_type_links: Vec<Link>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct WireType {
     id: String,
+    #[serde(default, deserialize_with = "word")]
     pub name: String,
 }
 
@@ -155,17 +170,20 @@ pub(super) struct LimitsBody {
 
 #[derive(Deserialize)]
 struct Limits {
+    #[serde(default, deserialize_with = "lenient")]
     absolute: Absolute,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Absolute {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     total_volumes_used: i64,
+    #[serde(default, deserialize_with = "maybe_number")]
     max_total_volumes: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     total_gigabytes_used: i64,
+    #[serde(default, deserialize_with = "maybe_number")]
     max_total_volume_gigabytes: Option<i64>,
 }
 

@@ -1,113 +1,247 @@
-//! The keys of the file that matter to us; the others are for other clients.
+//! The file as it is written: entries of keys and texts. What the keys mean is in [`super`].
 //!
-//! Every value is text as it was written: a password may look like a number.
-//! Some keys have an older name, and a file may well have both.
+//! An empty value is an absent one: other programs write every key that they know, most of them empty. Below `auth`
+//! every value is text as it was written, for a password may look like a number. Of a key that is there twice the last
+//! one counts, as in Python.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
-use serde_saphyr::options;
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::{DuplicateKeyPolicy, options};
 
 use super::Error;
 
+/// Keys and what was written; nothing that is empty.
+pub(super) type Texts = BTreeMap<String, String>;
+
+/// One cloud of the file, or what differs in one of its regions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entry {
+    /// What stands below `auth`.
+    pub auth: Texts,
+    /// Everything else that is text. A list is its members, separated by commas.
+    pub keys: Texts,
+    /// The regions, in order.
+    pub regions: Vec<Region>,
+}
+
+/// A region, and what is different in it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Region {
+    pub name: String,
+    pub values: Entry,
+}
+
+impl Region {
+    /// A region in which nothing is different.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.trim().to_owned(), values: Entry::default() }
+    }
+}
+
+impl Entry {
+    /// Takes over what another entry says; what it does not say stays.
+    pub fn update(&mut self, other: Self) {
+        self.auth.extend(other.auth);
+        self.keys.extend(other.keys);
+    }
+}
+
 /// The clouds of the file, by name.
-pub(super) fn read(text: &str) -> Result<BTreeMap<String, Cloud>, Error> {
+pub(super) fn read(text: &str) -> Result<BTreeMap<String, Entry>, Error> {
     // Neither a piece of the file nor a value may get into the message.
-    let file: File =
-        serde_saphyr::from_str_with_options(text, options! { with_snippet: false }).map_err(|error| {
-            match error.location() {
-                Some(at) => {
-                    Error(format!("not what is expected at line {}, column {}", at.line(), at.column()))
-                }
-                None => Error("not a YAML file with `clouds`".to_owned()),
-            }
-        })?;
-    Ok(file.clouds)
+    let options = options! { with_snippet: false, duplicate_keys: DuplicateKeyPolicy::LastWins };
+    let text = text.trim_start_matches('\u{feff}');
+    let file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        Error(match error.location() {
+            Some(at) => format!("not what is expected at line {}, column {}", at.line(), at.column()).into(),
+            None => "not a YAML file with `clouds`".into(),
+        })
+    })?;
+    Ok(file.clouds.into_iter().filter_map(|(name, entry)| Some((name, entry?))).collect())
 }
 
 #[derive(Deserialize)]
 struct File {
-    clouds: BTreeMap<String, Cloud>,
+    clouds: BTreeMap<String, Option<Entry>>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Cloud {
-    #[serde(default)]
-    pub auth: Auth,
-    pub auth_type: Option<String>,
-    profile: Option<String>,
-    #[serde(rename = "cloud")]
-    older_profile: Option<String>,
-    region_name: Option<String>,
-    #[serde(default)]
-    regions: Vec<Region>,
-    interface: Option<String>,
-    endpoint_type: Option<String>,
-    pub identity_api_version: Option<String>,
-    pub verify: Option<String>,
-    pub insecure: Option<String>,
-    pub cacert: Option<String>,
-    pub cert: Option<String>,
-    pub key: Option<String>,
-}
-
-impl Cloud {
-    pub fn profile(&self) -> Option<&str> {
-        self.profile.as_deref().or(self.older_profile.as_deref())
-    }
-
-    pub fn interface(&self) -> Option<&str> {
-        self.interface.as_deref().or(self.endpoint_type.as_deref())
-    }
-
-    /// The one that is named, else the first on offer, as other clients do.
-    pub fn region(&self) -> Option<String> {
-        let first = self.regions.first().map(|region| match region {
-            Region::Name(name) | Region::Entry { name } => name.clone(),
-        });
-        self.region_name.clone().filter(|name| !name.is_empty()).or(first)
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntryVisitor)
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Region {
-    Name(String),
-    Entry { name: String },
-}
+struct EntryVisitor;
 
-#[derive(Default, Deserialize)]
-pub(super) struct Auth {
-    #[serde(rename = "auth_url")]
-    pub url: Option<String>,
-    pub username: Option<String>,
-    pub user_id: Option<String>,
-    pub user_domain_id: Option<String>,
-    pub user_domain_name: Option<String>,
-    pub password: Option<String>,
-    project_id: Option<String>,
-    tenant_id: Option<String>,
-    project_name: Option<String>,
-    tenant_name: Option<String>,
-    pub project_domain_id: Option<String>,
-    pub project_domain_name: Option<String>,
-    pub default_domain_id: Option<String>,
-    pub default_domain_name: Option<String>,
-    pub domain_id: Option<String>,
-    pub domain_name: Option<String>,
-    pub system_scope: Option<String>,
-    pub trust_id: Option<String>,
-    pub application_credential_id: Option<String>,
-    pub application_credential_name: Option<String>,
-    pub application_credential_secret: Option<String>,
-}
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = Entry;
 
-impl Auth {
-    pub fn project_id(&self) -> Option<&str> {
-        self.project_id.as_deref().or(self.tenant_id.as_deref()).filter(|id| !id.is_empty())
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a cloud")
     }
 
-    pub fn project_name(&self) -> Option<&str> {
-        self.project_name.as_deref().or(self.tenant_name.as_deref()).filter(|name| !name.is_empty())
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
+        let mut entry = Entry::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match normal(&key).as_str() {
+                "auth" => entry.auth = map.next_value::<Option<Auth>>()?.unwrap_or_default().0,
+                "regions" => {
+                    let regions = map.next_value::<Option<Vec<Region>>>()?.unwrap_or_default();
+                    entry.regions = regions.into_iter().filter(|region| !region.name.is_empty()).collect();
+                }
+                name => {
+                    let text = map.next_value::<AnyText>()?.0.map(|text| text.trim().to_owned());
+                    put(&mut entry.keys, name, text);
+                }
+            }
+        }
+        Ok(entry)
+    }
+}
+
+/// `auth-url` is `auth_url`.
+fn normal(key: &str) -> String {
+    key.trim().replace('-', "_")
+}
+
+fn put(texts: &mut Texts, key: &str, text: Option<String>) {
+    match text.filter(|text| !text.is_empty()) {
+        Some(text) => drop(texts.insert(key.to_owned(), text)),
+        None => drop(texts.remove(key)),
+    }
+}
+
+#[derive(Default)]
+struct Auth(Texts);
+
+impl<'de> Deserialize<'de> for Auth {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(AuthVisitor).map(Self)
+    }
+}
+
+struct AuthVisitor;
+
+impl<'de> Visitor<'de> for AuthVisitor {
+    type Value = Texts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
+        let mut texts = Texts::new();
+        while let Some(key) = map.next_key::<String>()? {
+            // Not trimmed: a password may begin with a blank.
+            put(&mut texts, &normal(&key), map.next_value::<Option<String>>()?);
+        }
+        Ok(texts)
+    }
+}
+
+impl<'de> Deserialize<'de> for Region {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RegionVisitor)
+    }
+}
+
+struct RegionVisitor;
+
+impl<'de> Visitor<'de> for RegionVisitor {
+    type Value = Region;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a region")
+    }
+
+    fn visit_unit<E>(self) -> Result<Region, E> {
+        Ok(Region::default())
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Region, E> {
+        Ok(Region::named(name))
+    }
+
+    fn visit_i64<E>(self, name: i64) -> Result<Region, E> {
+        Ok(Region::named(&name.to_string()))
+    }
+
+    fn visit_u64<E>(self, name: u64) -> Result<Region, E> {
+        Ok(Region::named(&name.to_string()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Region, A::Error> {
+        let mut region = Region::default();
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "name" => region.name = map.next_value::<Option<String>>()?.unwrap_or_default(),
+                "values" => region.values = map.next_value::<Option<Entry>>()?.unwrap_or_default(),
+                _ => return Err(A::Error::custom("a region has a name and values")),
+            }
+        }
+        Ok(region)
+    }
+}
+
+/// Any value as text: a list is its members, and a map, which only other clients read, is nothing.
+struct AnyText(Option<String>);
+
+impl<'de> Deserialize<'de> for AnyText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyVisitor).map(Self)
+    }
+}
+
+struct AnyVisitor;
+
+impl<'de> Visitor<'de> for AnyVisitor {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<String>, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E>(self) -> Result<Option<String>, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Option<String>, E> {
+        Ok(Some(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Option<String>, E> {
+        Ok(Some(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Option<String>, E> {
+        Ok(Some(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Option<String>, E> {
+        Ok(Some(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Option<String>, E> {
+        Ok(Some(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<String>, A::Error> {
+        let mut members = Vec::new();
+        while let Some(AnyText(member)) = list.next_element()? {
+            members.extend(member);
+        }
+        Ok(Some(members.join(",")))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<String>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
     }
 }

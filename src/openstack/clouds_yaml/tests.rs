@@ -1,6 +1,9 @@
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::openstack::credentials::{Domain, Key, Login, ProjectRef, User};
+
+mod field;
 
 fn choose(cloud: &str) -> Choice<'_> {
     Choice { cloud, ..Choice::default() }
@@ -49,7 +52,7 @@ fn horizons_file_works_unedited() {
 
     assert_eq!(credentials.auth_url.as_str(), "https://cloud.example.org:5000/v3");
     assert_eq!(credentials.region.as_deref(), Some("RegionOne"));
-    assert_eq!(credentials.interface, Interface::Public);
+    assert_eq!(credentials.interfaces, [Interface::Public]);
     let Login::ApplicationCredential { key, secret } = credentials.login else { panic!("a password") };
     assert_eq!(key, Key::Id("21dced0fd20347869b93710d2b98aae0".into()));
     assert_eq!(secret.expose_secret(), "s3cret");
@@ -75,7 +78,7 @@ fn the_choice_overrides_region_and_interface() {
     let credentials = parse(HORIZON, &choice).unwrap();
 
     assert_eq!(credentials.region.as_deref(), Some("Two"));
-    assert_eq!(credentials.interface, Interface::Internal);
+    assert_eq!(credentials.interfaces, [Interface::Internal]);
 }
 
 #[test]
@@ -86,6 +89,8 @@ fn auth_urls_end_in_v3() {
         ("https://a:5000/v3/", "https://a:5000/v3"),
         ("http://a/identity", "http://a/identity/v3"),
         ("http://a/identity/v3", "http://a/identity/v3"),
+        ("https://a:5000//v3", "https://a:5000/v3"),
+        ("https://a:5000/v3/auth/tokens?x#y", "https://a:5000/v3"),
     ] {
         let credentials = parse(&password_file(&format!("auth_url: '{written}'"), ""), &choose("c")).unwrap();
 
@@ -155,19 +160,19 @@ fn what_cannot_be_used_is_named_with_its_cure() {
         ("clouds: {c: {}}".into(), "`auth.auth_url` is missing: write Keystone's address"),
         (
             "clouds: {c: {profile: acme}}".into(),
-            "`profile: acme` is a provider we do not know: write its `auth.auth_url`",
+            "`profile: acme` is a vendor we do not know: write its `auth.auth_url`",
         ),
         (
             file("auth_url: keystone.example.org", ""),
-            "`auth.auth_url: keystone.example.org` is no http or https address",
+            "`auth.auth_url` is no http or https address: write one, as https://host:5000",
         ),
         (
             file("auth_url: 'https://a/v2.0'", ""),
-            "`auth.auth_url: https://a/v2.0` is Keystone v2, which is gone: write …/v3",
+            "`auth.auth_url` at https://a is Keystone v2, which is gone: write …/v3",
         ),
         (
             password_file(A, "identity_api_version: 2"),
-            "`identity_api_version` must be 3: Keystone v2 is gone",
+            "`identity_api_version` must be 3: we speak no other version of Keystone",
         ),
         (
             password_file(A, "auth_type: v2password"),
@@ -224,4 +229,45 @@ fn password_file(auth: &str, line: &str) -> String {
 
 fn file(auth: &str, line: &str) -> String {
     format!("clouds:\n  c:\n    auth: {{{auth}}}\n    {line}\n")
+}
+
+#[test]
+fn a_password_in_an_address_is_refused_and_not_shown() {
+    for (auth, line) in [
+        ("auth_url: 'https://me:hunter2@a/v3'", ""),
+        ("auth_url: 'me:hunter2@a/v3'", ""),
+        (A, "image_endpoint_override: 'https://me:hunter2@a'"),
+        (A, "proxy: 'http://me:hunter2@a'"),
+    ] {
+        let error = parse(&password_file(auth, line), &choose("c")).unwrap_err().to_string();
+
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_written_down_is_checked_when_the_file_is_read() {
+    for (line, message) in [
+        (
+            "image_endpoint_override: images.example.org",
+            "`image_endpoint_override` is no http or https address",
+        ),
+        ("volume_endpoint_override: 'https://{zone}.a'", "`volume_endpoint_override` asks for `{zone}`"),
+        ("network_interface: dmz", "`network_interface: dmz` must be public, internal or admin"),
+        ("image_api_version: 1", "`image_api_version` must be 2: we speak no other version of Glance"),
+    ] {
+        let error = parse(&password_file(A, line), &choose("c")).unwrap_err().to_string();
+
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+proptest::proptest! {
+    /// Any text is read or refused, and nothing of a refused one that could be a secret is told.
+    #[test]
+    fn any_file_is_read_or_refused(text in "(clouds:|c:|auth:|- |\\{|\\}|\\[|&a|\\*a|<<: |:|'|\"|\n|  |hunter2|region_name|regions|null|,){0,40}") {
+        if let Err(error) = parse(&text, &choose("c")) {
+            proptest::prop_assert!(error.to_string().chars().count() < 400);
+        }
+    }
 }

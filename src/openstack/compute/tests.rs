@@ -32,6 +32,7 @@ fn new_server() -> NewServer {
         availability_zone: Some("az".into()),
         metadata: [("testnode-uid".to_owned(), "u".to_owned())].into(),
         tags: vec!["testnode-uid=u".into()],
+        extras: Extras::default(),
     }
 }
 
@@ -154,6 +155,29 @@ async fn a_server_is_asked_for_with_its_ports_volumes_and_marks() {
 }
 
 #[test]
+fn what_few_servers_need_is_said_only_where_it_is_asked_for() {
+    let hint =
+        |name: &str, values: &[&str]| (name.to_owned(), values.iter().map(|v| (*v).to_owned()).collect());
+    let extras = Extras {
+        config_drive: Some(true),
+        description: Some("for rados".into()),
+        hints: [hint("group", &["g"]), hint("different_host", &["a", "b"])].into(),
+        microversion: None,
+    };
+
+    let body = wire::create_server(&NewServer { extras, ..new_server() });
+
+    assert_eq!(
+        (&body["server"]["config_drive"], &body["server"]["description"]),
+        (&json!(true), &json!("for rados"))
+    );
+    assert_eq!(body["os:scheduler_hints"], json!({ "group": "g", "different_host": ["a", "b"] }));
+    let plain = wire::create_server(&new_server());
+    assert_eq!(plain.as_object().unwrap().keys().collect::<Vec<_>>(), ["server"]);
+    assert!(plain["server"].get("config_drive").is_none() && plain["server"].get("description").is_none());
+}
+
+#[test]
 fn without_an_image_the_first_volume_boots_and_without_ports_there_is_no_network() {
     let new = NewServer { image: None, ports: vec![], ..new_server() };
 
@@ -175,6 +199,19 @@ async fn deleting_is_said_as_nova_wants_it() {
 
     assert_eq!(log.lines(), ["DELETE nova/v2.1/servers/s1", "POST nova/v2.1/servers/s1/action"]);
     assert_eq!(log.last().body, json!({ "forceDelete": null }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_console_that_is_too_long_the_end_is_read() {
+    for (end, read) in [(r#"the rest\na line\nlogin: "}"#, "a line\nlogin: "), (r#"6;1mno line"}"#, "")] {
+        let (session, _) = cloud(move |_| {
+            let mut answer = http::Response::new(end.as_bytes().to_vec());
+            answer.extensions_mut().insert(crate::transport::Beheaded);
+            Reply::Full(answer)
+        });
+
+        assert_eq!(session.compute().console(&"s1".into(), 2).await.unwrap(), read);
+    }
 }
 
 #[tokio::test(start_paused = true)]

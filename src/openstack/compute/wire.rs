@@ -5,14 +5,19 @@ use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Address, AddressKind, ComputeLimits, Flavor, NewServer, Server, Usage};
+use super::{Address, AddressKind, ComputeLimits, Flavor, NewServer, Server, ServerGroup, Usage};
 use crate::openstack::page::Page;
-use crate::openstack::wire::{Link, WithId, has_next, instant, or_default, texts};
+use crate::openstack::wire::{
+    Link, WithId, has_next, instant, items, items_if_any, lenient, maybe_number, number, texts, word,
+};
 use crate::openstack::{FlavorId, ImageId, ServerId, VolumeId};
+use crate::saying::Saying;
+use crate::transport::Beheaded;
 
 pub(super) fn create_server(new: &NewServer) -> Value {
     let networks: Value = if new.ports.is_empty() {
@@ -41,7 +46,22 @@ pub(super) fn create_server(new: &NewServer) -> Value {
     if let Some(zone) = &new.availability_zone {
         server.insert("availability_zone".to_owned(), json!(zone));
     }
-    json!({ "server": server })
+    if let Some(config_drive) = new.extras.config_drive {
+        server.insert("config_drive".to_owned(), json!(config_drive));
+    }
+    if let Some(description) = &new.extras.description {
+        server.insert("description".to_owned(), json!(description));
+    }
+    if new.extras.hints.is_empty() {
+        return json!({ "server": server });
+    }
+    let hint = |values: &Vec<String>| match values.as_slice() {
+        [value] => json!(value),
+        values => json!(values),
+    };
+    let hints = new.extras.hints.iter().map(|(name, values)| (name.clone(), hint(values)));
+    let hints: Map<String, Value> = hints.collect();
+    json!({ "server": server, "os:scheduler_hints": hints })
 }
 
 /// An image beside volumes must be in the mapping too, else Nova refuses the
@@ -70,6 +90,38 @@ fn block_devices(new: &NewServer) -> Value {
 }
 
 #[derive(Deserialize)]
+pub(super) struct ServerGroupPage {
+    #[serde(deserialize_with = "items")]
+    server_groups: Vec<WireServerGroup>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WireServerGroup {
+    id: String,
+    #[serde(default, deserialize_with = "word")]
+    name: String,
+}
+
+impl From<WireServerGroup> for ServerGroup {
+    fn from(wire: WireServerGroup) -> Self {
+        Self { id: wire.id, name: Saying::name(&wire.name) }
+    }
+}
+
+/// Nova marks no page's end here.
+impl Page for ServerGroupPage {
+    type Item = WireServerGroup;
+
+    fn next(&self) -> Option<String> {
+        None
+    }
+
+    fn items(self) -> Vec<WireServerGroup> {
+        self.server_groups
+    }
+}
+
+#[derive(Deserialize)]
 pub(super) struct CreatedBody {
     pub server: WithId<ServerId>,
 }
@@ -81,52 +133,60 @@ pub(super) struct ServerBody {
 
 #[derive(Deserialize)]
 pub(super) struct ServerPage {
+    #[serde(deserialize_with = "items")]
     servers: Vec<WireServer>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items_if_any")]
     servers_links: Vec<Link>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct WireServer {
     id: ServerId,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     name: String,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     status: String,
-    #[serde(default, rename = "OS-EXT-STS:task_state")]
-    task_state: Option<String>,
-    fault: Option<Fault>,
-    #[serde(default, deserialize_with = "or_default")]
-    addresses: BTreeMap<String, Vec<WireAddress>>,
+    #[serde(default, rename = "OS-EXT-STS:task_state", deserialize_with = "word")]
+    task_state: String,
+    #[serde(default, deserialize_with = "lenient")]
+    fault: Fault,
+    #[serde(default, deserialize_with = "lenient")]
+    addresses: BTreeMap<String, Addresses>,
     #[serde(default, deserialize_with = "texts")]
     metadata: BTreeMap<String, String>,
     #[serde(default, deserialize_with = "instant")]
     created: Option<Timestamp>,
-    #[serde(default, rename = "hostId", deserialize_with = "or_default")]
+    #[serde(default, rename = "hostId", deserialize_with = "word")]
     host_id: String,
-    #[serde(default, rename = "OS-EXT-AZ:availability_zone", deserialize_with = "or_default")]
+    #[serde(default, rename = "OS-EXT-AZ:availability_zone", deserialize_with = "word")]
     availability_zone: String,
-    #[serde(default, rename = "os-extended-volumes:volumes_attached", deserialize_with = "or_default")]
+    #[serde(default, rename = "os-extended-volumes:volumes_attached", deserialize_with = "items_if_any")]
     volumes_attached: Vec<WithId<VolumeId>>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "items_if_any")]
     tags: Vec<String>,
-    #[serde(default)]
-    image: Value,
+    /// The empty text when booted from a volume.
+    #[serde(default, deserialize_with = "lenient")]
+    image: Option<WithId<ImageId>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Fault {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     message: String,
 }
+
+/// The addresses on one network.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+struct Addresses(#[serde(deserialize_with = "items_if_any")] Vec<WireAddress>);
 
 #[derive(Deserialize)]
 struct WireAddress {
     addr: String,
-    #[serde(rename = "OS-EXT-IPS:type")]
-    kind: Option<String>,
-    #[serde(rename = "OS-EXT-IPS-MAC:mac_addr")]
-    mac: Option<String>,
+    #[serde(default, rename = "OS-EXT-IPS:type", deserialize_with = "word")]
+    kind: String,
+    #[serde(default, rename = "OS-EXT-IPS-MAC:mac_addr", deserialize_with = "word")]
+    mac: String,
 }
 
 impl From<WireServer> for Server {
@@ -136,13 +196,14 @@ impl From<WireServer> for Server {
             id: wire.id,
             name: wire.name,
             status: wire.status.as_str().into(),
-            deleting: wire.task_state.is_some_and(|task| going.contains(&task.as_str())),
-            fault: wire.fault.map(|fault| fault.message.trim().to_owned()),
+            deleting: going.contains(&wire.task_state.as_str()),
+            fault: Some(Saying::new(&wire.fault.message)).filter(|message| !message.is_empty()),
             addresses: wire
                 .addresses
                 .into_iter()
                 .flat_map(|(network, list)| {
-                    list.into_iter().filter_map(move |address| address.named(network.clone()))
+                    let network = Saying::name(&network);
+                    list.0.into_iter().filter_map(move |address| address.named(network.clone()))
                 })
                 .collect(),
             metadata: wire.metadata,
@@ -151,8 +212,7 @@ impl From<WireServer> for Server {
             availability_zone: wire.availability_zone,
             attached_volumes: wire.volumes_attached.into_iter().map(|volume| volume.id).collect(),
             tags: wire.tags,
-            // The empty text when booted from a volume.
-            image: wire.image.get("id").and_then(Value::as_str).map(ImageId::from),
+            image: wire.image.map(|image| image.id),
         }
     }
 }
@@ -160,11 +220,8 @@ impl From<WireServer> for Server {
 impl WireAddress {
     fn named(self, network: String) -> Option<Address> {
         let address: IpAddr = self.addr.parse().ok()?;
-        let kind = match self.kind.as_deref() {
-            Some("floating") => AddressKind::Floating,
-            Some(_) | None => AddressKind::Fixed,
-        };
-        Some(Address { address, network, kind, mac: self.mac })
+        let kind = if self.kind == "floating" { AddressKind::Floating } else { AddressKind::Fixed };
+        Some(Address { address, network, kind, mac: Some(self.mac).filter(|mac| !mac.is_empty()) })
     }
 }
 
@@ -180,39 +237,47 @@ impl Page for ServerPage {
     }
 }
 
+/// The text of a console. If its beginning was not kept, the text begins with the first whole line.
+pub(super) fn console(answer: &Response<Vec<u8>>) -> serde_json::Result<String> {
+    let mut body = String::from_utf8_lossy(answer.body()).into_owned();
+    if answer.extensions().get::<Beheaded>().is_some() {
+        let rest = body.split_once(r"\n").map_or("\"}", |(_, rest)| rest);
+        body = format!(r#"{{"output": "{rest}"#);
+    }
+    Ok(serde_json::from_str::<ConsoleBody>(&body)?.output)
+}
+
 #[derive(Deserialize)]
-pub(super) struct ConsoleBody {
-    #[serde(default, deserialize_with = "or_default")]
-    pub output: String,
+struct ConsoleBody {
+    #[serde(default, deserialize_with = "lenient")]
+    output: String,
 }
 
 #[derive(Deserialize)]
 pub(super) struct FlavorPage {
+    #[serde(deserialize_with = "items")]
     flavors: Vec<WireFlavor>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items_if_any")]
     flavors_links: Vec<Link>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct WireFlavor {
     id: FlavorId,
+    #[serde(default, deserialize_with = "word")]
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     vcpus: u32,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     ram: u32,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     disk: u32,
-    #[serde(default, rename = "OS-FLV-EXT-DATA:ephemeral")]
+    #[serde(default, rename = "OS-FLV-EXT-DATA:ephemeral", deserialize_with = "number")]
     ephemeral: u32,
-    #[serde(default, rename = "OS-FLV-DISABLED:disabled")]
+    #[serde(default, rename = "OS-FLV-DISABLED:disabled", deserialize_with = "lenient")]
     disabled: bool,
-    #[serde(default = "yes", rename = "os-flavor-access:is_public")]
-    public: bool,
-}
-
-fn yes() -> bool {
-    true
+    #[serde(default, rename = "os-flavor-access:is_public", deserialize_with = "lenient")]
+    public: Option<bool>,
 }
 
 impl From<WireFlavor> for Flavor {
@@ -225,7 +290,7 @@ impl From<WireFlavor> for Flavor {
             disk_gib: wire.disk,
             ephemeral_gib: wire.ephemeral,
             disabled: wire.disabled,
-            public: wire.public,
+            public: wire.public.unwrap_or(true),
         }
     }
 }
@@ -249,21 +314,24 @@ pub(super) struct LimitsBody {
 
 #[derive(Deserialize)]
 struct Limits {
+    #[serde(default, deserialize_with = "lenient")]
     absolute: Absolute,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Absolute {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     total_instances_used: i64,
+    #[serde(default, deserialize_with = "maybe_number")]
     max_total_instances: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     total_cores_used: i64,
+    #[serde(default, deserialize_with = "maybe_number")]
     max_total_cores: Option<i64>,
-    #[serde(default, rename = "totalRAMUsed")]
+    #[serde(default, rename = "totalRAMUsed", deserialize_with = "number")]
     total_ram_used: i64,
-    #[serde(rename = "maxTotalRAMSize")]
+    #[serde(default, rename = "maxTotalRAMSize", deserialize_with = "maybe_number")]
     max_total_ram_size: Option<i64>,
 }
 

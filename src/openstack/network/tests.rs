@@ -75,7 +75,7 @@ async fn networks_and_groups_are_read() {
                     { "id": "n2", "router:external": true },
                 ]})
             } else {
-                json!({ "security_groups": [{ "id": "g1", "name": "default", "security_group_rules": [] }] })
+                json!({ "security_groups": [{ "id": "g1", "name": "default", "tenant_id": "p2", "security_group_rules": [] }] })
             },
         )
     });
@@ -84,10 +84,10 @@ async fn networks_and_groups_are_read() {
     let networks = neutron.networks().await.unwrap();
     let groups = neutron.security_groups().await.unwrap();
 
-    assert_eq!((networks[0].reach, networks[0].owner), (Reach::Internal, Owner::Shared));
+    assert_eq!(networks[0].reach, Reach::Internal);
     assert_eq!((networks[0].has_subnets, networks[0].project.as_str()), (true, "p1"));
     assert_eq!((networks[1].reach, networks[1].has_subnets), (Reach::External, false));
-    assert_eq!(groups, [SecurityGroup { id: "g1".into(), name: "default".into() }]);
+    assert_eq!(groups, [SecurityGroup { id: "g1".into(), name: "default".into(), project: "p2".into() }]);
 }
 
 #[tokio::test(start_paused = true)]

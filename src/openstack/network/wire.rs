@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Network, NewPort, Owner, Port, Reach, SecurityGroup};
+use super::{Network, NewPort, Port, Reach, SecurityGroup};
 use crate::openstack::compute::Usage;
 use crate::openstack::page::Page;
-use crate::openstack::wire::{Link, has_next, instant, or_default};
+use crate::openstack::wire::{
+    Link, has_next, instant, items, items_if_any, lenient, maybe_number, number, word,
+};
 use crate::openstack::{NetworkId, PortId, SecurityGroupId};
 
 pub(super) fn create_port(new: &NewPort) -> Value {
@@ -22,25 +24,30 @@ pub(super) fn create_port(new: &NewPort) -> Value {
 
 #[derive(Deserialize)]
 pub(super) struct NetworkPage {
+    #[serde(deserialize_with = "items")]
     networks: Vec<WireNetwork>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items_if_any")]
     networks_links: Vec<Link>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct WireNetwork {
     id: NetworkId,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     name: String,
-    #[serde(default, rename = "router:external")]
-    external: Option<bool>,
-    shared: Option<bool>,
+    #[serde(default, rename = "router:external", deserialize_with = "lenient")]
+    external: bool,
+    #[serde(default, deserialize_with = "lenient")]
     admin_state_up: Option<bool>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "lenient")]
+    is_default: bool,
+    #[serde(default, deserialize_with = "items_if_any")]
     subnets: Vec<String>,
-    project_id: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    project_id: String,
     /// The older name of the same; most clouds send both.
-    tenant_id: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    tenant_id: String,
 }
 
 impl From<WireNetwork> for Network {
@@ -48,11 +55,11 @@ impl From<WireNetwork> for Network {
         Self {
             id: wire.id,
             name: wire.name,
-            reach: if wire.external == Some(true) { Reach::External } else { Reach::Internal },
-            owner: if wire.shared == Some(true) { Owner::Shared } else { Owner::Project },
+            reach: if wire.external { Reach::External } else { Reach::Internal },
             admin_up: wire.admin_state_up.unwrap_or(true),
             has_subnets: !wire.subnets.is_empty(),
-            project: wire.project_id.or(wire.tenant_id).unwrap_or_default(),
+            is_default: wire.is_default,
+            project: either(wire.project_id, wire.tenant_id),
         }
     }
 }
@@ -71,21 +78,30 @@ impl Page for NetworkPage {
 
 #[derive(Deserialize)]
 pub(super) struct SecurityGroupPage {
+    #[serde(deserialize_with = "items")]
     security_groups: Vec<WireSecurityGroup>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items_if_any")]
     security_groups_links: Vec<Link>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct WireSecurityGroup {
     id: SecurityGroupId,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     name: String,
+    #[serde(default, deserialize_with = "word")]
+    project_id: String,
+    #[serde(default, deserialize_with = "word")]
+    tenant_id: String,
+}
+
+fn either(newer: String, older: String) -> String {
+    if newer.is_empty() { older } else { newer }
 }
 
 impl From<WireSecurityGroup> for SecurityGroup {
     fn from(wire: WireSecurityGroup) -> Self {
-        Self { id: wire.id, name: wire.name }
+        Self { id: wire.id, name: wire.name, project: either(wire.project_id, wire.tenant_id) }
     }
 }
 
@@ -109,22 +125,37 @@ pub(super) struct QuotaBody {
 
 #[derive(Deserialize)]
 struct Quota {
+    #[serde(default, deserialize_with = "lenient")]
     port: Detail,
+    #[serde(default, deserialize_with = "lenient")]
+    floatingip: Detail,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Detail {
+    #[serde(default, deserialize_with = "maybe_number")]
     limit: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     used: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     reserved: i64,
 }
 
 impl From<QuotaBody> for Usage {
     fn from(body: QuotaBody) -> Self {
-        let port = body.quota.port;
-        Self::new(port.used + port.reserved, port.limit)
+        body.quota.port.usage()
+    }
+}
+
+impl QuotaBody {
+    pub(super) fn floating_ips(&self) -> Usage {
+        self.quota.floatingip.usage()
+    }
+}
+
+impl Detail {
+    fn usage(&self) -> Usage {
+        Usage::new(self.used.saturating_add(self.reserved), self.limit)
     }
 }
 
@@ -135,26 +166,28 @@ pub(super) struct PortBody {
 
 #[derive(Deserialize)]
 pub(super) struct PortPage {
+    #[serde(deserialize_with = "items")]
     ports: Vec<WirePort>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "items_if_any")]
     ports_links: Vec<Link>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct WirePort {
     id: PortId,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     name: String,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     description: String,
+    #[serde(default, deserialize_with = "lenient")]
     network_id: NetworkId,
-    #[serde(default)]
-    device_id: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
+    device_id: String,
+    #[serde(default, deserialize_with = "items_if_any")]
     fixed_ips: Vec<FixedIp>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     mac_address: String,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "word")]
     status: String,
     #[serde(default, deserialize_with = "instant")]
     created_at: Option<Timestamp>,
@@ -172,7 +205,7 @@ impl From<WirePort> for Port {
             name: wire.name,
             description: wire.description,
             network: wire.network_id,
-            device_id: wire.device_id.filter(|id| !id.is_empty()),
+            device_id: Some(wire.device_id).filter(|id| !id.is_empty()),
             addresses: wire.fixed_ips.iter().filter_map(|ip| ip.ip_address.parse().ok()).collect(),
             mac: wire.mac_address,
             status: wire.status,

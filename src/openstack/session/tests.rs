@@ -92,7 +92,10 @@ async fn a_call_is_never_sent_a_third_time() {
     let error = session.compute().limits().await.unwrap_err();
 
     assert_eq!(error.class(), Class::Auth);
-    assert_eq!(error.to_string(), "read compute limits: Nova answered 401: Unauthorized (request req-1)");
+    assert_eq!(
+        error.to_string(),
+        "read compute limits: Nova at http://nova answered 401: Unauthorized (request req-1)"
+    );
     assert_eq!(log.lines().len(), 2);
 }
 
@@ -171,7 +174,7 @@ async fn retry_after_zero_or_absent_is_a_second_and_a_day_is_five_minutes() {
 
         session.compute().limits().await.unwrap_err();
 
-        let wait = session.limiter().try_take(Service::Compute, Lane::Delete).unwrap_err();
+        let wait = session.limiter().try_take(Service::Compute, Lane::Delete, None).unwrap_err();
         assert_eq!(wait, pause, "{headers:?}");
     }
 }
@@ -189,22 +192,24 @@ async fn over_cinders_quota_its_service_goes_on() {
     let error = session.block_storage().limits().await.unwrap_err();
 
     assert_eq!(error.class(), Class::Quota);
-    assert!(session.limiter().try_take(Service::BlockStorage, Lane::Delete).is_ok());
+    assert!(session.limiter().try_take(Service::BlockStorage, Lane::Delete, None).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_may_have_happened_is_told_apart() {
     type Answering = Box<dyn Fn() -> Reply + Send + Sync>;
     let answered = |status| move || Reply::Json(status, Value::Null);
-    let cases: [(Answering, Effect, Class); 8] = [
+    let refused = |status| move || refused(status, &[]);
+    let cases: [(Answering, Effect, Class); 9] = [
         (Box::new(|| Reply::Fails(Failure::before("no route".into()))), Effect::None, Class::Unreachable),
         (Box::new(|| Reply::Fails(Failure::after("reset".into()))), Effect::Unknown, Class::Unreachable),
         (Box::new(|| Reply::Silence), Effect::Unknown, Class::Unreachable),
         (Box::new(answered(502)), Effect::Unknown, Class::Unreachable),
         (Box::new(answered(504)), Effect::Unknown, Class::Unreachable),
-        (Box::new(answered(500)), Effect::Answered, Class::Unreachable),
-        (Box::new(answered(503)), Effect::Answered, Class::Unreachable),
-        (Box::new(answered(400)), Effect::Answered, Class::Invalid),
+        (Box::new(answered(500)), Effect::Unknown, Class::Unreachable),
+        (Box::new(refused(503)), Effect::Unknown, Class::Unreachable),
+        (Box::new(answered(400)), Effect::Unknown, Class::Invalid),
+        (Box::new(refused(400)), Effect::Answered, Class::Invalid),
     ];
     for (reply, effect, class) in cases {
         let (session, log) = cloud(move |_| reply());
@@ -224,7 +229,10 @@ async fn a_silent_cloud_is_waited_for_ninety_seconds() {
     let error = session.compute().limits().await.unwrap_err();
 
     assert_eq!(begun.elapsed(), PATIENCE);
-    assert_eq!(error.to_string(), "read compute limits: no answer from Nova: nothing within 90s");
+    assert_eq!(
+        error.to_string(),
+        "read compute limits: no answer from Nova at http://nova: nothing within 90s"
+    );
     let calls = log.calls.lock().unwrap();
     assert_eq!((calls[1].outcome(), calls[1].took), ("none", PATIENCE));
 }
@@ -244,11 +252,11 @@ async fn a_gone_project_or_server_is_not_a_proxys_404() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_answered_in_other_words_is_told() {
+async fn a_success_that_cannot_be_read_names_the_address_and_may_have_happened() {
     let (session, _) = cloud(|_| Reply::Json(200, json!({ "hello": 1 })));
 
     let error = session.compute().limits().await.unwrap_err();
 
-    assert!(error.to_string().contains("Nova answered what we do not understand"), "{error}");
-    assert_eq!(error.effect(), Effect::Answered);
+    assert!(error.to_string().contains("the answer of Nova at http://nova cannot be read"), "{error}");
+    assert_eq!(error.effect(), Effect::Unknown);
 }

@@ -10,18 +10,21 @@ use crate::api::testnode_status::Attempt;
 use crate::api::{Kind, TestNode, mark};
 use crate::clouds::Handle;
 use crate::error::{Class, Effect};
+use crate::inventory::kinds;
 use crate::openstack::block_storage::NewVolume;
-use crate::openstack::compute::{NewServer, Server, ServerStatus};
+use crate::openstack::compute::{Extras, NewServer};
 use crate::openstack::ids::{
     AttachmentId, FlavorId, ImageId, NetworkId, PortId, SecurityGroupId, ServerId, VolumeId,
 };
-use crate::openstack::network::NewPort;
+use crate::openstack::network::{NewFloatingIp, NewPort};
 use crate::openstack::{self, Session};
+use crate::reason::Reason;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::observe::{Look, path};
 use crate::reconcile::plan::CloudChange;
 use crate::reconcile::userdata;
+use crate::things::{Owner, Server};
 
 /// Sends one request and folds its answer in.
 pub(super) async fn change(
@@ -40,20 +43,32 @@ pub(super) async fn change(
                 size_gib: u32::try_from(volume.size_gib).unwrap_or(u32::MAX),
                 volume_type: volume.kind.clone(),
                 // Cinder has zones of its own, mostly one; Nova's names would be refused there.
-                availability_zone: None,
+                availability_zone: volume.zone.clone(),
                 metadata: maker.metadata(*attempt, [(mark::VOLUME, volume.name.clone())]),
-                image: None,
+                image: volume.image.clone().map(ImageId),
             };
             maker.create_volume(&new).await
         }
         CloudChange::CreatePort { attempt, index } => maker.create_port(*attempt, *index).await,
+        CloudChange::CreateFloatingIp { attempt, pool, port, fixed } => {
+            let new = NewFloatingIp {
+                network: NetworkId(pool.clone()),
+                port: PortId(port.clone()),
+                fixed: *fixed,
+                description: mark::floating_ip(maker.cluster(), &maker.uid, *attempt),
+            };
+            maker.create_floating_ip(&new).await
+        }
         CloudChange::CreateServer { attempt, volumes, ports } => {
             let result = maker.create_server(*attempt, volumes, ports).await;
             ctx.note(&maker.uid, |notes| notes.user_data = None);
             result
         }
-        CloudChange::DeleteServer { id } => {
-            session.compute().delete_server(&ServerId(id.clone())).await.map_err(Error::from)
+        CloudChange::DeleteServer { id }
+        | CloudChange::DeleteVolume { id }
+        | CloudChange::DeleteFloatingIp { id }
+        | CloudChange::DeletePort { id } => {
+            kinds::delete(session, change.kind(), id).await.map_err(Error::from)
         }
         CloudChange::ForceDeleteServer { id } => {
             let result = session.compute().force_delete_server(&ServerId(id.clone())).await;
@@ -62,18 +77,17 @@ pub(super) async fn change(
             }
             result.map_err(Error::from)
         }
+        CloudChange::Adopt { kind, id, mark } => {
+            super::adopt::adopt(*kind, id, mark, &maker.uid, (handle, session), ctx).await
+        }
         CloudChange::FreeVolume { id, attachment } => {
             let result = session.block_storage().delete_attachment(&AttachmentId(attachment.clone())).await;
+            let result = result.map_err(Error::from);
+            maker.hindered(Kind::Volume, id, &result);
             ctx.note(&maker.uid, |notes| notes.reservations.remove(id));
             // What came of it is seen in a list.
             handle.inventory.lock().volumes.ledger.refused(&maker.uid, Instant::now());
-            return result.map_err(Error::from);
-        }
-        CloudChange::DeleteVolume { id } => {
-            session.block_storage().delete_volume(&VolumeId(id.clone())).await.map_err(Error::from)
-        }
-        CloudChange::DeletePort { id } => {
-            session.network().delete_port(&PortId(id.clone())).await.map_err(Error::from)
+            return result;
         }
     };
     maker.settle(change, result)
@@ -107,9 +121,13 @@ impl Maker<'_> {
         .collect()
     }
 
+    fn cluster(&self) -> &str {
+        self.handle.inventory.cluster_id()
+    }
+
     async fn create_volume(&self, new: &NewVolume) -> Result<(), Error> {
         let volume = self.session.block_storage().create_volume(new).await?;
-        self.handle.inventory.lock().volumes.fold(volume, Instant::now());
+        self.handle.inventory.lock().volumes.fold(kinds::volume(volume, self.cluster()), Instant::now());
         Ok(())
     }
 
@@ -127,7 +145,15 @@ impl Maker<'_> {
             fixed_ip: network.fixed_ip.as_ref().and_then(|address| address.parse().ok()),
         };
         let port = self.session.network().create_port(&new).await?;
-        self.handle.inventory.lock().ports.fold(port, Instant::now());
+        self.handle.inventory.lock().ports.fold(kinds::port(port, self.cluster()), Instant::now());
+        Ok(())
+    }
+
+    async fn create_floating_ip(&self, new: &NewFloatingIp) -> Result<(), Error> {
+        let made = self.session.network().create_floating_ip(new).await?;
+        let made = kinds::floating_ip(made, self.cluster());
+        self.handle.inventory.lock().floating_ips.fold(made, Instant::now());
+        self.handle.inventory.reconsider(Kind::FloatingIp);
         Ok(())
     }
 
@@ -135,45 +161,58 @@ impl Maker<'_> {
         let attempt = self.attempt(number)?;
         let resolved =
             attempt.resolved.clone().ok_or_else(|| Error::Unready("nothing is resolved".into()))?;
-        let machine =
-            self.look.machine.as_ref().ok_or_else(|| Error::Unready("the machine type is gone".into()))?;
+        let machine = self
+            .look
+            .machine
+            .as_ref()
+            .ok_or_else(|| Error::Unready("the machine types have not been read yet".into()))?;
         let fqdn = self.look.seen.memory.dns.as_ref().map(|dns| dns.name.clone());
         let referred = self.look.user_data.as_ref().map(|read| read.expose_secret());
-        let user_data = userdata::build(self.node, &machine.spec, fqdn.as_deref(), referred);
+        let user_data =
+            userdata::build(self.node, &machine.spec, resolved.os.as_ref(), fqdn.as_deref(), referred);
         let user_data = user_data.map_err(Error::Unready)?;
         let cluster = self.handle.inventory.cluster_id();
-        let metadata = self.metadata(number, [(mark::FQDN, fqdn.unwrap_or_default())]);
+        // The first, so that it is also the first in the server's mapping.
+        let boots_from_volume = resolved.volumes.first().is_some_and(|volume| volume.image.is_some());
+        let options = resolved.server.unwrap_or_default();
+        let mut metadata = options.metadata;
+        // Last: nobody writes over our marks.
+        metadata.extend(self.metadata(number, [(mark::FQDN, fqdn.unwrap_or_default())]));
+        let mut tags = vec![mark::tag(mark::CLUSTER, cluster), mark::tag(mark::UID, &self.uid)];
+        tags.extend(options.tags);
+        let mut hints = options.scheduler_hints;
+        hints.extend(options.group.map(|group| ("group".to_owned(), vec![group.id])));
         let new = NewServer {
             name: self.node.hostname().to_owned(),
             flavor: FlavorId(resolved.flavor.id.clone()),
-            image: Some(ImageId(resolved.image.id.clone())),
+            image: (!boots_from_volume).then(|| ImageId(resolved.image.id.clone())),
             ports: ports.iter().cloned().map(PortId).collect(),
             volumes: volumes.iter().cloned().map(VolumeId).collect(),
             key_name: resolved.key_name.clone(),
             user_data,
             availability_zone: attempt.zone.clone(),
-            metadata: metadata.clone(),
-            tags: vec![mark::tag(mark::CLUSTER, cluster), mark::tag(mark::UID, &self.uid)],
+            metadata,
+            tags,
+            extras: Extras {
+                config_drive: options.config_drive,
+                description: options.description,
+                hints,
+                microversion: options.nova_microversion,
+            },
         };
         let id = self.session.compute().create_server(&new).await?;
-        // The answer has just the id; the first list tells the rest.
-        let server = Server {
-            id,
-            name: new.name,
-            status: ServerStatus::Build,
-            deleting: false,
-            fault: None,
-            addresses: Vec::new(),
-            metadata,
-            created: None,
-            host_id: String::new(),
-            availability_zone: String::new(),
-            attached_volumes: new.volumes,
-            tags: new.tags,
-            image: new.image,
-        };
+        let owner = Owner { uid: self.uid.clone(), attempt: Some(number) };
+        let server = Server::requested(id.0, new.name, owner, volumes.to_vec());
         self.handle.inventory.lock().servers.fold(server, Instant::now());
         Ok(())
+    }
+
+    /// A deletion that did not succeed is overdue in time, as one that never ends.
+    fn hindered(&self, kind: Kind, id: &str, result: &Result<(), Error>) {
+        let Err(error) = result else { return };
+        if error.throttled().is_none() {
+            self.handle.inventory.lock().hindered(kind, id, error.to_string(), Instant::now());
+        }
     }
 
     /// Tells the inventory what came of a request: answered, refused (one fresh look decides) or lost (it may still take
@@ -184,10 +223,8 @@ impl Maker<'_> {
         let (kind, creating) = (change.kind(), change.creates());
         match &result {
             Ok(()) => {
-                match change.deletes() {
-                    Some(id) if kind == Kind::Port => state.port_deleted(id, now),
-                    Some(id) => state.deleted(kind, id, now),
-                    None => {}
+                if let Some(id) = change.deletes() {
+                    state.deleted(kind, id, true, now);
                 }
                 state.ledger_mut(kind).answered(&self.uid, now);
                 if matches!(change, CloudChange::CreateServer { .. }) {
@@ -198,7 +235,7 @@ impl Maker<'_> {
             // Gone already, or not to be seen by this part of the cloud: a look tells.
             Err(Error::OpenStack(error)) if error.is_not_found() && !creating => {
                 if let Some(id) = change.deletes() {
-                    state.deleted(kind, id, now);
+                    state.deleted(kind, id, false, now);
                 }
                 state.ledger_mut(kind).refused(&self.uid, now);
                 return Ok(());
@@ -212,27 +249,36 @@ impl Maker<'_> {
                         state.ledger_mut(Kind::Volume).refused(&self.uid, now);
                         state.ledger_mut(Kind::Port).refused(&self.uid, now);
                     }
+                    // Somebody deleted the port, perhaps.
+                    if matches!((kind, error.class()), (Kind::FloatingIp, Class::Conflict)) {
+                        state.ledger_mut(Kind::Port).refused(&self.uid, now);
+                    }
                 }
                 Effect::Unknown if creating => state.ledger_mut(kind).lost(&self.uid, now),
                 Effect::Unknown => state.ledger_mut(kind).refused(&self.uid, now),
             },
         }
         drop(state);
-        if let Err(Error::OpenStack(error)) = &result {
-            self.learn(error, creating);
+        if let Some(id) = change.deletes() {
+            self.hindered(kind, id, &result);
+        }
+        let router = matches!(&result, Err(error) if error.reason() == Reason::NoRouter);
+        if let (Err(Error::OpenStack(error)), false) = (&result, router) {
+            self.learn(error, kind, creating);
         }
         result
     }
 
-    fn learn(&self, error: &openstack::Error, creating: bool) {
+    fn learn(&self, error: &openstack::Error, kind: Kind, creating: bool) {
         match error.class() {
+            // Whether the cloud is away is known by its lists.
+            Class::Unreachable => self.handle.inventory.want_news(&self.uid, kind),
             // Something we named is not there: what was read of the catalogue is old.
             Class::Invalid | Class::NotFound if creating => self.handle.catalogue.forget(),
             Class::Quota
             | Class::Capacity
             | Class::Busy
             | Class::Auth
-            | Class::Unreachable
             | Class::NotFound
             | Class::Conflict
             | Class::Invalid => {}

@@ -1,21 +1,23 @@
 //! Changes of the object itself: finalizers, and what is remembered in its status.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use crate::api::testnode_status::Outcome as AttemptOutcome;
+use crate::api::testnode_status::{Outcome as AttemptOutcome, TestNodeStatus};
 use crate::api::{FINALIZER_PREFIX, TestNode, finalizer};
-use crate::gate::{self, Amounts, Claim, Place};
+use crate::gate::{self, Amounts, Place, Use};
 use crate::metrics::Phase;
+use crate::reason::Reason;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::memory;
 use crate::reconcile::object::{self, set_finalizers, write_status};
 use crate::reconcile::observe::{Look, age, path};
-use crate::reconcile::plan::{Closing, MemoryChange, NO_VALID_HOST};
+use crate::reconcile::plan::{Closing, MemoryChange};
 use crate::reconcile::state::Observed;
 use crate::reconcile::status::{self, Outcome};
 
@@ -28,6 +30,12 @@ pub(super) async fn add_finalizer(
 ) -> Result<(), Error> {
     let first = !node.finalizers().iter().any(|name| name.starts_with(FINALIZER_PREFIX));
     let names = node.finalizers().iter().cloned().chain([finalizer(cloud)]).collect();
+    let handle = ctx.clouds.find(cloud).ok_or(Error::Overtaken)?;
+    let _taking = handle.taking.read().await;
+    if !ctx.clouds.find(cloud).is_some_and(|now| Arc::ptr_eq(&now, &handle)) {
+        // The Cloud was released meanwhile: no node needed it.
+        return Err(Error::Overtaken);
+    }
     set_finalizers(node, names, ctx).await?;
     // The first of all, on an object without attempts: nothing of it can be anywhere.
     if first && look.seen.memory.attempts.is_empty() {
@@ -36,19 +44,19 @@ pub(super) async fn add_finalizer(
     Ok(())
 }
 
-/// Lets go of the object, for this cloud.
-pub(super) async fn remove_finalizer(
-    cloud: &str,
+/// Releases the object, for these clouds.
+pub(super) async fn remove_finalizers(
+    clouds: &BTreeSet<String>,
     node: &Arc<TestNode>,
     look: &Look,
     ctx: &Context,
 ) -> Result<(), Error> {
     let uid = node.uid().unwrap_or_default();
-    let gone = finalizer(cloud);
-    let names: Vec<String> = node.finalizers().iter().filter(|name| **name != gone).cloned().collect();
+    let gone: BTreeSet<String> = clouds.iter().map(|cloud| finalizer(cloud)).collect();
+    let names: Vec<String> = node.finalizers().iter().filter(|name| !gone.contains(*name)).cloned().collect();
     let last = look.seen.deleting && !names.iter().any(|name| name.starts_with(FINALIZER_PREFIX));
     set_finalizers(node, names, ctx).await?;
-    ctx.note(&uid, |notes| notes.born.remove(cloud));
+    ctx.note(&uid, |notes| notes.born.retain(|cloud| !clouds.contains(cloud)));
     if last {
         let asked = node.metadata.deletion_timestamp.as_ref();
         let took = asked.and_then(|asked| Duration::try_from(look.seen.now.duration_since(asked.0)).ok());
@@ -82,7 +90,7 @@ pub(super) async fn remember(
     let uid = node.uid().unwrap_or_default();
     match change {
         MemoryChange::OpenAttempt { attempt, fqdn } => {
-            let claim = Claim {
+            let used = Use {
                 node: path(node),
                 cloud: attempt.cloud.clone(),
                 need: attempt.resolved.as_ref().map(Amounts::of_machine).unwrap_or_default(),
@@ -92,7 +100,7 @@ pub(super) async fn remember(
                 rank: gate::Rank { unset: true, age: age(node) },
             };
             let bounds = ctx.clouds.find(&attempt.cloud).map(|handle| handle.bounds()).unwrap_or_default();
-            if !ctx.gate.take(claim, &bounds) {
+            if !ctx.gate.take(used, &bounds) {
                 return Err(Error::Overtaken);
             }
             if look.seen.offers.len() > 1 {
@@ -100,6 +108,7 @@ pub(super) async fn remember(
                 ctx.wake_queue();
             }
             write(change, node, look, ctx).await?;
+            ctx.metrics.attempt_opened(&attempt.cloud);
             ctx.note(&uid, |notes| {
                 notes.opened.insert(attempt.number);
                 notes.troubles.clear();
@@ -108,8 +117,8 @@ pub(super) async fn remember(
         }
         MemoryChange::CloseAttempt(closing) => {
             write(change, node, look, ctx).await?;
-            ctx.note(&uid, |notes| notes.troubles.retain(|trouble| !trouble.creating));
-            let word = if closing.outcome == AttemptOutcome::Ready { "Ready" } else { closing.reason };
+            ctx.note(&uid, |notes| notes.troubles.retain(|failed| !failed.trouble.key.creates()));
+            let word = if closing.outcome == AttemptOutcome::Ready { Reason::Ready } else { closing.reason };
             ctx.metrics.attempt_ended(word);
             learn(closing, &uid, look, ctx);
             if closing.outcome == AttemptOutcome::Ready {
@@ -119,7 +128,9 @@ pub(super) async fn remember(
         }
         MemoryChange::RecordFound(_)
         | MemoryChange::SettleAttempt { .. }
+        | MemoryChange::KeepToFixedAddress { .. }
         | MemoryChange::RecordAddress { .. }
+        | MemoryChange::RecordConsole(_)
         | MemoryChange::ForgetName => write(change, node, look, ctx).await,
     }
 }
@@ -134,9 +145,11 @@ fn learn(closing: &Closing, uid: &str, look: &Look, ctx: &Context) {
         flavor: attempt.resolved.as_ref().map(|resolved| resolved.flavor.name.clone()).unwrap_or_default(),
     };
     match closing.outcome {
-        AttemptOutcome::QuotaExceeded => ctx.gate.refused(uid, &attempt.cloud, closing.message.clone()),
-        AttemptOutcome::Failed if closing.reason == NO_VALID_HOST => ctx.gate.failed(place()),
-        AttemptOutcome::Failed => {}
+        AttemptOutcome::Uncounted if closing.reason == Reason::QuotaExceeded => {
+            ctx.gate.refused(uid, &attempt.cloud, closing.message.clone());
+        }
+        AttemptOutcome::Failed if closing.reason == Reason::NoValidHost => ctx.gate.failed(place()),
+        AttemptOutcome::Failed | AttemptOutcome::Uncounted => {}
         AttemptOutcome::Ready => {
             if ctx.gate.worked(&place()) {
                 ctx.waker.wake_all();
@@ -171,11 +184,12 @@ async fn write(change: &MemoryChange, node: &Arc<TestNode>, look: &Look, ctx: &C
     let Some(memory) = memory::after(&look.seen, change) else { return Ok(()) };
     let seen = Observed { memory, ..look.seen.clone() };
     let outcome = Outcome::after(change, &seen);
-    let mut status = status::project(node.status.as_ref(), &look.desired, &seen, &outcome);
-    if let MemoryChange::CloseAttempt(closing) = change
-        && closing.console_tail.is_some()
-    {
-        status.console_tail.clone_from(&closing.console_tail);
-    }
+    let status = match (change, node.own_status()) {
+        // Nothing else is news.
+        (MemoryChange::RecordConsole(console), Some(before)) => {
+            TestNodeStatus { console: Some((**console).clone()), ..before.clone() }
+        }
+        _ => status::project(node.own_status(), &look.desired, &seen, &outcome),
+    };
     write_status(node, status, ctx).await
 }

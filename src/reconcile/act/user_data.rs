@@ -1,7 +1,10 @@
 //! User data that stands in a Secret or a ConfigMap beside the node. It is read by name, and only where the chart's
-//! `userDataNamespaces` lets us: who may make nodes there can bring each of its Secrets into a machine.
+//! `userDataNamespaces` lets us: whoever may make nodes there can bring each of its Secrets into a machine. The
+//! operator's own namespace, where the credentials of the clouds are, is never one of them.
+//!
+//! The content is kept only while a server is made. Neither it nor the names of keys are ever quoted: what is referred
+//! to may not be user data at all.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -11,31 +14,44 @@ use tokio::time::Instant;
 
 use crate::api::TestNode;
 use crate::api::testnode::{UserDataKind, UserDataRef};
-use crate::reconcile::context::{Context, UserDataNotes};
+use crate::reason::Reason;
+use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
+use crate::reconcile::notes::UserDataNotes;
+use crate::reconcile::observe::Look;
 use crate::reconcile::state::Problem;
+use crate::reconcile::userdata;
+use crate::select;
 
-/// Reads it. That it is not there, or not for us, is an answer.
-pub(super) async fn read(place: &UserDataRef, node: &TestNode, ctx: &Context) -> Result<(), Error> {
+/// Reads it. That it is not there, or not for us, or cannot be used, is an answer.
+pub(super) async fn read(
+    place: &UserDataRef,
+    node: &TestNode,
+    look: &Look,
+    ctx: &Context,
+) -> Result<(), Error> {
     let namespace = node.namespace().unwrap_or_default();
-    let content = match place.kind {
-        UserDataKind::Secret => secret(place, Api::namespaced(ctx.client.clone(), &namespace)).await,
-        UserDataKind::ConfigMap => config_map(place, Api::namespaced(ctx.client.clone(), &namespace)).await,
-    };
-    let found = match content {
-        Ok(content) => content.map(|content| Arc::new(SecretSlice::from(content))),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Err(problem(
-            "UserDataNotFound",
-            format!("there is no {place} in namespace {namespace}; make it, with the key {}", place.key),
-        )),
-        Err(kube::Error::Api(status)) if status.is_forbidden() => Err(problem(
-            "UserDataForbidden",
-            format!(
+    let found = if namespace == ctx.namespace {
+        Err(forbidden(format!(
+            "user data is never read in namespace {namespace}, where the credentials of the clouds are; make the node in \
+             another namespace, or use spec.userData"
+        )))
+    } else {
+        match content(place, &namespace, ctx).await {
+            Ok(Some(content)) => usable(place, content, node, look),
+            Ok(None) => {
+                Err(not_found(format!("{place} in namespace {namespace} has no key {}; add it", place.key)))
+            }
+            Err(kube::Error::Api(status)) if status.is_not_found() => Err(not_found(format!(
+                "there is no {place} in namespace {namespace}; make it, with the key {}",
+                place.key
+            ))),
+            Err(kube::Error::Api(status)) if status.is_forbidden() => Err(forbidden(format!(
                 "the operator may not read {place} in namespace {namespace}; add the namespace to the chart's \
                  userDataNamespaces, or use spec.userData"
-            ),
-        )),
-        Err(error) => return Err(error.into()),
+            ))),
+            Err(error) => return Err(error.into()),
+        }
     };
     let uid = node.uid().unwrap_or_default();
     ctx.note(&uid, |notes| {
@@ -44,29 +60,51 @@ pub(super) async fn read(place: &UserDataRef, node: &TestNode, ctx: &Context) ->
     Ok(())
 }
 
-async fn secret(place: &UserDataRef, api: Api<Secret>) -> Result<Result<Vec<u8>, Problem>, kube::Error> {
-    let mut data = api.get(&place.name).await?.data.unwrap_or_default();
-    Ok(data.remove(&place.key).map(|content| content.0).ok_or_else(|| no_key(place, &data)))
-}
-
-/// Text, or bytes that are none.
-async fn config_map(
+/// What is under the key, if there is one. A ConfigMap has text, or bytes that are none.
+async fn content(
     place: &UserDataRef,
-    api: Api<ConfigMap>,
-) -> Result<Result<Vec<u8>, Problem>, kube::Error> {
-    let found = api.get(&place.name).await?;
-    let text = found.data.unwrap_or_default().into_iter().map(|(key, text)| (key, text.into_bytes()));
-    let bytes = found.binary_data.unwrap_or_default().into_iter().map(|(key, bytes)| (key, bytes.0));
-    let mut data: BTreeMap<String, Vec<u8>> = text.chain(bytes).collect();
-    Ok(data.remove(&place.key).ok_or_else(|| no_key(place, &data)))
+    namespace: &str,
+    ctx: &Context,
+) -> Result<Option<Vec<u8>>, kube::Error> {
+    match place.kind {
+        UserDataKind::Secret => {
+            let found = Api::<Secret>::namespaced(ctx.client.clone(), namespace).get(&place.name).await?;
+            Ok(found.data.unwrap_or_default().remove(&place.key).map(|bytes| bytes.0))
+        }
+        UserDataKind::ConfigMap => {
+            let found = Api::<ConfigMap>::namespaced(ctx.client.clone(), namespace).get(&place.name).await?;
+            let text = found.data.unwrap_or_default().remove(&place.key).map(String::into_bytes);
+            let bytes = || found.binary_data.unwrap_or_default().remove(&place.key).map(|bytes| bytes.0);
+            Ok(text.or_else(bytes))
+        }
+    }
 }
 
-fn no_key<T>(place: &UserDataRef, data: &BTreeMap<String, T>) -> Problem {
-    let keys: Vec<&str> = data.keys().map(String::as_str).collect();
-    let message = format!("{place} has no key {}; it has: {}", place.key, keys.join(", "));
-    problem("UserDataNotFound", message)
+/// Before anything is made it is enough to know that it can be used; for the server's create it is kept.
+fn usable(
+    place: &UserDataRef,
+    content: Vec<u8>,
+    node: &TestNode,
+    look: &Look,
+) -> Result<Option<Arc<SecretSlice<u8>>>, Problem> {
+    let fqdn = look.seen.memory.dns.as_ref().map(|dns| dns.name.as_str());
+    let unfit = userdata::too_large(format!("spec.userDataRef ({place})"), &content).or_else(|| {
+        let machine = look.machine.as_ref()?;
+        let pinned = look.seen.memory.open().and_then(|open| open.resolved.as_ref()?.os.clone());
+        let os = pinned.or_else(|| select::os(&machine.spec, &node.spec).ok());
+        userdata::build(node, &machine.spec, os.as_ref(), fqdn, Some(&content)).err()
+    });
+    match unfit {
+        Some(message) => Err(Problem { reason: Reason::InvalidUserData, message }),
+        None if look.seen.memory.open().is_some() => Ok(Some(Arc::new(SecretSlice::from(content)))),
+        None => Ok(None),
+    }
 }
 
-fn problem(reason: &'static str, message: String) -> Problem {
-    Problem { reason, message }
+fn not_found(message: String) -> Problem {
+    Problem { reason: Reason::UserDataNotFound, message }
+}
+
+fn forbidden(message: String) -> Problem {
+    Problem { reason: Reason::UserDataForbidden, message }
 }

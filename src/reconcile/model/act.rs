@@ -3,11 +3,11 @@
 use super::cloud::{Effect, No, Order};
 use super::laws::Sent;
 use super::scenario::{MINUTE, SECOND};
-use super::things::{Port, Volume};
-use super::world::{Due, Roused, UID, World};
-use crate::inventory::shelf::Owner;
+use super::things;
+use super::world::{Due, FORMER, Roused, UID, World};
 use crate::reconcile::plan::CloudChange;
-use crate::reconcile::state::{ServerState, Verdict, VolumeState};
+use crate::reconcile::state::{Kind, ServerState, Verdict, VolumeState};
+use crate::things::Owner;
 
 /// What became of a request.
 #[derive(Debug)]
@@ -25,9 +25,17 @@ pub enum Reply {
 impl World {
     /// Sends one request to a cloud and tells the inventory what came of it.
     pub fn request(&mut self, cloud: &str, change: &CloudChange) {
-        let known = self.process.known_servers(cloud);
-        let sent =
-            Sent { object: &self.object, name: cloud, cloud: &self.clouds[cloud], zone: &self.zone, known };
+        let known = self.process.known(cloud);
+        let sent = Sent {
+            object: &self.object,
+            name: cloud,
+            cloud: &self.clouds[cloud],
+            zone: &self.zone,
+            known,
+            now: self.now,
+            one: self.clouds.are_one(),
+            former: self.has_former(),
+        };
         self.laws.sends(change, &sent);
         let lives = self.lives;
         let reply = self.send(cloud, change);
@@ -35,6 +43,13 @@ impl World {
         if self.lives == lives {
             self.settle(cloud, change, &reply);
         }
+    }
+
+    fn has_former(&self) -> bool {
+        self.process.books.iter().any(|(name, books)| {
+            let away = Kind::ALL.into_iter().any(|kind| books.state.ledger(kind).away().is_some());
+            !away && self.clouds[name].former_servers().iter().any(|id| self.laws.was_there(id))
+        })
     }
 
     fn send(&mut self, cloud: &str, change: &CloudChange) -> Reply {
@@ -80,10 +95,16 @@ impl World {
     /// Done at the beginning or at the end of the time that the reply takes.
     fn answered(&mut self, cloud: &str, change: &CloudChange, takes: u64) -> Reply {
         let served = self.serve(cloud, change, true);
+        let restores = self.restores;
         self.pass(self.now + takes, Roused::Never);
         match served {
             Ok(Served::Made(id)) => Reply::Done(Some(id)),
-            Ok(Served::Ordered(cloud, order)) => Reply::Done(Some(self.appears(&cloud, order))),
+            Ok(Served::Ordered(cloud, mut order)) => {
+                if self.restores > restores {
+                    order.owner.uid = FORMER.into();
+                }
+                Reply::Done(Some(self.appears(&cloud, order)))
+            }
             Ok(Served::Done) => Reply::Done(None),
             Err(no) => Reply::No(no),
         }
@@ -109,14 +130,8 @@ impl World {
         match change {
             CloudChange::CreateVolume { attempt, volume } => {
                 let (id, luck) = (self.id('v'), self.luck());
-                let made = Volume {
-                    id: id.clone(),
-                    owner: Owner { uid: UID.into(), attempt: *attempt },
-                    key: volume.name.clone(),
-                    state: VolumeState::Creating,
-                    servers: Vec::new(),
-                    created: now,
-                };
+                let owner = Owner { uid: UID.into(), attempt: Some(*attempt) };
+                let made = things::volume(&id, owner, &volume.name, VolumeState::Creating, now);
                 self.clouds.get_mut(cloud).unwrap().volumes.insert(id.clone(), (made, None));
                 let state = if luck >= 240 { VolumeState::Error } else { VolumeState::Available };
                 let at = now + SECOND / 5 + u64::from(luck) * SECOND / 16;
@@ -126,15 +141,30 @@ impl World {
             CloudChange::CreatePort { attempt, index } => {
                 let id = self.id('p');
                 let there = self.clouds.get_mut(cloud).unwrap();
-                let owner = Owner { uid: UID.into(), attempt: *attempt };
+                let owner = Owner { uid: UID.into(), attempt: Some(*attempt) };
                 let address = there.free_address();
-                let made = Port { id: id.clone(), owner, index: *index, device: None, address };
+                let made = things::port(&id, owner, *index, address);
                 there.ports.insert(id.clone(), made);
                 there.robbed.remove(&address);
                 Ok(Served::Made(id))
             }
+            CloudChange::CreateFloatingIp { attempt, port, .. } => {
+                if self.life.no_router {
+                    return Err(No::Unrouted);
+                }
+                let id = self.id('f');
+                let there = self.clouds.get_mut(cloud).unwrap();
+                if !there.ports.contains_key(port) || there.leads_to(port).is_some() {
+                    return Err(No::Conflict);
+                }
+                let owner = Owner { uid: UID.into(), attempt: Some(*attempt) };
+                let address = there.free_outside();
+                there.floating_ips.insert(id.clone(), things::floating_ip(&id, owner, address, port));
+                there.robbed.remove(&address);
+                Ok(Served::Made(id))
+            }
             CloudChange::CreateServer { attempt, volumes, ports } => {
-                let owner = Owner { uid: UID.into(), attempt: *attempt };
+                let owner = Owner { uid: UID.into(), attempt: Some(*attempt) };
                 let order = Order { owner, volumes: volumes.clone(), ports: ports.clone() };
                 let (serial, luck) = (self.serial(), self.luck());
                 let there = self.clouds.get_mut(cloud).unwrap();
@@ -154,19 +184,36 @@ impl World {
                 Ok(Served::Done)
             }
             CloudChange::FreeVolume { id, attachment } => {
+                self.sticks(cloud)?;
                 self.clouds.get_mut(cloud).unwrap().free_volume(id, attachment).map(done)
             }
             CloudChange::DeleteVolume { id } => {
+                self.sticks(cloud)?;
                 self.clouds.get_mut(cloud).unwrap().delete_volume(id)?;
                 let luck = self.luck();
                 let at = now + SECOND / 2 + u64::from(luck) * SECOND / 32;
                 self.schedule(at, Due::In(cloud.to_owned(), Effect::Erased(id.clone(), luck < 240)));
                 Ok(Served::Done)
             }
+            CloudChange::DeleteFloatingIp { id } => {
+                self.sticks(cloud)?;
+                let there = self.clouds.get_mut(cloud).unwrap();
+                there.floating_ips.remove(id).map(drop).ok_or(No::NotFound).map(done)
+            }
+            CloudChange::Adopt { kind, id, mark } => {
+                self.clouds.get_mut(cloud).unwrap().adopt(*kind, id, mark).map(done)
+            }
             CloudChange::DeletePort { id } => {
-                self.clouds.get_mut(cloud).unwrap().ports.remove(id).map(drop).ok_or(No::NotFound).map(done)
+                self.sticks(cloud)?;
+                let there = self.clouds.get_mut(cloud).unwrap();
+                there.delete_port(id).map(drop).ok_or(No::NotFound).map(done)
             }
         }
+    }
+
+    /// A snapshot, say: the thing's state forbids its end.
+    fn sticks(&self, cloud: &str) -> Result<(), No> {
+        if self.now < self.clouds[cloud].sticks_until { Err(No::Conflict) } else { Ok(()) }
     }
 
     fn delete_server(&mut self, cloud: &str, id: &str) -> Result<(), No> {
@@ -184,7 +231,8 @@ impl World {
             _ => Effect::Gone(id),
         };
         let takes = SECOND + u64::from(luck) * SECOND / 16;
-        self.schedule(now + takes, Due::In(cloud.to_owned(), effect));
+        let at = now.max(self.clouds[cloud].sticks_until) + takes;
+        self.schedule(at, Due::In(cloud.to_owned(), effect));
         Ok(())
     }
 

@@ -2,9 +2,11 @@
 
 use super::scenario::SECOND;
 use super::world::{Roused, UID, World};
-use crate::inventory::shelf::Owner;
+use crate::guest::console::{Finished, Reading, Sign};
+use crate::reconcile::notes::ConsoleNotes;
 use crate::reconcile::plan::Question;
 use crate::reconcile::state::{Kind, Observed, Verdict};
+use crate::things::Owner;
 
 impl World {
     /// Asks, and notes the answer.
@@ -20,6 +22,7 @@ impl World {
             | Question::Limits { cloud, .. }
             | Question::Presence { cloud, .. }
             | Question::Reservations { cloud, .. }
+            | Question::ShowConsole { cloud, .. }
             | Question::Console { cloud, .. } => self.now < self.clouds[cloud].away_until,
             Question::Name { .. } | Question::Tcp { .. } | Question::UserData(_) => false,
         };
@@ -29,7 +32,7 @@ impl World {
         } else {
             let least = if matches!(question, Question::Name { .. }) { 5 } else { 0 };
             self.laws.dns_failed |= least > 0;
-            self.trouble(key, false, Verdict::Passing, least);
+            self.trouble(key, Verdict::Passing, least);
         }
     }
 
@@ -41,21 +44,34 @@ impl World {
             Question::Reservations { cloud, id } => {
                 let loose = self.clouds[cloud].loose(id);
                 if loose.is_empty() {
+                    let now = self.instant(self.now);
+                    let state = &mut self.process.books.get_mut(cloud).unwrap().state;
+                    state.hindered(Kind::Volume, id, "the cloud's own words".into(), now);
                     return false;
                 }
-                self.process.reservations.insert(id.clone(), loose);
+                self.process.notes.reservations.insert(id.clone(), loose);
             }
-            Question::Console { cloud, server } => {
+            Question::Console { cloud, boot } => {
+                let server = &boot.server;
                 let machine = self.clouds[cloud].servers.get(server);
                 let booted = machine.and_then(|machine| machine.booted_at).is_some_and(|at| at <= self.now);
-                self.process.console = Some((server.clone(), booted, self.now + 5 * SECOND));
+                let console = ConsoleNotes {
+                    reading: Some(Reading {
+                        finished: booted.then(|| Finished { sign: Sign::FinalMessage, line: String::new() }),
+                        ..Reading::default()
+                    }),
+                    tail: Some("tail".into()),
+                    next: Some(self.instant(self.now + 5 * SECOND)),
+                    ..ConsoleNotes::default()
+                };
+                self.process.notes.guests.entry(boot.clone()).or_default().console = console;
                 return machine.is_some();
             }
             Question::Name { .. } => match self.zone.ask(self.now) {
-                Some(found) => self.process.found = Some((self.now, found)),
+                Some(found) => self.process.notes.found = Some((self.instant(self.now), found)),
                 None => return false,
             },
-            Question::Tcp { .. } | Question::UserData(_) => {}
+            Question::Tcp { .. } | Question::UserData(_) | Question::ShowConsole { .. } => {}
         }
         true
     }
@@ -67,25 +83,10 @@ impl World {
         if kind == Kind::Server && self.now < *down && hidden.contains(id) {
             return false;
         }
-        let attempt = seen.memory.last().map_or(0, |attempt| attempt.number);
+        let attempt = seen.memory.last().map(|attempt| attempt.number);
         let owner = Owner { uid: UID.into(), attempt };
-        match kind {
-            Kind::Server => {
-                if let Some(machine) = there.servers.get(id) {
-                    books.servers.fold(machine.shown.clone(), now);
-                } else {
-                    let owner = books.servers.entry(id).map_or(owner, |entry| entry.owner.clone());
-                    books.servers.gone(id, &owner, now);
-                }
-            }
-            Kind::Volume => match there.volumes.get(id) {
-                Some((shown, _)) => books.volumes.fold(shown.clone(), now),
-                None => books.volumes.gone(id, &owner, now),
-            },
-            Kind::Port => match there.ports.get(id) {
-                Some(port) => books.ports.fold(port.clone(), now),
-                None => books.ports.gone(id, &owner, now),
-            },
+        if !books.take(kind, id, there, now) {
+            books.state.gone(kind, id, &owner, now, now);
         }
         true
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::scenario::{MINUTE, SECOND};
-use super::things::{Port, Server, Volume};
-use crate::inventory::shelf::Owner;
+use super::things;
 use crate::reconcile::state::{Fault, ServerState, Verdict, VolumeState};
+use crate::things::{FloatingIp, Kind, Owner, Port, Server, Volume};
 
 /// A cloud.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub struct Cloud {
     pub servers: BTreeMap<String, Machine>,
     /// All volumes, and what reserves or holds them: attachment and server.
     pub volumes: BTreeMap<String, (Volume, Option<Attachment>)>,
+    /// All floating IPs.
+    pub floating_ips: BTreeMap<String, FloatingIp>,
     /// All ports.
     pub ports: BTreeMap<String, Port>,
     /// It answers nothing until then.
@@ -27,6 +29,8 @@ pub struct Cloud {
     pub full_until: u64,
     /// It keeps for a while what is deleted.
     pub soft_delete: bool,
+    /// Until then nothing that is deleted goes.
+    pub sticks_until: u64,
     /// Addresses of our ports that a stranger deleted.
     pub robbed: BTreeSet<IpAddr>,
 }
@@ -94,6 +98,8 @@ pub enum No {
     NotFound,
     /// The state of something forbids it: look again.
     Conflict,
+    /// No router leads there.
+    Unrouted,
     /// It means something for an attempt.
     Because(Verdict),
 }
@@ -101,22 +107,42 @@ pub enum No {
 impl Cloud {
     /// Another node of ours has a server, a volume and a port here too.
     pub fn neighbour(&mut self) {
-        let owner = Owner { uid: "u-2".into(), attempt: 1 };
+        let owner = Owner { uid: "u-2".into(), attempt: Some(1) };
         let order = Order { owner: owner.clone(), volumes: Vec::new(), ports: Vec::new() };
         self.appears("s-other", order, 0);
         let (id, state) = ("v-other".to_owned(), VolumeState::Available);
-        let volume =
-            Volume { id, owner: owner.clone(), key: "osd-0".into(), state, servers: Vec::new(), created: 0 };
-        self.volumes.insert(volume.id.clone(), (volume, None));
-        let port = Port { id: "p-other".into(), owner, index: 0, device: None, address: self.free_address() };
-        self.ports.insert(port.id.clone(), port);
+        let volume = things::volume(&id, owner.clone(), "osd-0", state, 0);
+        self.volumes.insert(id, (volume, None));
+        let port = things::port("p-other", owner, 0, self.free_address());
+        self.ports.insert("p-other".into(), port);
     }
 
     /// The lowest free address: what is freed is soon somebody else's.
     pub fn free_address(&self) -> IpAddr {
-        let taken: BTreeSet<IpAddr> = self.ports.values().map(|port| port.address).collect();
+        let taken: BTreeSet<IpAddr> = self.ports.values().map(things::address).collect();
         let all = (2..=250).map(|last| IpAddr::V4(Ipv4Addr::new(10, 0, self.octet, last)));
         all.into_iter().find(|address| !taken.contains(address)).unwrap()
+    }
+
+    /// The lowest free address outside.
+    pub fn free_outside(&self) -> IpAddr {
+        let taken: BTreeSet<IpAddr> = self.floating_ips.values().filter_map(|ip| ip.address).collect();
+        let all = (2..=250).map(|last| IpAddr::V4(Ipv4Addr::new(198, 18, self.octet, last)));
+        all.into_iter().find(|address| !taken.contains(address)).unwrap()
+    }
+
+    /// A port takes one floating IP.
+    pub fn leads_to(&self, port: &str) -> Option<&FloatingIp> {
+        self.floating_ips.values().find(|ip| ip.port.as_deref() == Some(port))
+    }
+
+    /// Deletes a port. Its floating IP stays, and leads nowhere.
+    pub fn delete_port(&mut self, id: &str) -> Option<Port> {
+        let port = self.ports.remove(id)?;
+        for ip in self.floating_ips.values_mut().filter(|ip| ip.port.as_deref() == Some(id)) {
+            ip.port = None;
+        }
+        Some(port)
     }
 
     /// The first half of `POST /servers`: volumes are reserved inside it, in order, and stay so when it fails.
@@ -145,15 +171,7 @@ impl Cloud {
                 *held = Some(Attachment { id: format!("b-{id}"), server: Some(id.to_owned()) });
             }
         }
-        let shown = Server {
-            id: id.to_owned(),
-            owner: order.owner,
-            state: ServerState::Building,
-            deleting: false,
-            volumes: order.volumes.clone(),
-            fault: None,
-            created: Some(now),
-        };
+        let shown = things::server(id, order.owner, order.volumes.clone(), now);
         let machine = Machine { shown, volumes: order.volumes, ports: order.ports, booted_at: None };
         self.servers.insert(id.to_owned(), machine);
     }
@@ -314,10 +332,39 @@ impl Cloud {
         loose.map(|held| held.id.clone()).into_iter().collect()
     }
 
+    /// Whose everything is.
+    pub fn owners(&self) -> impl Iterator<Item = &Owner> {
+        let servers = self.servers.values().filter_map(|machine| machine.shown.meta.owner.as_ref());
+        let volumes = self.volumes.values().filter_map(|(volume, _)| volume.meta.owner.as_ref());
+        let ports = self.ports.values().filter_map(|port| port.meta.owner.as_ref());
+        let floating = self.floating_ips.values().filter_map(|ip| ip.meta.owner.as_ref());
+        servers.chain(volumes).chain(floating).chain(ports)
+    }
+
+    /// Whose a thing is.
+    pub fn owner(&self, id: &str) -> Option<&Owner> {
+        let server = || self.servers.get(id).and_then(|machine| machine.shown.meta.owner.as_ref());
+        let volume = || self.volumes.get(id).and_then(|(volume, _)| volume.meta.owner.as_ref());
+        let port = || self.ports.get(id).and_then(|port| port.meta.owner.as_ref());
+        let floating = || self.floating_ips.get(id).and_then(|ip| ip.meta.owner.as_ref());
+        server().or_else(volume).or_else(floating).or_else(port)
+    }
+
+    /// Whether a thing is there.
+    pub fn has(&self, kind: Kind, id: &str) -> bool {
+        match kind {
+            Kind::Server => self.servers.contains_key(id),
+            Kind::Volume => self.volumes.contains_key(id),
+            Kind::FloatingIp => self.floating_ips.contains_key(id),
+            Kind::Port => self.ports.contains_key(id),
+        }
+    }
+
     /// Whether it holds anything of this node.
     pub fn has_any(&self, uid: &str) -> bool {
-        self.servers.values().any(|machine| machine.shown.owner.uid == uid)
-            || self.volumes.values().any(|(volume, _)| volume.owner.uid == uid)
-            || self.ports.values().any(|port| port.owner.uid == uid)
+        self.servers.values().any(|machine| machine.shown.meta.is_of(uid))
+            || self.volumes.values().any(|(volume, _)| volume.meta.is_of(uid))
+            || self.floating_ips.values().any(|ip| ip.meta.is_of(uid))
+            || self.ports.values().any(|port| port.meta.is_of(uid))
     }
 }

@@ -2,15 +2,19 @@
 //! which die with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
-use super::scenario::SECOND;
-use super::things::{Port, Server, Volume};
+use super::clouds::NAMES;
+use super::scenario::{MINUTE, SECOND};
 use super::world::{UID, World};
-use crate::inventory::ledger::Ledger;
-use crate::inventory::shelf::Shelf;
-use crate::reconcile::state::{Kind, Trouble};
+use crate::clouds::Login;
+use crate::inventory::State;
+use crate::inventory::shelf::AnyShelf;
+use crate::reason::Reason;
+use crate::reconcile::memory;
+use crate::reconcile::notes::Notes;
+use crate::reconcile::state::Kind;
+use crate::things::{FloatingIp, Port, Server, Volume};
 
 /// What one process knows.
 #[derive(Debug)]
@@ -19,40 +23,16 @@ pub struct Process {
     pub started: u64,
     /// Clouds.
     pub books: BTreeMap<String, Books>,
-    /// Clouds whose first finalizer it added.
-    pub born: BTreeSet<String>,
-    /// Attempts that it opened.
-    pub opened: BTreeSet<i64>,
-    /// Requests that failed.
-    pub troubles: Vec<Trouble>,
-    /// What the authority said, and when.
-    pub found: Option<(u64, BTreeSet<IpAddr>)>,
-    /// What was sent to nsupdate-web, when, and whether it was `no-change`.
-    pub sent: Option<(u64, IpAddr, bool)>,
-    /// By server: whether its console said the end, and when to read it again.
-    pub console: Option<(String, bool, u64)>,
-    /// By volume: attachments without a server.
-    pub reservations: BTreeMap<String, Vec<String>>,
-    /// By server.
-    pub active_since: BTreeMap<String, u64>,
-    /// What the node waits for, and since when.
-    pub step: Option<(&'static str, u64)>,
-    /// Servers that were deleted for good.
-    pub forced: BTreeSet<String>,
+    /// What it noted of the node.
+    pub notes: Notes,
 }
 
 /// What it knows of one cloud.
 #[derive(Debug, Default)]
 pub struct Books {
-    /// Servers.
-    pub servers: Shelf<Server>,
-    /// Volumes.
-    pub volumes: Shelf<Volume>,
-    /// Ports.
-    pub ports: Shelf<Port>,
+    /// The real shelves.
+    pub state: State,
     running: BTreeMap<Kind, Listing>,
-    /// Since when, and until when, servers could not be looked at.
-    pub away: Vec<(u64, Option<u64>)>,
     /// The catalogue was read.
     pub catalogue: bool,
     /// It refused for quota, and its limits were not read since.
@@ -72,59 +52,26 @@ struct Listing {
 enum Shown {
     Servers(Vec<Server>),
     Volumes(Vec<Volume>),
+    FloatingIps(Vec<FloatingIp>),
     Ports(Vec<Port>),
     Nothing,
 }
 
 impl Process {
     /// A process without a past.
-    pub fn new<'a>(now: u64, clouds: impl Iterator<Item = &'a String>) -> Self {
+    pub fn new(now: u64) -> Self {
         Self {
             started: now,
-            books: clouds.map(|cloud| (cloud.clone(), Books::default())).collect(),
-            born: BTreeSet::new(),
-            opened: BTreeSet::new(),
-            troubles: Vec::new(),
-            found: None,
-            sent: None,
-            console: None,
-            reservations: BTreeMap::new(),
-            active_since: BTreeMap::new(),
-            step: None,
-            forced: BTreeSet::new(),
+            books: NAMES.map(|name| (name.to_owned(), Books::default())).into(),
+            notes: Notes::default(),
         }
     }
 
-    /// Servers that were seen in a cloud.
-    pub fn known_servers(&self, cloud: &str) -> BTreeSet<String> {
-        self.books[cloud].servers.of(UID).map(|entry| entry.object.id.clone()).collect()
-    }
-}
-
-impl Books {
-    /// Looks and changes of a kind.
-    pub fn ledger(&self, kind: Kind) -> &Ledger {
-        match kind {
-            Kind::Server => &self.servers.ledger,
-            Kind::Volume => &self.volumes.ledger,
-            Kind::Port => &self.ports.ledger,
-        }
-    }
-
-    /// See `ledger`.
-    pub fn ledger_mut(&mut self, kind: Kind) -> &mut Ledger {
-        match kind {
-            Kind::Server => &mut self.servers.ledger,
-            Kind::Volume => &mut self.volumes.ledger,
-            Kind::Port => &mut self.ports.ledger,
-        }
-    }
-
-    /// How long it is since an instant, less the time in which we could not look.
-    pub fn watched_for(&self, since: u64, now: u64) -> Duration {
-        let away: u64 =
-            self.away.iter().map(|(from, to)| to.unwrap_or(now).saturating_sub((*from).max(since))).sum();
-        Duration::from_millis(now.saturating_sub(since).saturating_sub(away))
+    /// Ids of the servers and floating IPs that were seen in a cloud.
+    pub fn known(&self, cloud: &str) -> BTreeSet<String> {
+        let state = &self.books[cloud].state;
+        let servers = state.servers.of(UID).map(|entry| &entry.object.meta.id);
+        servers.chain(state.floating_ips.of(UID).map(|entry| &entry.object.meta.id)).cloned().collect()
     }
 }
 
@@ -132,31 +79,61 @@ impl World {
     /// When a listing next begins or ends.
     pub fn next_listing(&self) -> u64 {
         let mut next = u64::MAX;
-        for books in self.process.books.values() {
+        for (name, books) in self.process.books.iter().filter(|(name, _)| self.is_open(name)) {
             for kind in Kind::ALL {
-                let at = books.running.get(&kind).map_or_else(|| self.listing_due(books, kind), |l| l.ends);
+                let at =
+                    books.running.get(&kind).map_or_else(|| self.listing_due(name, books, kind), |l| l.ends);
                 next = next.min(at);
             }
         }
         next
     }
 
-    fn listing_due(&self, books: &Books, kind: Kind) -> u64 {
-        let idle = Duration::from_secs(if kind == Kind::Server { 30 } else { 120 });
-        let due = books.ledger(kind).due(self.instant(self.now), Duration::from_secs(2), idle);
+    /// We are logged in to it.
+    pub fn is_open(&self, cloud: &str) -> bool {
+        matches!(self.logins[cloud], Login::In(_))
+    }
+
+    /// It refuses us, or a while ago nothing of it answered: it may not have been asked again since.
+    pub fn is_lost(&self, cloud: &str) -> bool {
+        let away_until = self.clouds[cloud].away_until;
+        !self.is_open(cloud) || (away_until > 0 && self.now < away_until + 2 * MINUTE)
+    }
+
+    fn listing_due(&self, cloud: &str, books: &Books, kind: Kind) -> u64 {
+        let floats = || self.has_floating_ip(cloud) || books.state.floating_ips.has_things();
+        let idle = Duration::from_secs(match kind {
+            Kind::Server => 30,
+            Kind::Volume | Kind::Port => 120,
+            Kind::FloatingIp if floats() => 120,
+            Kind::FloatingIp => 24 * 3600,
+        });
+        let due = books.state.ledger(kind).due(self.instant(self.now), Duration::from_secs(2), idle);
         let due = due.saturating_duration_since(self.instant(0)).as_millis();
         u64::try_from(due).unwrap().max(self.now)
     }
 
+    /// The node has, or is to have, a floating IP there.
+    fn has_floating_ip(&self, cloud: &str) -> bool {
+        let memory = memory::read(self.object.own());
+        let there = memory.current().filter(|attempt| attempt.cloud == cloud);
+        let resolved = there.and_then(|attempt| attempt.resolved.as_ref());
+        resolved.is_some_and(|resolved| resolved.floating_ip.is_some())
+    }
+
     /// Ends and begins the listings whose time has come.
     pub fn list(&mut self) {
-        let names: Vec<String> = self.clouds.keys().cloned().collect();
-        for cloud in &names {
+        for cloud in NAMES {
             for kind in Kind::ALL {
+                if !self.is_open(cloud) {
+                    continue;
+                }
                 let books = &self.process.books[cloud];
                 match books.running.get(&kind) {
                     Some(listing) if listing.ends <= self.now => self.end_listing(cloud, kind),
-                    None if self.listing_due(books, kind) <= self.now => self.begin_listing(cloud, kind),
+                    None if self.listing_due(cloud, books, kind) <= self.now => {
+                        self.begin_listing(cloud, kind);
+                    }
                     Some(_) | None => {}
                 }
             }
@@ -183,9 +160,10 @@ impl World {
         match kind {
             Kind::Server => {
                 let all = cloud.servers.values().map(|machine| machine.shown.clone());
-                Shown::Servers(all.filter(|server| !hidden(&server.id)).collect())
+                Shown::Servers(all.filter(|server| !hidden(&server.meta.id)).collect())
             }
             Kind::Volume => Shown::Volumes(cloud.volumes.values().map(|(shown, _)| shown.clone()).collect()),
+            Kind::FloatingIp => Shown::FloatingIps(cloud.floating_ips.values().cloned().collect()),
             Kind::Port => Shown::Ports(cloud.ports.values().cloned().collect()),
         }
     }
@@ -193,26 +171,21 @@ impl World {
     fn end_listing(&mut self, cloud: &str, kind: Kind) {
         let listing = self.process.books.get_mut(cloud).unwrap().running.remove(&kind).unwrap();
         let shown = listing.shown.unwrap_or_else(|| self.shown(cloud, kind));
-        let (began, now, millis) = (self.instant(listing.began), self.instant(self.now), self.now);
-        let books = self.process.books.get_mut(cloud).unwrap();
+        let (began, now) = (self.instant(listing.began), self.instant(self.now));
+        let state = &mut self.process.books.get_mut(cloud).unwrap().state;
         let changed = match shown {
-            Shown::Servers(servers) => {
-                if let Some((_, to @ None)) = books.away.last_mut() {
-                    *to = Some(millis);
-                }
-                books.servers.listed(began, servers)
-            }
-            Shown::Volumes(volumes) => books.volumes.listed(began, volumes),
-            Shown::Ports(ports) => books.ports.listed(began, ports),
+            Shown::Servers(servers) => state.servers.listed(began, servers),
+            Shown::Volumes(volumes) => state.volumes.listed(began, volumes),
+            Shown::FloatingIps(ips) => state.floating_ips.listed(began, ips),
+            Shown::Ports(ports) => state.ports.listed(began, ports),
             Shown::Nothing => {
-                if kind == Kind::Server && books.away.last().is_none_or(|(_, to)| to.is_some()) {
-                    books.away.push((listing.began, None));
-                }
-                books.ledger_mut(kind).failed(now, "CloudUnreachable", "no answer".into(), None);
+                state.unseen(kind, now);
+                state.ledger_mut(kind).failed(now, Reason::CloudUnreachable, "no answer".into(), None);
                 return;
             }
         };
-        let satisfied = books.ledger_mut(kind).satisfied(began);
+        state.seen(kind, now);
+        let satisfied = state.ledger_mut(kind).satisfied(began);
         self.woken |= changed.iter().chain(&satisfied).any(|uid| uid == UID);
     }
 }

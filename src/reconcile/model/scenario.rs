@@ -4,6 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::api::common::FloatingIpPolicy;
+
 /// A second, in the model's time.
 pub const SECOND: u64 = 1000;
 /// A minute.
@@ -16,14 +18,22 @@ pub struct Scenario {
     pub volumes: usize,
     /// Networks, and so ports.
     pub ports: usize,
+    /// It is to have a floating IP.
+    pub floating: Option<FloatingIpPolicy>,
+    /// No router leads to the external network.
+    pub no_router: bool,
     /// Its cloud gives it a name.
     pub named: bool,
     /// There is an authority to ask.
     pub verifiable: bool,
+    /// Names are changed by RFC 2136, not through nsupdate-web. The server itself can then be asked.
+    pub updates: bool,
     /// A stranger's record stands under the name until then.
     pub stranger_until: u64,
     /// The cloud keeps for a while what is deleted.
     pub soft_delete: bool,
+    /// Both Clouds open one project.
+    pub one_project: bool,
     /// Readiness is the console.
     pub console: bool,
     /// When the node is to go by itself.
@@ -55,6 +65,14 @@ pub enum Event {
     CloudAway(Place),
     /// A cell of Nova is down: lists leave its servers out.
     CellDown(Place),
+    /// Nothing that is deleted in a cloud goes for a while: servers stay, volumes and ports are refused.
+    Sticks(Place),
+    /// A cloud refuses our credentials from now on.
+    CloudLost(Place),
+    /// It takes them again.
+    CloudFound(Place),
+    /// Somebody wishes that what the node has in a lost cloud is abandoned.
+    Abandon,
     /// A cloud has no room for a while.
     CloudFull(Place),
     /// DNS answers nothing for a while.
@@ -75,6 +93,14 @@ pub enum Event {
     VolumeDeleted,
     /// Somebody deletes a port.
     PortDeleted,
+    /// Somebody deletes a floating IP.
+    FloatingIpDeleted,
+    /// The object is lost and restored, under another UID and without its status. The operator begins anew with it.
+    Restored,
+    /// The same with the status that it had.
+    RestoredWithStatus,
+    /// Somebody wishes that a former machine is adopted.
+    Adopt,
     /// A second operator makes another server of the open attempt.
     SecondServer,
 }
@@ -120,6 +146,7 @@ pub const HARM: &[Event] = &[
     Event::ServerStopped,
     Event::VolumeDeleted,
     Event::PortDeleted,
+    Event::FloatingIpDeleted,
     Event::RecordTaken,
     Event::SecondServer,
     Event::Crash,
@@ -138,13 +165,27 @@ pub fn scenarios(events: &'static [Event], most: usize) -> impl Strategy<Value =
             // Without a network there is no address to give a name to.
             let named = named && ports > 0;
             let expires = None;
+            // No draw of its own, see below.
+            let one_project = tape.len() % 5 == 4;
+            let floating = match tape.len() % 7 {
+                _ if ports == 0 => None,
+                0..=2 => Some(FloatingIpPolicy::Always),
+                3 => Some(FloatingIpPolicy::IfNeeded),
+                _ => None,
+            };
+            let no_router = floating == Some(FloatingIpPolicy::IfNeeded) && tape.len() % 2 == 1;
+            let updates = verifiable && tape.len() % 3 == 1;
             Scenario {
                 volumes,
                 ports,
+                floating,
+                no_router,
                 named,
                 verifiable,
+                updates,
                 stranger_until,
                 soft_delete,
+                one_project,
                 console,
                 expires,
                 events,
@@ -157,6 +198,31 @@ pub fn scenarios(events: &'static [Event], most: usize) -> impl Strategy<Value =
 /// What is done to the object by hand.
 pub const MEDDLING: &[Event] =
     &[Event::WipeStatus, Event::WipeStatus, Event::DeleteWiped, Event::Unheld, Event::Crash];
+
+/// A restore changes the UID under a machine that lives, and somebody may wish that it is adopted.
+pub const RESTORES: &[Event] = &[
+    Event::Restored,
+    Event::Restored,
+    Event::RestoredWithStatus,
+    Event::Adopt,
+    Event::Adopt,
+    Event::Adopt,
+    Event::Crash,
+];
+
+/// Deletions that take long, and clouds that are lost.
+pub const ENDINGS: &[Event] = &[
+    Event::Sticks(Place::East),
+    Event::Sticks(Place::East),
+    Event::Sticks(Place::West),
+    Event::CloudAway(Place::East),
+    Event::CloudFull(Place::East),
+    Event::Crash,
+    Event::CloudLost(Place::East),
+    Event::CloudFound(Place::East),
+    Event::Abandon,
+    Event::Abandon,
+];
 
 /// The same life, but the node is deleted at some moment, or its time is over.
 pub fn deleted(lives: impl Strategy<Value = Scenario>) -> impl Strategy<Value = Scenario> {

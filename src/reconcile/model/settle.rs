@@ -1,13 +1,15 @@
 //! What the inventory and the notes are told of a request.
 
-use jiff::SignedDuration;
+use std::time::Duration;
 
 use super::act::Reply;
 use super::cloud::No;
 use super::world::{UID, World};
+use crate::reason::Reason;
 use crate::reconcile::backoff::backoff;
-use crate::reconcile::plan::CloudChange;
-use crate::reconcile::state::{Kind, Trouble, Verdict};
+use crate::reconcile::notes::Failed;
+use crate::reconcile::plan::{CloudChange, Mark};
+use crate::reconcile::state::{Kind, RequestKey, Trouble, Verdict};
 
 impl World {
     /// Answered, refused (one fresh look decides) or lost (it may still take effect).
@@ -16,96 +18,115 @@ impl World {
         let (kind, creating) = (change.kind(), change.creates());
         let books = self.process.books.get_mut(cloud).unwrap();
         if let CloudChange::FreeVolume { id, .. } = change {
-            self.process.reservations.remove(id);
-            books.volumes.ledger.refused(UID, now);
+            self.process.notes.reservations.remove(id);
+            books.state.volumes.ledger.refused(UID, now);
         } else {
             match reply {
                 Reply::Done(made) => {
-                    match change.deletes() {
-                        Some(id) if kind == Kind::Port => books.port_deleted(id, now),
-                        Some(id) => books.deleted(kind, id, now),
-                        None => {}
+                    if let Some(id) = change.deletes() {
+                        books.state.deleted(kind, id, true, now);
                     }
                     if let Some(id) = made {
-                        books.fold(kind, id, &self.clouds[cloud], now);
+                        books.made(kind, id, &self.clouds[cloud], now);
                     }
                     if let CloudChange::ForceDeleteServer { id, .. } = change {
-                        self.process.forced.insert(id.clone());
+                        self.process.notes.forced.insert(id.clone());
                     }
                     let books = self.process.books.get_mut(cloud).unwrap();
-                    books.ledger_mut(kind).answered(UID, now);
+                    books.state.ledger_mut(kind).answered(UID, now);
                     if creating && kind == Kind::Server {
-                        books.outdate_volumes(now);
+                        books.state.outdate_volumes(UID, now);
                     }
                 }
                 Reply::No(No::NotFound) if !creating => {
                     if let Some(id) = change.deletes() {
-                        books.deleted(kind, id, now);
+                        books.state.deleted(kind, id, false, now);
                     }
-                    books.ledger_mut(kind).refused(UID, now);
+                    books.state.ledger_mut(kind).refused(UID, now);
                 }
                 Reply::No(_) => {
-                    books.ledger_mut(kind).refused(UID, now);
+                    books.state.ledger_mut(kind).refused(UID, now);
                     if kind == Kind::Server {
-                        books.volumes.ledger.refused(UID, now);
-                        books.ports.ledger.refused(UID, now);
+                        books.state.volumes.ledger.refused(UID, now);
+                        books.state.ports.ledger.refused(UID, now);
+                    }
+                    if matches!((kind, reply), (Kind::FloatingIp, Reply::No(No::Conflict))) {
+                        books.state.ports.ledger.refused(UID, now);
                     }
                 }
-                Reply::Lost if creating => books.ledger_mut(kind).lost(UID, now),
-                Reply::Lost => books.ledger_mut(kind).refused(UID, now),
+                Reply::Lost if creating => books.state.ledger_mut(kind).lost(UID, now),
+                Reply::Lost => books.state.ledger_mut(kind).refused(UID, now),
                 Reply::NotSent => {}
             }
         }
-        // As `Change::key`.
-        let key = change.to_string();
+        if let (CloudChange::Adopt { id, mark, .. }, Reply::Done(_)) = (change, reply) {
+            // Another Cloud of the same project lists it too.
+            for books in self.process.books.values_mut() {
+                match mark {
+                    Mark::Tag => books.state.tagged(id, UID, true),
+                    Mark::Untag(uid) => books.state.tagged(id, uid, false),
+                    Mark::Owner => books.state.adopted(kind, id, UID, now),
+                }
+            }
+        }
+        let failed = match reply {
+            Reply::Done(_) => false,
+            Reply::No(No::NotFound) => change.deletes().is_none(),
+            Reply::No(_) | Reply::Lost | Reply::NotSent => true,
+        };
+        if let (true, Some(id)) = (failed, change.ends()) {
+            let state = &mut self.process.books.get_mut(cloud).unwrap().state;
+            state.hindered(kind, id, "the cloud's own words".into(), now);
+        }
+        let key = change.key();
         let verdict = match reply {
             Reply::Done(_) => return self.well(&key),
             Reply::No(No::NotFound) if !creating && change.deletes().is_some() => return self.well(&key),
             Reply::No(No::Because(verdict)) => *verdict,
+            Reply::No(No::Unrouted) => Verdict::Invalid,
             Reply::No(_) | Reply::NotSent | Reply::Lost => Verdict::Passing,
         };
         if verdict == Verdict::Quota {
             self.process.books.get_mut(cloud).unwrap().refused = true;
         }
-        if verdict == Verdict::Invalid {
+        if verdict == Verdict::Invalid && !matches!(reply, Reply::No(No::Unrouted)) {
             self.process.books.get_mut(cloud).unwrap().catalogue = false;
         }
-        self.trouble(key, creating, verdict, 0);
+        self.trouble(key, verdict, 0);
+        if let (Reply::No(No::Unrouted), Some(last)) = (reply, self.process.notes.troubles.last_mut()) {
+            last.trouble.reason = Reason::NoRouter;
+        }
     }
 
     /// A request failed.
-    pub fn trouble(&mut self, key: String, creating: bool, verdict: Verdict, least: i64) {
-        let now = self.timestamp();
-        let before = self.process.troubles.iter().position(|trouble| trouble.key == key);
-        let before = before.map(|index| self.process.troubles.swap_remove(index));
+    pub fn trouble(&mut self, key: RequestKey, verdict: Verdict, least: u64) {
+        let (clock, now) = (self.timestamp(), self.instant(self.now));
+        let troubles = &mut self.process.notes.troubles;
+        let before = troubles.iter().position(|failed| failed.trouble.key == key);
+        let before = before.map(|index| troubles.swap_remove(index));
         let since = before.as_ref().map_or(now, |before| before.since);
-        let pause = backoff(
-            (now - since)
-                .total(jiff::Unit::Second)
-                .map_or_else(|_| std::time::Duration::ZERO, std::time::Duration::from_secs_f64),
-        );
-        let pause = SignedDuration::try_from(pause).unwrap().max(SignedDuration::from_secs(least));
+        let pause = backoff(now - since).max(Duration::from_secs(least));
         let reason = match verdict {
-            Verdict::Quota => "QuotaExceeded",
-            Verdict::Capacity => "NoValidHost",
-            Verdict::Invalid => "RequestRefused",
-            Verdict::Passing if least > 0 => "DNSUpdateFailed",
-            Verdict::Passing => "CloudUnreachable",
+            Verdict::Quota => Reason::QuotaExceeded,
+            Verdict::Capacity => Reason::NoValidHost,
+            Verdict::Invalid => Reason::RequestRefused,
+            Verdict::Passing if least > 0 => Reason::DNSUpdateFailed,
+            Verdict::Passing => Reason::CloudUnreachable,
         };
-        self.process.troubles.push(Trouble {
+        let trouble = Trouble {
             key,
-            creating,
             verdict,
             reason,
             message: "the cloud's own words".into(),
-            since,
-            failures: before.map_or(0, |before| before.failures) + 1,
-            retry_at: now.checked_add(pause).unwrap(),
-        });
+            since: clock,
+            failures: before.map_or(0, |before| before.trouble.failures) + 1,
+            retry_at: clock,
+        };
+        self.process.notes.troubles.push(Failed { trouble, since, retry_at: now + pause });
     }
 
     /// A streak of failures is over.
-    pub fn well(&mut self, key: &str) {
-        self.process.troubles.retain(|trouble| trouble.key != key);
+    pub fn well(&mut self, key: &RequestKey) {
+        self.process.notes.troubles.retain(|failed| failed.trouble.key != *key);
     }
 }

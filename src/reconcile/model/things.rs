@@ -1,96 +1,63 @@
-//! Things as the wire shows them, for the real shelves.
+//! Servers, volumes, floating IPs and ports, as the clouds of the model make them.
 
 use std::net::IpAddr;
 
-use crate::inventory::shelf::{Owned, Owner};
-use crate::reconcile::state::{Fault, ServerState, VolumeState};
+use super::world::{FORMER, NODE, UID, World};
+use crate::things::{FloatingIp, Meta, Owner, Port, Server, ServerState, Volume, VolumeState};
 
-/// A server, as Nova shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Server {
-    /// Nova's id.
-    pub id: String,
-    /// Whose.
-    pub owner: Owner,
-    /// Its state.
-    pub state: ServerState,
-    /// Its deletion is under way.
-    pub deleting: bool,
-    /// Volumes that it shows to be on it.
-    pub volumes: Vec<String>,
-    /// Why it is in ERROR.
-    pub fault: Option<Fault>,
-    /// When it was made; unknown from the answer of a create.
-    pub created: Option<u64>,
+fn meta(id: &str, owner: Owner, created: Option<u64>) -> Meta {
+    // A port says nothing in words, nor when it was made.
+    let ours = created.is_some() && [UID, FORMER].contains(&owner.uid.as_str());
+    Meta {
+        node: ours.then(|| NODE.to_owned()),
+        id: id.to_owned(),
+        owner: Some(owner),
+        created: created.map(World::timestamp_of),
+        ..Meta::default()
+    }
 }
 
-/// A volume, as Cinder shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Volume {
-    /// Cinder's id.
-    pub id: String,
-    /// Whose.
-    pub owner: Owner,
-    /// Which of the node's.
-    pub key: String,
-    /// Its state.
-    pub state: VolumeState,
-    /// Servers it is on.
-    pub servers: Vec<String>,
-    /// When it was made.
-    pub created: u64,
+/// A server that is being built.
+pub fn server(id: &str, owner: Owner, volumes: Vec<String>, created: u64) -> Server {
+    let requested = Server::requested(id.to_owned(), "n1".into(), owner.clone(), volumes);
+    Server { meta: meta(id, owner, Some(created)), ..requested }
 }
 
-/// A port, as Neutron shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Port {
-    /// Neutron's id.
-    pub id: String,
-    /// Whose.
-    pub owner: Owner,
-    /// Which of the attempt's.
-    pub index: usize,
-    /// The server it is bound to.
-    pub device: Option<String>,
-    /// Its address.
-    pub address: IpAddr,
+/// A volume in a state.
+pub fn volume(id: &str, owner: Owner, key: &str, state: VolumeState, created: u64) -> Volume {
+    Volume {
+        meta: meta(id, owner, Some(created)),
+        key: key.to_owned(),
+        state,
+        status: format!("{state:?}"),
+        servers: Vec::new(),
+        device: None,
+    }
 }
 
-impl Owned for Server {
-    fn id(&self) -> &str {
-        &self.id
-    }
-    fn owner(&self) -> Option<Owner> {
-        Some(self.owner.clone())
-    }
-    fn is_leaving(&self) -> bool {
-        self.deleting || self.state == ServerState::SoftDeleted
-    }
-    const GONE_BY_LIST: bool = false;
+/// A floating IP that leads to a port.
+pub fn floating_ip(id: &str, owner: Owner, address: IpAddr, port: &str) -> FloatingIp {
+    FloatingIp { meta: meta(id, owner, None), address: Some(address), port: Some(port.to_owned()) }
 }
 
-impl Owned for Volume {
-    fn id(&self) -> &str {
-        &self.id
+/// A port that no server has.
+pub fn port(id: &str, owner: Owner, index: usize, address: IpAddr) -> Port {
+    Port {
+        meta: meta(id, owner, None),
+        index,
+        device: None,
+        addresses: vec![address],
+        network: format!("net{index}"),
     }
-    fn owner(&self) -> Option<Owner> {
-        Some(self.owner.clone())
-    }
-    fn is_leaving(&self) -> bool {
-        matches!(self.state, VolumeState::Deleting | VolumeState::ErrorDeleting)
-    }
-    const GONE_BY_LIST: bool = true;
 }
 
-impl Owned for Port {
-    fn id(&self) -> &str {
-        &self.id
-    }
-    fn owner(&self) -> Option<Owner> {
-        Some(self.owner.clone())
-    }
-    fn is_leaving(&self) -> bool {
-        false
-    }
-    const GONE_BY_LIST: bool = true;
+/// A server as the answer of its create tells of it.
+pub fn requested(shown: &Server) -> Server {
+    let meta = Meta { created: None, ..shown.meta.clone() };
+    Server { meta, state: ServerState::Building, fault: None, deleting: false, ..shown.clone() }
+}
+
+/// The only address of a port.
+pub fn address(port: &Port) -> IpAddr {
+    port.addresses[0]
 }

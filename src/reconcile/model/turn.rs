@@ -1,76 +1,43 @@
 //! One turn: look, plan by the given rules, act, report. And the questions, and the writes of the object.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::cloud::Cloud;
 use super::laws::Truth;
 use super::process::Books;
 use super::scenario::{MINUTE, SECOND};
-use super::things::Server;
-use super::world::{Roused, Rules, UID, World};
+use super::things;
+use super::world::{Due, Roused, Rules, UID, World};
 use super::zone::Answer;
-use crate::inventory::shelf::Owned;
+use crate::reason::Reason;
+use crate::reconcile::look::{in_motion, to_settle};
 use crate::reconcile::memory;
-use crate::reconcile::observe::in_motion;
+use crate::reconcile::notes::SentName;
 use crate::reconcile::plan::{Change, MemoryChange, Step, Waiting, plan_by};
-use crate::reconcile::state::{Desired, Kind, Observed, Problem, ServerState, Verdict};
+use crate::reconcile::state::{Abandon, Desired, Kind, Observed, Problem, RequestKey, Verdict};
 use crate::reconcile::status::{self, Outcome};
 
 impl Books {
-    /// The answer of a create is folded in.
-    pub fn fold(&mut self, kind: Kind, id: &str, cloud: &Cloud, now: tokio::time::Instant) {
-        match kind {
-            // The answer has just the id; the first list tells the rest.
+    /// Takes in what a cloud says of a thing; `false` if it is gone.
+    pub fn take(&mut self, kind: Kind, id: &str, cloud: &Cloud, now: tokio::time::Instant) -> bool {
+        let state = &mut self.state;
+        let there = match kind {
             Kind::Server => {
-                if let Some(machine) = cloud.servers.get(id) {
-                    let state = ServerState::Building;
-                    let shown = Server {
-                        state,
-                        created: None,
-                        fault: None,
-                        deleting: false,
-                        ..machine.shown.clone()
-                    };
-                    self.servers.fold(shown, now);
-                }
+                cloud.servers.get(id).map(|machine| state.servers.fold(machine.shown.clone(), now))
             }
-            Kind::Volume => {
-                cloud
-                    .volumes
-                    .get(id)
-                    .into_iter()
-                    .for_each(|(shown, _)| self.volumes.fold(shown.clone(), now));
-            }
-            Kind::Port => cloud.ports.get(id).into_iter().for_each(|port| self.ports.fold(port.clone(), now)),
-        }
+            Kind::Volume => cloud.volumes.get(id).map(|(shown, _)| state.volumes.fold(shown.clone(), now)),
+            Kind::FloatingIp => cloud.floating_ips.get(id).map(|ip| state.floating_ips.fold(ip.clone(), now)),
+            Kind::Port => cloud.ports.get(id).map(|port| state.ports.fold(port.clone(), now)),
+        };
+        there.is_some()
     }
 
-    /// Something happened to the server that changes its volumes, if it has any.
-    pub fn outdate_volumes(&mut self, now: tokio::time::Instant) {
-        if self.volumes.of(UID).next().is_some() {
-            self.volumes.ledger.outdated(UID, now);
-        }
-    }
-
-    /// A deletion was answered.
-    pub fn deleted(&mut self, kind: Kind, id: &str, now: tokio::time::Instant) {
-        match kind {
-            Kind::Server => {
-                self.servers.deleted(id, now);
-                if let Some(owner) = self.servers.entry(id).map(|entry| entry.owner.clone()) {
-                    self.volumes.go_along(now, |volume| volume.owner().as_ref() == Some(&owner));
-                    self.outdate_volumes(now);
-                }
-            }
-            Kind::Volume => self.volumes.deleted(id, now),
-            Kind::Port => self.ports.deleted(id, now),
-        }
-    }
-
-    /// As the inventory takes it.
-    pub fn port_deleted(&mut self, id: &str, now: tokio::time::Instant) {
-        if let Some(owner) = self.ports.entry(id).map(|entry| entry.owner.clone()) {
-            self.ports.gone(id, &owner, now);
+    /// Takes in the answer of a create. Nova's has just the id; the first list tells the rest.
+    pub fn made(&mut self, kind: Kind, id: &str, cloud: &Cloud, now: tokio::time::Instant) {
+        match cloud.servers.get(id) {
+            Some(machine) => self.state.servers.fold(things::requested(&machine.shown), now),
+            None => drop(self.take(kind, id, cloud, now)),
         }
     }
 }
@@ -98,15 +65,26 @@ impl World {
 
     fn act(&mut self, change: &Change, desired: &Desired, seen: &Observed) {
         match change {
-            Change::SetName { address } | Change::ParkName { address } => {
-                self.set_name(*address, &change.key());
-            }
+            Change::PublishName { address } => self.change_name(Some(*address), &change.key()),
+            Change::WithdrawName => self.change_name(None, &change.key()),
             Change::Cloud { cloud, change } => self.request(cloud, change),
+            Change::AnswerAbandon { cloud } => self.answer_abandon(cloud, seen),
             Change::AddFinalizer { .. }
             | Change::RemoveFinalizer { .. }
-            | Change::AnswerAbandon { .. }
+            | Change::AbandonUntouched { .. }
             | Change::Expire { .. }
             | Change::Memory(_) => self.write(change, desired, seen),
+        }
+    }
+
+    /// An event; and, if the wish is honoured, a record that the Cloud's own turn writes a moment later.
+    fn answer_abandon(&mut self, cloud: &str, seen: &Observed) {
+        let honoured = seen.clouds[cloud].abandon == Some(Abandon::Honoured);
+        self.laws.check(!honoured || self.is_lost(cloud), "only what is lost is abandoned");
+        self.pass(self.now + SECOND / 20, Roused::Never);
+        self.process.notes.abandon.insert(cloud.to_owned(), honoured);
+        if honoured {
+            self.schedule(self.now + SECOND, Due::Recorded(cloud.to_owned()));
         }
     }
 
@@ -158,44 +136,54 @@ impl World {
                 let Some(memory) = memory::after(seen, change) else { return };
                 let after = Observed { memory, ..seen.clone() };
                 let outcome = Outcome::after(change, &after);
-                let status = status::project(self.object.status.as_ref(), desired, &after, &outcome);
+                let status = status::project(self.object.own(), desired, &after, &outcome);
                 self.laws.status(&status, &self.object, &after);
                 self.object.status = Some(status);
             }
             _ => return,
         }
-        self.laws.wrote(change, &self.object, &self.clouds);
+        let given_up =
+            |cloud: &String| self.is_lost(cloud) && self.object.abandon && self.records.contains(cloud);
+        let given_up = matches!(change, Change::RemoveFinalizer { cloud } if given_up(cloud));
+        self.laws.abandoned |= given_up;
+        self.laws.wrote(change, &self.object, &self.clouds, given_up);
     }
 
     fn noted(&mut self, change: &Change, seen: &Observed) {
         match change {
             Change::AddFinalizer { cloud } if seen.held.is_empty() && seen.memory.attempts.is_empty() => {
-                self.process.born.insert(cloud.clone());
+                self.process.notes.born.insert(cloud.clone());
             }
             Change::RemoveFinalizer { cloud } => {
-                self.process.born.remove(cloud);
+                self.process.notes.born.remove(cloud);
             }
             Change::Memory(MemoryChange::OpenAttempt { attempt, .. }) => {
-                self.process.opened.insert(attempt.number);
-                self.process.troubles.clear();
+                self.process.notes.opened.insert(attempt.number);
+                self.process.notes.troubles.clear();
             }
             Change::Memory(MemoryChange::CloseAttempt(_)) => {
-                self.process.troubles.retain(|trouble| !trouble.creating);
+                self.process.notes.troubles.retain(|failed| !failed.trouble.key.creates());
             }
             _ => {}
         }
         self.well(&change.key());
     }
 
-    fn set_name(&mut self, address: std::net::IpAddr, key: &str) {
-        // What a port of ours has counts as recorded: after a lost status nothing else tells.
-        let held =
-            self.clouds.values().flat_map(|cloud| cloud.ports.values()).any(|port| port.address == address);
-        self.laws.sets_name(address, held, &self.object);
+    fn change_name(&mut self, address: Option<std::net::IpAddr>, key: &RequestKey) {
+        if let Some(address) = address {
+            // What a port of ours has counts as recorded: after a lost status nothing else tells.
+            let mut ports = self.clouds.values().flat_map(|cloud| cloud.ports.values());
+            let mut ips = self.clouds.values().flat_map(|cloud| cloud.floating_ips.values());
+            let floating = ips.any(|ip| ip.address == Some(address));
+            let held = floating || ports.any(|port| port.addresses.contains(&address));
+            self.laws.publishes(address, held, &self.object);
+        }
         let luck = self.luck();
+        let known = self.process.notes.found.as_ref().map(|(_, record)| record.clone());
+        let known = known.or_else(|| self.life.verifiable.then(Default::default));
         let answer = match luck {
             240..=247 => Answer::Unknown,
-            _ => self.zone.set(address, self.now, luck),
+            _ => self.zone.change(address, known.as_ref(), self.now, luck),
         };
         self.laws.zone(&self.zone, self.life.verifiable);
         let lives = self.lives;
@@ -206,14 +194,18 @@ impl World {
         if luck >= 254 {
             return self.crash();
         }
-        self.process.found = None;
-        self.process.sent = None;
+        self.process.notes.found = None;
+        self.process.notes.sent = None;
         // The reply of what was done can be lost too.
         if answer == Answer::Unknown || luck >= 248 {
             self.laws.dns_failed = true;
-            self.trouble(key.to_owned(), false, Verdict::Passing, 5);
+            if address.is_some() {
+                self.process.notes.unanswered = Some(self.instant(self.now));
+            }
+            self.trouble(key.clone(), Verdict::Passing, 5);
         } else {
-            self.process.sent = Some((self.now, address, answer == Answer::NoChange));
+            let at = self.instant(self.now);
+            self.process.notes.sent = Some(SentName { at, address, proved: answer == Answer::Done });
             self.well(key);
         }
     }
@@ -223,8 +215,8 @@ impl World {
         let outcome = Outcome::of(step, seen);
         let later = self.told_later(&outcome);
         if !(seen.deleting && seen.held.is_empty()) && later.is_none() {
-            let status = status::project(self.object.status.as_ref(), desired, seen, &outcome);
-            if self.object.status.as_ref() != Some(&status) {
+            let status = status::project(self.object.own(), desired, seen, &outcome);
+            if self.object.own() != Some(&status) {
                 self.laws.status(&status, &self.object, seen);
                 self.object.status = Some(status);
             }
@@ -234,7 +226,7 @@ impl World {
                 let pause = u64::try_from(until.as_millisecond() - seen.now.as_millisecond()).unwrap_or(0);
                 pause.clamp(SECOND / 10, 15 * SECOND)
             }
-            Step::Wait(waiting) if waiting.reason == "Booting" => SECOND,
+            Step::Wait(waiting) if waiting.reason == Reason::Booting => SECOND,
             Step::Wait(_) => 15 * SECOND,
             Step::Do(_) | Step::Ask(_) | Step::Rest => 5 * MINUTE,
         };
@@ -246,16 +238,18 @@ impl World {
     /// How long progress must wait until it is told.
     fn told_later(&mut self, outcome: &Outcome) -> Option<u64> {
         let Outcome::Progressing(Problem { reason, .. }) = outcome else {
-            self.process.step = None;
+            self.process.notes.step = None;
             return None;
         };
-        let since = match self.process.step {
+        let now = self.instant(self.now);
+        let since = match self.process.notes.step {
             Some((step, since)) if step == *reason => since,
-            Some(_) | None => self.now,
+            Some(_) | None => now,
         };
-        self.process.step = Some((reason, since));
+        self.process.notes.step = Some((*reason, since));
         let first = self.object.status.is_none();
-        (since + 2 * SECOND > self.now && !first).then(|| since + 2 * SECOND - self.now)
+        let left = (since + Duration::from_millis(2 * SECOND)).saturating_duration_since(now);
+        (!left.is_zero() && !first).then(|| u64::try_from(left.as_millis()).unwrap())
     }
 
     /// Tells the pollers what the node waits for.
@@ -263,15 +257,22 @@ impl World {
         let (now, started) = (self.instant(self.now), self.instant(self.process.started));
         if let Step::Wait(waiting) = step {
             for (cloud, kind) in waiting.looks.iter().collect::<BTreeSet<_>>() {
-                let ledger = self.process.books.get_mut(cloud).unwrap().ledger_mut(*kind);
+                let ledger = self.process.books.get_mut(cloud).unwrap().state.ledger_mut(*kind);
                 match ledger.settles_at(UID, Some(started)) {
                     Some(at) if waiting.settling => ledger.want(UID, at),
                     Some(_) | None => ledger.want_news(UID, now),
                 }
             }
         }
+        if let Some((cloud, kind)) = to_settle(seen) {
+            let ledger = self.process.books.get_mut(&cloud).unwrap().state.ledger_mut(kind);
+            match ledger.settles_at(UID, Some(started)) {
+                Some(at) => ledger.want(UID, at),
+                None => ledger.want_news(UID, now),
+            }
+        }
         for (cloud, kind) in in_motion(seen) {
-            self.process.books.get_mut(&cloud).unwrap().ledger_mut(kind).want_news(UID, now);
+            self.process.books.get_mut(&cloud).unwrap().state.ledger_mut(kind).want_news(UID, now);
         }
     }
 }

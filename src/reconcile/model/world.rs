@@ -6,17 +6,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::cloud::{Cloud, Effect};
+use super::cloud::Effect;
+use super::clouds::{Clouds, NAMES};
 use super::laws::Laws;
 use super::process::Process;
 use super::scenario::{Event, Scenario};
-use super::zone::{PARK, STRANGER, Zone};
+use super::zone::{STRANGER, Zone};
 use crate::api::testnode_status::TestNodeStatus;
+use crate::api::{FormerMachine, mark};
+use crate::clouds::Login;
 use crate::reconcile::plan::{CloudChange, Rule, TearDownRule};
-use crate::reconcile::state::Observed;
+use crate::reconcile::state::{Observed, Pins};
 
 /// The UID of the node.
 pub const UID: &str = "u-1";
+/// The UID that it had before it was restored, which what was made then bears.
+pub const FORMER: &str = "u-0";
+/// The node, as `namespace/name`.
+pub const NODE: &str = "lab/n1";
 /// Its name.
 pub const FQDN: &str = "n1.front.example.test";
 
@@ -46,6 +53,17 @@ pub struct Object {
     pub generation: i64,
     /// `spec.paused`, until then.
     pub paused_until: u64,
+    /// Somebody wishes that what it has in a lost cloud is abandoned.
+    pub abandon: bool,
+    /// What somebody wishes for a former machine.
+    pub former: Option<FormerMachine>,
+}
+
+impl Object {
+    /// The status, unless it speaks of another UID.
+    pub fn own(&self) -> Option<&TestNodeStatus> {
+        self.status.as_ref().filter(|status| status.uid.as_deref() != Some(FORMER))
+    }
 }
 
 /// Something that is to happen.
@@ -55,6 +73,8 @@ pub enum Due {
     In(String, Effect),
     /// A request whose reply was lost takes effect.
     Late(String, CloudChange),
+    /// The Cloud's own turn writes the record of what the node may have left there.
+    Recorded(String),
 }
 
 /// Everything.
@@ -69,7 +89,7 @@ pub struct World {
     due: BTreeMap<(u64, u64), Due>,
     serial: u64,
     /// The clouds.
-    pub clouds: BTreeMap<String, Cloud>,
+    pub clouds: Clouds,
     /// DNS.
     pub zone: Zone,
     /// The object.
@@ -78,10 +98,16 @@ pub struct World {
     pub held_until: u64,
     /// The operator.
     pub process: Process,
+    /// By cloud: how the login to it stands.
+    pub logins: BTreeMap<String, Login>,
+    /// Clouds whose status has a record of what the node may have left there.
+    pub records: BTreeSet<String>,
     /// What must be true.
     pub laws: Laws,
     /// Counts the operator's processes.
     pub lives: u64,
+    /// Counts how often the object was restored under another UID.
+    pub restores: u64,
     /// What happened, if it is to be told.
     pub story: Option<Vec<String>>,
     /// The node should look again.
@@ -91,10 +117,7 @@ pub struct World {
 impl World {
     /// The beginning of a life.
     pub fn new(life: &Scenario) -> Self {
-        let cloud = |octet| Cloud { octet, soft_delete: life.soft_delete, ..Cloud::default() };
-        let mut clouds = BTreeMap::from([("east".to_owned(), cloud(1)), ("west".to_owned(), cloud(2))]);
-        clouds.values_mut().for_each(Cloud::neighbour);
-        let mut zone = Zone::default();
+        let mut zone = Zone::new(life.updates.then(|| mark::name("c-1", UID)));
         if life.stranger_until > 0 {
             zone.strange(BTreeSet::from([STRANGER]), 0);
         }
@@ -106,13 +129,16 @@ impl World {
             events: life.events.iter().copied().collect(),
             due: BTreeMap::new(),
             serial: 0,
-            process: Process::new(0, clouds.keys()),
-            clouds,
+            process: Process::new(0),
+            logins: NAMES.map(|name| (name.to_owned(), Login::In(Pins::default()))).into(),
+            records: BTreeSet::new(),
+            clouds: Clouds::new(life.one_project, life.soft_delete),
             zone,
             object: Object { generation: 1, ..Object::default() },
             held_until: 0,
             laws: Laws::default(),
             lives: 0,
+            restores: 0,
             story: None,
             woken: false,
         }
@@ -227,20 +253,35 @@ impl World {
                     }
                 }
                 Due::Late(cloud, change) => drop(self.serve(&cloud, &change, false)),
+                Due::Recorded(cloud) => {
+                    self.records.insert(cloud);
+                    self.woken = true;
+                }
             }
         }
     }
 
     /// The operator dies, and another begins some seconds later.
     pub fn crash(&mut self) {
-        self.process = Process::new(self.now, self.clouds.keys());
+        self.process = Process::new(self.now);
+        self.laws.crashed();
         self.lives += 1;
         self.woken = true;
     }
 
+    /// What was asked for and did not happen yet never will, or happens for the UID that there was then.
+    pub fn due_become_former(&mut self) {
+        self.due.retain(|_, due| !matches!(due, Due::Late(..)));
+        for due in self.due.values_mut() {
+            if let Due::In(_, Effect::Appears(order)) = due {
+                order.owner.uid = FORMER.into();
+            }
+        }
+    }
+
     /// The name points at nothing of ours.
     pub fn is_withdrawn(&self) -> bool {
-        self.zone.truth().iter().all(|address| *address == PARK || *address == STRANGER)
+        self.zone.ours().is_empty()
     }
 
     /// From now on all is calm.

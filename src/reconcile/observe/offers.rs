@@ -12,8 +12,9 @@ use crate::catalogue::List;
 use crate::clouds::{self, Handle};
 use crate::gate::{Amounts, Place};
 use crate::inventory::ledger::Born;
+use crate::reason::Reason;
 use crate::reconcile::context::Context;
-use crate::reconcile::state::{Offer, Pins, Problem, Resolution, Room, Standing};
+use crate::reconcile::state::{Offer, Pins, Problem, Resolution, Room, Standing, Turn};
 use crate::reconcile::userdata;
 use crate::select;
 
@@ -37,15 +38,22 @@ pub(super) fn offers(ctx: &Context, node: &TestNode, machine: &MachineType, now:
 }
 
 /// What stands in the way of a new machine wherever it were made.
-pub(super) fn problem(node: &TestNode, machine: &MachineType, user_data: Option<&[u8]>) -> Option<Problem> {
-    unserved(node, machine).or_else(|| unfit(node, machine, user_data))
+pub(super) fn problem(
+    node: &TestNode,
+    machine: &MachineType,
+    offers: &[Offer],
+    user_data: Option<&[u8]>,
+) -> Option<Problem> {
+    let namespace = node.metadata.namespace.as_deref().unwrap_or_default();
+    let outside = select::within(&machine.spec, namespace, &node.spec).err();
+    outside.or_else(|| unserved(node, machine)).or_else(|| unfit(node, machine, offers, user_data))
 }
 
 fn unserved(node: &TestNode, machine: &MachineType) -> Option<Problem> {
     let pin = node.spec.cloud.as_ref()?;
     let served = machine.spec.clouds.iter().any(|choice| choice.name == *pin);
     (!served).then(|| Problem {
-        reason: "CloudNotServed",
+        reason: Reason::CloudNotServed,
         message: format!(
             "spec.cloud is {pin}, which MachineType {} does not list; choose one of {}, or drop it",
             node.spec.machine_type,
@@ -54,10 +62,18 @@ fn unserved(node: &TestNode, machine: &MachineType) -> Option<Problem> {
     })
 }
 
-/// User data that cannot be combined would only be found out with the server's create.
-fn unfit(node: &TestNode, machine: &MachineType, user_data: Option<&[u8]>) -> Option<Problem> {
-    let problem = userdata::build(node, &machine.spec, None, user_data).err()?;
-    Some(Problem { reason: "InvalidUserData", message: problem })
+/// User data that cannot be combined, or is too large with the longest name that the node may get, would only be found
+/// out with the server's create.
+fn unfit(
+    node: &TestNode,
+    machine: &MachineType,
+    offers: &[Offer],
+    user_data: Option<&[u8]>,
+) -> Option<Problem> {
+    let fqdn = offers.iter().filter_map(|offer| offer.fqdn.as_deref()).max_by_key(|fqdn| fqdn.len());
+    let os = select::os(&machine.spec, &node.spec).ok();
+    let problem = userdata::build(node, &machine.spec, os.as_ref(), fqdn, user_data).err()?;
+    Some(Problem { reason: Reason::InvalidUserData, message: problem })
 }
 
 fn offer(
@@ -74,14 +90,16 @@ fn offer(
         standing: Standing::Seen,
         resolution: Resolution::Unread,
         room: Room::Free,
+        turn: Turn { place: 1, of: 1 },
         cooling: BTreeMap::new(),
         fqdn: None,
         holder: None,
         pins: Pins::default(),
+        volume_zones: BTreeMap::new(),
     };
     let Some(handle) = ctx.clouds.find(cloud) else {
         offer.resolution = Resolution::Cannot(Problem {
-            reason: "CloudNotFound",
+            reason: Reason::CloudNotFound,
             message: format!(
                 "there is no Cloud {cloud}; make it, or take it from MachineType {}",
                 node.spec.machine_type
@@ -97,15 +115,27 @@ fn offer(
     }
     if config.going {
         let message = "the Cloud is being deleted and takes no new machines".into();
-        offer.standing = Standing::Away(Problem { reason: "CloudGoing", message });
+        offer.standing = Standing::Away(Problem { reason: Reason::CloudGoing, message });
+    }
+    if let (true, Standing::Seen) = (config.drains(), &offer.standing) {
+        let message =
+            "it is drained (spec.drain) and takes no new machines; wait, or use another cloud".into();
+        offer.standing = Standing::Away(Problem { reason: Reason::Draining, message });
     }
     offer.pins = handle.pins();
+    offer.volume_zones = config.spec.as_ref().map(|spec| spec.volume_zones.clone()).unwrap_or_default();
     offer.fqdn = clouds::fqdn(&config, node);
     offer.holder = offer.fqdn.as_ref().and_then(|fqdn| ctx.gate.holder(&super::age(node).uid, fqdn, None));
-    offer.resolution = resolution(node, machine, &handle);
+    offer.resolution = match clouds::unnamable(&config, node, cloud) {
+        Some(problem) => Resolution::Cannot(problem),
+        None => resolution(node, machine, &handle),
+    };
     if let Resolution::Can(resolved) = &offer.resolution {
         let age = super::age(node);
         offer.room = ctx.gate.room(&age, cloud, &Amounts::of_machine(resolved), &handle.bounds());
+        if offer.room != Room::Free {
+            offer.turn = ctx.gate.place(&age, cloud);
+        }
         let cools = |zone: &Option<String>| {
             let (cloud, flavor) = (cloud.to_owned(), resolved.flavor.name.clone());
             let left = ctx.gate.cools(&Place { cloud, zone: zone.clone(), flavor })?;
@@ -122,7 +152,8 @@ fn resolution(node: &TestNode, machine: &MachineType, handle: &Handle) -> Resolu
         return Resolution::Unread;
     }
     let Some(offerings) = handle.catalogue.offerings() else { return Resolution::Unread };
-    match select::resolve(&machine.spec, &node.spec, &offerings) {
+    let resolved = select::resolve(&machine.spec, &node.spec, &offerings);
+    match resolved.and_then(|resolved| select::fill(resolved, node)) {
         Ok(resolved) => Resolution::Can(Box::new(resolved)),
         Err(_) if handle.catalogue.missing_for_blocked(&wanted, now).is_some() => Resolution::Unread,
         Err(problem) => Resolution::Cannot(problem),

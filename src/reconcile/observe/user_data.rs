@@ -14,28 +14,39 @@ use crate::reconcile::state::{Desired, UserData};
 const READ_FOR: Duration = Duration::from_mins(1);
 const UNREADABLE_FOR: Duration = Duration::from_secs(20);
 
-/// What was read of what `spec.userDataRef` names, while that is believed.
+/// What was read of what `spec.userDataRef` names, while that is believed. Its content is kept only while an attempt is
+/// open.
 pub(super) fn read(
     ctx: &Context,
     node: &TestNode,
     uid: &str,
     now: Timestamp,
+    is_open: bool,
     desired: &mut Desired,
 ) -> Option<Arc<SecretSlice<u8>>> {
     let place = node.spec.user_data_ref.as_ref()?;
-    let unread = (UserData::Unread(place.clone()), None);
     let (state, read) = ctx.note(uid, |notes| {
-        let Some(noted) = notes.user_data.as_ref().filter(|noted| noted.place == *place) else {
-            return unread;
-        };
-        match &noted.found {
-            Ok(read) if noted.at.elapsed() < READ_FOR => (UserData::Known, Some(read.clone())),
-            Err(problem) if noted.at.elapsed() < UNREADABLE_FOR => {
-                let left = UNREADABLE_FOR.saturating_sub(noted.at.elapsed());
-                let again = now.checked_add(left).unwrap_or(now);
+        let noted = notes.user_data.as_mut().filter(|noted| noted.place == *place);
+        let Some(noted) = noted else { return (UserData::Unread(place.clone()), None) };
+        let age = noted.at.elapsed();
+        match &mut noted.found {
+            Ok(content) if age < READ_FOR => {
+                if !is_open {
+                    *content = None;
+                }
+                match content {
+                    Some(content) => (UserData::Known, Some(content.clone())),
+                    None => (UserData::Checked(place.clone()), None),
+                }
+            }
+            Err(problem) if age < UNREADABLE_FOR => {
+                let again = now.checked_add(UNREADABLE_FOR.saturating_sub(age)).unwrap_or(now);
                 (UserData::Cannot { problem: problem.clone(), again }, None)
             }
-            Ok(_) | Err(_) => unread,
+            Ok(_) | Err(_) => {
+                notes.user_data = None;
+                (UserData::Unread(place.clone()), None)
+            }
         }
     });
     desired.user_data = state;

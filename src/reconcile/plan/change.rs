@@ -3,11 +3,15 @@
 mod cloud;
 mod memory;
 
+use crate::reason::Reason;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
-pub use cloud::CloudChange;
+pub use cloud::{CloudChange, Mark};
 pub use memory::{Closing, MemoryChange};
+
+use crate::reconcile::state::RequestKey;
 
 /// One change, by one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +31,11 @@ pub enum Change {
         /// The cloud.
         cloud: String,
     },
+    /// Give up clouds that are gone and in which nothing of the node was ever made: all their finalizers at once.
+    AbandonUntouched {
+        /// The clouds.
+        clouds: BTreeSet<String>,
+    },
     /// Delete the object: its time is over.
     Expire {
         /// After how long, and who says so.
@@ -34,16 +43,13 @@ pub enum Change {
     },
     /// Change what is remembered in the object's status.
     Memory(MemoryChange),
-    /// Set the name to an address.
-    SetName {
+    /// Make the name say an address.
+    PublishName {
         /// The address.
         address: IpAddr,
     },
-    /// Leave the name on the address where nobody answers.
-    ParkName {
-        /// The park address.
-        address: IpAddr,
-    },
+    /// Make the name say nothing of this node.
+    WithdrawName,
     /// Change what is in a cloud.
     Cloud {
         /// The cloud.
@@ -56,27 +62,32 @@ pub enum Change {
 impl Change {
     /// What identifies the request among the node's troubles.
     #[must_use]
-    pub fn key(&self) -> String {
-        self.to_string()
-    }
-
-    /// It makes something in a cloud.
-    #[must_use]
-    pub fn creates(&self) -> bool {
-        matches!(self, Self::Cloud { change, .. } if change.creates())
+    pub fn key(&self) -> RequestKey {
+        match self {
+            Self::AddFinalizer { cloud } => RequestKey::AddFinalizer { cloud: cloud.clone() },
+            Self::RemoveFinalizer { cloud } => RequestKey::RemoveFinalizer { cloud: cloud.clone() },
+            Self::AnswerAbandon { cloud } => RequestKey::AnswerAbandon { cloud: cloud.clone() },
+            Self::AbandonUntouched { .. } => RequestKey::AbandonUntouched,
+            Self::Expire { .. } => RequestKey::Expire,
+            Self::Memory(change) => change.key(),
+            Self::PublishName { address } => RequestKey::PublishName { address: *address },
+            Self::WithdrawName => RequestKey::WithdrawName,
+            Self::Cloud { change, .. } => change.key(),
+        }
     }
 
     /// The change as one word: event reason and metric label.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::AddFinalizer { .. } => "AddFinalizer",
-            Self::RemoveFinalizer { .. } => "RemoveFinalizer",
-            Self::AnswerAbandon { .. } => "AnswerAbandon",
-            Self::Expire { .. } => "Expired",
+            Self::AddFinalizer { .. } => Reason::AddFinalizer,
+            Self::RemoveFinalizer { .. } => Reason::RemoveFinalizer,
+            Self::AnswerAbandon { .. } => Reason::AnswerAbandon,
+            Self::AbandonUntouched { .. } => Reason::AbandonUntouched,
+            Self::Expire { .. } => Reason::Expired,
             Self::Memory(change) => change.reason(),
-            Self::SetName { .. } => "SetName",
-            Self::ParkName { .. } => "ParkName",
+            Self::PublishName { .. } => Reason::PublishName,
+            Self::WithdrawName => Reason::WithdrawName,
             Self::Cloud { change, .. } => change.reason(),
         }
     }
@@ -94,10 +105,17 @@ impl fmt::Display for Change {
             Self::AddFinalizer { cloud } => write!(f, "add finalizer for cloud {cloud}"),
             Self::RemoveFinalizer { cloud } => write!(f, "remove finalizer of cloud {cloud}"),
             Self::AnswerAbandon { cloud } => write!(f, "answer the wish to abandon cloud {cloud}"),
+            Self::AbandonUntouched { clouds } => {
+                write!(
+                    f,
+                    "remove the finalizers of {} clouds that are gone and were never used",
+                    clouds.len()
+                )
+            }
             Self::Expire { why } => write!(f, "delete the node: {why}"),
             Self::Memory(change) => change.fmt(f),
-            Self::SetName { address } => write!(f, "set name to {address}"),
-            Self::ParkName { address } => write!(f, "park name on {address}"),
+            Self::PublishName { address } => write!(f, "publish name at {address}"),
+            Self::WithdrawName => f.write_str("withdraw name"),
             Self::Cloud { change, .. } => change.fmt(f),
         }
     }

@@ -1,37 +1,16 @@
 //! Where the next attempt is made: by weight, then by zone, until a round is used up.
 
-use std::time::Duration;
-
-use super::place::{Cooled, NO_VALID_HOST, cooled, cooling, zone};
-use super::{Change, MemoryChange, Question, Step, Waiting};
-use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
-use crate::reconcile::state::{
-    Desired, Observed, Offer, Problem, READ_AGAIN, Resolution, Room, Standing, UserData,
-};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// The reason of an attempt that only an edit can better.
-pub(super) const REFUSED: &str = "RequestRefused";
-
-/// As many nodes as may be are under construction.
-const QUEUED: &str = "Queued";
-
-/// A node whose clouds are all used up begins anew after this, or when it or its machine type is edited.
-pub const REST_BETWEEN_ROUNDS: Duration = Duration::from_mins(10);
-
-/// What stands in the way at one offer.
-pub(super) enum Obstacle {
-    /// It takes one request to know.
-    Ask(Question),
-    /// It is full; with figures.
-    Full(String),
-    /// It passes.
-    Pending(Waiting),
-    /// Somebody must edit something.
-    Blocked(Problem),
-    /// All its attempts of this round are used up.
-    UsedUp,
-}
+use super::listed::await_list;
+use super::obstacle::{Obstacle, REST_BETWEEN_ROUNDS, cooled, in_turn, obstacle, rested_at, retries, round};
+use super::pause::clock;
+use super::place::{Cooled, zone};
+use super::tear_down::unsettled;
+use super::{Change, MemoryChange, Step, Waiting};
+use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Resolved};
+use crate::reason::Reason;
+use crate::reconcile::state::{Desired, Kind, Observed, Offer, READ_AGAIN, Resolution, UserData};
 
 /// Opens an attempt in the best place that can take it. A node that must queue holds nothing.
 pub(super) fn open_attempt(desired: &Desired, seen: &Observed) -> Option<Step> {
@@ -41,7 +20,7 @@ pub(super) fn open_attempt(desired: &Desired, seen: &Observed) -> Option<Step> {
     if let Some(problem) = &desired.problem {
         return Some(Step::Wait(Waiting::stalled(problem.reason, problem.message.clone())));
     }
-    if let Some(step) = await_user_data(desired) {
+    if let Some(step) = await_usable_user_data(desired) {
         return Some(step);
     }
     if let Some(step) = await_nothing_left(seen) {
@@ -54,7 +33,9 @@ pub(super) fn open_attempt(desired: &Desired, seen: &Observed) -> Option<Step> {
         match obstacle(desired, seen, offer, round, cooled) {
             None => return Some(Step::Do(take(desired, seen, offer, round, cooled))),
             Some(Obstacle::Ask(question)) => return Some(Step::Ask(question)),
-            Some(Obstacle::Full(figures)) => full.push(format!("cloud {}: {figures}", offer.cloud)),
+            Some(Obstacle::Full(figures)) => {
+                full.push(format!("cloud {}: {figures} ({})", offer.cloud, in_turn(seen, offer)));
+            }
             Some(Obstacle::Pending(waiting)) => pending.push(waiting),
             Some(Obstacle::Blocked(problem)) => blocked = blocked.or(Some(problem)),
             Some(Obstacle::UsedUp) => used_up = true,
@@ -68,7 +49,7 @@ pub(super) fn open_attempt(desired: &Desired, seen: &Observed) -> Option<Step> {
         (None, true, _) => exhausted(seen),
         (None, false, Some(problem)) => Waiting::stalled(problem.reason, problem.message),
         (None, false, None) => Waiting::stalled(
-            "CloudNotFound",
+            Reason::CloudNotFound,
             "no Cloud serves this node; see spec.cloud and the machine type",
         ),
     }))
@@ -81,37 +62,17 @@ fn queued(seen: &Observed, full: Vec<String>, pending: &[Waiting]) -> Waiting {
     let pause = jiff::SignedDuration::try_from(READ_AGAIN).unwrap_or_default();
     Waiting {
         until: seen.now.checked_add(pause).ok(),
-        ..Waiting::new("QuotaExceeded", format!("waiting for room: {message}"))
+        ..Waiting::new(Reason::QuotaExceeded, format!("waiting for room: {message}"))
     }
 }
 
-/// The offers where a node waits for room or for a place, with what it was told.
-#[must_use]
-pub fn queues_at<'a>(desired: &Desired, seen: &'a Observed) -> Vec<(String, &'a Resolved, String)> {
-    let round = round(desired, seen);
-    let cooled = cooled(desired, seen, round);
-    let waits = |offer: &'a Offer| {
-        let told = match obstacle(desired, seen, offer, round, cooled)? {
-            Obstacle::Full(figures) => figures,
-            Obstacle::Pending(Waiting { reason: QUEUED, .. }) => String::new(),
-            Obstacle::Pending(_) | Obstacle::Ask(_) | Obstacle::Blocked(_) | Obstacle::UsedUp => return None,
-        };
-        let Resolution::Can(resolved) = &offer.resolution else { return None };
-        Some((offer.cloud.clone(), &**resolved, told))
-    };
-    seen.offers.iter().filter_map(waits).collect()
-}
-
-/// User data that stands elsewhere is read before anything is made, and for the server's create once more if that was
-/// long ago.
-pub(super) fn await_user_data(desired: &Desired) -> Option<Step> {
+/// User data that stands elsewhere is looked at before anything is made.
+fn await_usable_user_data(desired: &Desired) -> Option<Step> {
     match &desired.user_data {
-        UserData::Known => None,
-        UserData::Unread(place) => Some(Step::Ask(Question::UserData(place.clone()))),
-        UserData::Cannot { problem, again } => Some(Step::Wait(Waiting {
-            until: Some(*again),
-            ..Waiting::stalled(problem.reason, problem.message.clone())
-        })),
+        UserData::Checked(_) => None,
+        UserData::Known | UserData::Unread(_) | UserData::Cannot { .. } => {
+            Step::for_user_data(&desired.user_data)
+        }
     }
 }
 
@@ -119,92 +80,13 @@ pub(super) fn await_user_data(desired: &Desired) -> Option<Step> {
 fn await_nothing_left(seen: &Observed) -> Option<Step> {
     seen.held.iter().find_map(|cloud| {
         let view = seen.clouds.get(cloud)?;
-        let kind = crate::reconcile::state::Kind::ALL
-            .into_iter()
-            .find(|kind| !view.fresh.of(*kind) || !view.settled.of(*kind))?;
-        let message = format!("waiting until nothing can appear in cloud {cloud} any more");
-        Some(Step::Wait(Waiting::settling(message, cloud, kind)))
+        let kind = Kind::ALL.into_iter().find(|kind| !view.fresh.of(*kind) || !view.settled.of(*kind))?;
+        Some(if view.settled.of(kind) {
+            await_list(seen, view, cloud, kind, Reason::SettlingAttempt)
+        } else {
+            Step::Wait(Waiting::settling(unsettled(kind, cloud), cloud, kind))
+        })
     })
-}
-
-/// The current round, or the next one: after an edit, or after a rest when all is used up.
-fn round(desired: &Desired, seen: &Observed) -> i64 {
-    let Some(last) = seen.memory.last() else { return 1 };
-    let edited = last.generation != Some(desired.generation)
-        || last.machine_type_generation != Some(desired.machine_type_generation);
-    let rested = rested_at(last).is_some_and(|rested| rested <= seen.now);
-    let used_up = seen.offers.iter().all(|offer| is_used_up(desired, seen, offer, last.round));
-    if edited || (used_up && rested) { last.round + 1 } else { last.round }
-}
-
-fn rested_at(last: &Attempt) -> Option<jiff::Timestamp> {
-    let closed = last.closed_at.as_ref()?;
-    closed.0.checked_add(jiff::SignedDuration::try_from(REST_BETWEEN_ROUNDS).ok()?).ok()
-}
-
-pub(super) fn in_round<'a>(
-    seen: &'a Observed,
-    cloud: &'a str,
-    round: i64,
-) -> impl Iterator<Item = &'a Attempt> {
-    seen.memory.attempts.iter().filter(move |attempt| attempt.cloud == cloud && attempt.round == round)
-}
-
-fn is_used_up(desired: &Desired, seen: &Observed, offer: &Offer, round: i64) -> bool {
-    let failed = || in_round(seen, &offer.cloud, round).filter(|a| a.outcome == Some(Outcome::Failed));
-    let refused = failed().any(|attempt| attempt.reason.as_deref() == Some(REFUSED));
-    refused || i64::try_from(failed().count()).unwrap_or(i64::MAX) >= desired.launch_retries
-}
-
-pub(super) fn obstacle(
-    desired: &Desired,
-    seen: &Observed,
-    offer: &Offer,
-    round: i64,
-    cooled: Cooled,
-) -> Option<Obstacle> {
-    let cloud = &offer.cloud;
-    match &offer.standing {
-        Standing::Seen => {}
-        Standing::Unseen => return Some(Obstacle::Pending(super::tear_down::unseen(cloud))),
-        Standing::Away(problem) => {
-            let message = format!("cloud {cloud}: {}", problem.message);
-            return Some(Obstacle::Pending(Waiting::new(problem.reason, message)));
-        }
-    }
-    if is_used_up(desired, seen, offer, round) {
-        return Some(Obstacle::UsedUp);
-    }
-    match &offer.resolution {
-        Resolution::Can(_) => {}
-        Resolution::Unread => return Some(Obstacle::Ask(Question::Catalogue { cloud: cloud.clone() })),
-        Resolution::Cannot(problem) => return Some(Obstacle::Blocked(problem.clone())),
-    }
-    if let (Some(holder), Some(fqdn)) = (&offer.holder, &offer.fqdn) {
-        let message = format!(
-            "TestNode {holder} holds the name {fqdn}; nothing is made until it lets go, or give another spec.hostname"
-        );
-        return Some(Obstacle::Pending(Waiting::new("NameConflict", message)));
-    }
-    if zone(seen, offer, round, cooled).is_none() {
-        return Some(Obstacle::Pending(cooling(offer)));
-    }
-    match &offer.room {
-        Room::Free => None,
-        Room::Busy => {
-            let message =
-                format!("as many nodes as rate.concurrentCreates are under construction in cloud {cloud}");
-            Some(Obstacle::Pending(Waiting::new(QUEUED, message)))
-        }
-        Room::Full(figures) => Some(Obstacle::Full(figures.clone())),
-        Room::Never(figures) => {
-            let message = format!(
-                "cloud {cloud}: {figures}: more than it may ever have; ask for less, or raise the Cloud's limits"
-            );
-            Some(Obstacle::Blocked(Problem { reason: "ExceedsLimits", message }))
-        }
-        Room::Unread(kind) => Some(Obstacle::Ask(Question::Limits { cloud: cloud.clone(), kind: *kind })),
-    }
 }
 
 fn take(desired: &Desired, seen: &Observed, offer: &Offer, round: i64, cooled: Cooled) -> Change {
@@ -212,21 +94,19 @@ fn take(desired: &Desired, seen: &Observed, offer: &Offer, round: i64, cooled: C
         return Change::AddFinalizer { cloud: offer.cloud.clone() };
     }
     let number = seen.memory.last().map_or(1, |last| last.number + 1);
+    let zone = zone(seen, offer, round, cooled).cloned().flatten();
     let open = MemoryChange::OpenAttempt {
         attempt: Box::new(Attempt {
             number,
             round,
             cloud: offer.cloud.clone(),
-            zone: zone(seen, offer, round, cooled).cloned().flatten(),
+            zone: zone.clone(),
             region: offer.pins.region.clone(),
             project_id: offer.pins.project_id.clone(),
             cluster_id: offer.pins.cluster_id.clone(),
-            generation: Some(desired.generation),
+            spec_digest: Some(desired.asks.clone()),
             machine_type_generation: Some(desired.machine_type_generation),
-            resolved: match &offer.resolution {
-                Resolution::Can(resolved) => Some((**resolved).clone()),
-                Resolution::Unread | Resolution::Cannot(_) => None,
-            },
+            resolved: resolved(desired, seen, offer, round, zone.as_deref()),
             opened_at: Some(Time(seen.now)),
             ..Attempt::default()
         }),
@@ -235,13 +115,39 @@ fn take(desired: &Desired, seen: &Observed, offer: &Offer, round: i64, cooled: C
     open.into()
 }
 
-/// The memory after an attempt was opened: what is settled of earlier rounds is forgotten.
+/// What the attempt is pinned to; the number of retries stays as it was when the round began.
+fn resolved(
+    desired: &Desired,
+    seen: &Observed,
+    offer: &Offer,
+    round: i64,
+    zone: Option<&str>,
+) -> Option<Resolved> {
+    let Resolution::Can(resolved) = &offer.resolution else { return None };
+    let mut resolved = (**resolved).clone();
+    if let Some(pinned) = &mut resolved.machine_type {
+        pinned.launch_retries = retries(desired, seen, round);
+    }
+    let zone = zone.and_then(|zone| offer.volume_zones.get(zone));
+    for volume in &mut resolved.volumes {
+        volume.zone = zone.cloned();
+    }
+    Some(resolved)
+}
+
+/// The memory after an attempt was opened: what is settled of earlier rounds is forgotten, and of the others what only their
+/// create needed.
 #[must_use]
 pub fn remembered(attempts: &[Attempt], opened: &Attempt) -> Vec<Attempt> {
     let counts = |attempt: &&Attempt| {
-        !attempt.settled || (attempt.round == opened.round && attempt.outcome != Some(Outcome::QuotaExceeded))
+        !attempt.settled || (attempt.round == opened.round && attempt.outcome != Some(Outcome::Uncounted))
     };
-    attempts.iter().filter(counts).cloned().chain([opened.clone()]).collect()
+    let mut remembered: Vec<Attempt> = attempts.iter().filter(counts).cloned().collect();
+    for resolved in remembered.iter_mut().filter_map(|attempt| attempt.resolved.as_mut()) {
+        resolved.server = None;
+    }
+    remembered.push(opened.clone());
+    remembered
 }
 
 /// What is claimed and recorded of the name when an attempt is opened, after what was before.
@@ -254,37 +160,179 @@ pub fn claimed(fqdn: Option<&String>, before: Option<&DnsFacts>) -> Option<DnsFa
 
 fn exhausted(seen: &Observed) -> Waiting {
     let last = seen.memory.last();
-    let word = last.and_then(|last| last.reason.clone()).unwrap_or_else(|| "Failed".into());
+    let reason = last.and_then(|last| last.reason).unwrap_or(Reason::LaunchFailed);
     let said = last.and_then(|last| last.message.clone()).unwrap_or_default();
     Waiting {
         until: last.and_then(rested_at),
         ..Waiting::stalled(
-            reason_of(&word),
+            reason,
             format!(
-                "all attempts of this round failed, the last with {word}: {said}; tried again {} min later, or when the node \
-                 or its machine type is edited",
-                REST_BETWEEN_ROUNDS.as_secs() / 60
+                "all attempts of this round failed, the last with {reason}: {said}; tried again {}, or as soon as what the \
+                 node asks for or its machine type is edited",
+                last.and_then(rested_at).map_or_else(
+                    || format!("{} min later", REST_BETWEEN_ROUNDS.as_secs() / 60),
+                    |at| format!("at {}", clock(at))
+                )
             ),
         )
     }
 }
 
-/// The reasons that an attempt can have ended with.
-fn reason_of(word: &str) -> &'static str {
-    const WORDS: &[&str] = &[
-        NO_VALID_HOST,
-        "ServerError",
-        "ServerStopped",
-        "ServerLost",
-        "VolumeError",
-        "VolumeLost",
-        "VolumeStuck",
-        "PortLost",
-        "LaunchTimeout",
-        "BootTimeout",
-        "NameConflict",
-        "StatusLost",
-        REFUSED,
-    ];
-    WORDS.iter().find(|known| **known == word).copied().unwrap_or("LaunchFailed")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::plan::Question;
+    use crate::reconcile::state::examples::{away, failed, offer};
+    use crate::reconcile::state::{Problem, Room};
+
+    fn next(seen: &Observed) -> Step {
+        open_attempt(&Desired { launch_retries: 2, ..Desired::any() }, seen).unwrap()
+    }
+
+    /// The cloud, zone, number and round of the attempt that is opened.
+    fn opened(seen: &Observed) -> (String, Option<String>, i64, i64) {
+        let step = next(seen);
+        let Step::Do(Change::Memory(MemoryChange::OpenAttempt { attempt, .. })) = step else {
+            panic!("{step:?}")
+        };
+        (attempt.cloud, attempt.zone, attempt.number, attempt.round)
+    }
+
+    fn reason(seen: &Observed) -> Reason {
+        if let Step::Wait(waiting) = next(seen) { waiting.reason } else { panic!("{:?}", next(seen)) }
+    }
+
+    /// An attempt that failed, of which nothing is left.
+    fn settled(number: i64, reason: Reason) -> Attempt {
+        Attempt { settled: true, ..failed(number, reason) }
+    }
+
+    fn with_room(cloud: &str, room: Room) -> Offer {
+        Offer { room, ..offer(cloud) }
+    }
+
+    #[test]
+    fn the_finalizer_of_the_cloud_comes_before_the_attempt() {
+        let seen = Observed::nothing().with_offer(offer("lab"));
+        assert_eq!(next(&seen), Step::Do(Change::AddFinalizer { cloud: "lab".into() }));
+
+        assert_eq!(opened(&Observed::held().with_offer(offer("lab"))), ("lab".into(), None, 1, 1));
+    }
+
+    #[test]
+    fn a_node_with_a_machine_opens_no_attempt() {
+        assert_eq!(open_attempt(&Desired::any(), &Observed::under_way().with_offer(offer("lab"))), None);
+    }
+
+    #[test]
+    fn a_full_cloud_is_passed_over_and_the_node_waits_only_if_all_are_full() {
+        let full = || with_room("full", Room::Full("4 of 4 cores are used".into()));
+
+        assert_eq!(opened(&Observed::held().with_offer(full()).with_offer(offer("lab"))).0, "lab");
+        assert_eq!(reason(&Observed::held().with_offer(full())), Reason::QuotaExceeded);
+    }
+
+    #[test]
+    fn a_node_waits_for_its_turn_while_as_many_as_may_be_are_being_built() {
+        assert_eq!(reason(&Observed::held().with_offer(with_room("lab", Room::Busy))), Reason::Queued);
+    }
+
+    #[test]
+    fn a_node_that_needs_more_than_the_limits_allow_needs_an_edit() {
+        let never = with_room("lab", Room::Never("8 cores of 4".into()));
+
+        assert_eq!(reason(&Observed::held().with_offer(never)), Reason::ExceedsLimits);
+    }
+
+    #[test]
+    fn a_quota_and_a_catalogue_are_read_before_anything_is_made() {
+        let unread = Offer { resolution: Resolution::Unread, ..offer("lab") };
+        let asks = |offer| next(&Observed::held().with_offer(offer));
+
+        assert_eq!(asks(unread), Step::Ask(Question::Catalogue { cloud: "lab".into() }));
+        let limits = Question::Limits { cloud: "lab".into(), kind: Kind::Server };
+        assert_eq!(asks(with_room("lab", Room::Unread(Kind::Server))), Step::Ask(limits));
+    }
+
+    #[test]
+    fn a_name_that_another_node_holds_is_waited_for_and_nothing_is_made() {
+        let (fqdn, holder) = (Some("n.test".into()), Some("lab/other".into()));
+        let held = Offer { fqdn, holder, ..offer("lab") };
+
+        assert_eq!(reason(&Observed::held().with_offer(held)), Reason::NameConflict);
+    }
+
+    #[test]
+    fn a_cloud_that_cannot_be_asked_does_not_hold_up_another() {
+        let gone = Offer { standing: away(), ..offer("far") };
+
+        assert_eq!(opened(&Observed::held().with_offer(gone.clone()).with_offer(offer("lab"))).0, "lab");
+        assert_eq!(reason(&Observed::held().with_offer(gone)), Reason::CloudUnreachable);
+    }
+
+    #[test]
+    fn after_a_failure_the_next_zone_is_tried() {
+        let zones = vec![Some("a".into()), Some("b".into())];
+        let seen = Observed::held()
+            .with_attempt(settled(1, Reason::ServerError))
+            .with_offer(Offer { zones, ..offer("lab") });
+
+        assert_eq!(opened(&seen), ("lab".into(), Some("b".into()), 2, 1));
+    }
+
+    #[test]
+    fn a_cloud_is_used_up_after_its_retries_and_the_next_one_is_tried() {
+        let seen = Observed::held()
+            .with_attempt(settled(1, Reason::ServerError))
+            .with_attempt(settled(2, Reason::BootTimeout))
+            .with_offer(offer("lab"));
+
+        assert_eq!(reason(&seen), Reason::BootTimeout, "the last reason is told");
+        let far = seen.with_offer(offer("far"));
+        assert_eq!(next(&far), Step::Do(Change::AddFinalizer { cloud: "far".into() }));
+    }
+
+    #[test]
+    fn what_the_cloud_refused_is_not_sent_there_again_in_this_round() {
+        let seen = Observed::held().with_attempt(settled(1, Reason::RequestRefused)).with_offer(offer("lab"));
+
+        assert_eq!(reason(&seen), Reason::RequestRefused);
+    }
+
+    #[test]
+    fn an_attempt_that_does_not_count_uses_nothing_up() {
+        let uncounted =
+            |number| Attempt { outcome: Some(Outcome::Uncounted), ..settled(number, Reason::QuotaExceeded) };
+        let seen =
+            Observed::held().with_attempt(uncounted(1)).with_attempt(uncounted(2)).with_offer(offer("lab"));
+
+        assert_eq!(opened(&seen).2, 3);
+    }
+
+    #[test]
+    fn an_edit_begins_a_new_round_at_once() {
+        let old =
+            |number| Attempt { spec_digest: Some("else".into()), ..settled(number, Reason::ServerError) };
+        let seen = Observed::held().with_attempt(old(1)).with_attempt(old(2)).with_offer(offer("lab"));
+
+        assert_eq!(opened(&seen), ("lab".into(), None, 3, 2));
+    }
+
+    #[test]
+    fn nothing_is_opened_while_something_of_the_last_attempt_may_appear() {
+        let seen = Observed::held().in_lab(|view| view.settled.server = false).with_offer(offer("lab"));
+
+        assert_eq!(reason(&seen), Reason::SettlingAttempt);
+    }
+
+    #[test]
+    fn a_problem_that_no_cloud_can_solve_is_told_before_any_cloud_is_asked() {
+        let problem = Problem { reason: Reason::MachineTypeNotFound, message: "there is none".into() };
+        let desired = Desired { problem: Some(problem), ..Desired::any() };
+
+        let Some(Step::Wait(waiting)) = open_attempt(&desired, &Observed::nothing()) else {
+            panic!("it goes on")
+        };
+        assert_eq!((waiting.reason, waiting.stalled), (Reason::MachineTypeNotFound, true));
+    }
 }

@@ -1,11 +1,8 @@
 //! Which place is tried next: zones in turn, but for those that had no host a while ago.
 
 use super::Waiting;
-use super::choice::{Obstacle, in_round, obstacle};
-use crate::reconcile::state::{Desired, Observed, Offer};
-
-/// The reason of an attempt that found no host: its place is avoided for a while.
-pub const NO_VALID_HOST: &str = "NoValidHost";
+use crate::reason::Reason;
+use crate::reconcile::state::{Observed, Offer};
 
 /// What to do where every place had no host a while ago.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -16,21 +13,6 @@ pub(super) enum Cooled {
     Try,
 }
 
-/// A place that had no host is avoided, first for another zone, then for another cloud. Where there is no other, a node
-/// whose own round is under way goes on with it: its tries are counted. One that has not tried yet waits.
-pub(super) fn cooled(desired: &Desired, seen: &Observed, round: i64) -> Cooled {
-    let open = |offer: &&Offer| {
-        obstacle(desired, seen, offer, round, Cooled::Try).is_none_or(|o| matches!(o, Obstacle::Ask(_)))
-    };
-    let tried = seen
-        .memory
-        .attempts
-        .iter()
-        .any(|attempt| attempt.round == round && attempt.reason.as_deref() == Some(NO_VALID_HOST));
-    let avoided = |offer: &Offer| zone(seen, offer, round, Cooled::Avoid).is_none();
-    if tried && seen.offers.iter().filter(open).all(avoided) { Cooled::Try } else { Cooled::Avoid }
-}
-
 /// The next zone in turn, but for those that are avoided.
 pub(super) fn zone<'a>(
     seen: &Observed,
@@ -38,7 +20,7 @@ pub(super) fn zone<'a>(
     round: i64,
     cooled: Cooled,
 ) -> Option<&'a Option<String>> {
-    let tried = in_round(seen, &offer.cloud, round).count();
+    let tried = seen.memory.in_round(&offer.cloud, round).count();
     let mut zones = offer.zones.iter().cycle().skip(tried).take(offer.zones.len());
     zones.find(|zone| cooled == Cooled::Try || !offer.cooling.contains_key(*zone))
 }
@@ -51,5 +33,5 @@ pub(super) fn cooling(offer: &Offer) -> Waiting {
          or when a machine was made there",
         offer.cloud
     );
-    Waiting { until, ..Waiting::new(NO_VALID_HOST, message) }
+    Waiting { until, ..Waiting::new(Reason::NoValidHost, message) }
 }

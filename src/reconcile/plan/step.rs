@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::Change;
 use crate::api::testnode::UserDataRef;
-use crate::reconcile::state::Kind;
+use crate::reason::Reason;
+use crate::reconcile::state::{BootId, CloudView, Kind, RequestKey, UserData};
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,11 +58,22 @@ pub enum Question {
     Console {
         /// The cloud.
         cloud: String,
-        /// Nova's id.
+        /// Of which boot of which server.
+        boot: BootId,
+    },
+    /// The serial console, for somebody who asked for a look at it.
+    ShowConsole {
+        /// The cloud.
+        cloud: String,
+        /// Nova's id of the server.
         server: String,
+        /// What the node's spec says.
+        request: String,
     },
     /// Whether a port answers.
     Tcp {
+        /// Of which boot of which server.
+        boot: BootId,
         /// The address.
         address: IpAddr,
         /// The port.
@@ -77,10 +89,27 @@ pub enum Question {
 }
 
 impl Question {
+    /// Whether something is still there that a list left out. A list proves presence, never absence.
+    #[must_use]
+    pub fn about_missing(cloud: &str, view: &CloudView) -> Option<Self> {
+        let (kind, id) = view.missing()?;
+        Some(Self::Presence { cloud: cloud.to_owned(), kind, id: id.to_owned() })
+    }
+
     /// What identifies the request among the node's troubles.
     #[must_use]
-    pub fn key(&self) -> String {
-        self.to_string()
+    pub fn key(&self) -> RequestKey {
+        match self {
+            Self::Catalogue { cloud } => RequestKey::Catalogue { cloud: cloud.clone() },
+            Self::Limits { cloud, kind } => RequestKey::Limits { cloud: cloud.clone(), kind: *kind },
+            Self::Presence { kind, id, .. } => RequestKey::Presence { kind: *kind, id: id.clone() },
+            Self::Reservations { id, .. } => RequestKey::Reservations { id: id.clone() },
+            Self::Console { .. } => RequestKey::Console,
+            Self::ShowConsole { .. } => RequestKey::ShowConsole,
+            Self::Tcp { port, .. } => RequestKey::Tcp { port: *port },
+            Self::UserData(_) => RequestKey::UserData,
+            Self::Name { fqdn } => RequestKey::AskName { fqdn: fqdn.clone() },
+        }
     }
 }
 
@@ -91,10 +120,123 @@ impl fmt::Display for Question {
             Self::Limits { cloud, kind } => write!(f, "read the quota of {}s in cloud {cloud}", kind.word()),
             Self::Presence { kind, id, .. } => write!(f, "look for {} {id}", kind.word()),
             Self::Reservations { id, .. } => write!(f, "ask what reserves volume {id}"),
-            Self::Console { .. } => f.write_str("read the console"),
-            Self::Tcp { port, .. } => write!(f, "try TCP port {port}"),
+            Self::Console { boot, .. } => write!(f, "read the console of server {}", boot.server),
+            Self::ShowConsole { server, .. } => {
+                write!(f, "read the console of server {server} for consoleRequest")
+            }
+            Self::Tcp { address, port, .. } => write!(f, "try TCP port {port} of {address}"),
             Self::UserData(place) => write!(f, "read user data in {place}"),
             Self::Name { fqdn } => write!(f, "ask the authority for {fqdn}"),
+        }
+    }
+}
+
+impl Step {
+    /// A wait that ends with a look at one kind of thing.
+    #[must_use]
+    pub fn look(reason: Reason, message: impl Into<String>, cloud: &str, kind: Kind) -> Self {
+        Self::Wait(Waiting::look(reason, message, cloud, kind))
+    }
+
+    /// What has to come before the server can be created with the user data, if anything. It is read for that: it is not
+    /// kept for longer than it takes.
+    #[must_use]
+    pub fn for_user_data(user_data: &UserData) -> Option<Self> {
+        match user_data {
+            UserData::Known => None,
+            UserData::Unread(place) | UserData::Checked(place) => {
+                Some(Self::Ask(Question::UserData(place.clone())))
+            }
+            UserData::Cannot { problem, again } => Some(Self::Wait(Waiting {
+                until: Some(*again),
+                ..Waiting::stalled(problem.reason, problem.message.clone())
+            })),
+        }
+    }
+
+    /// What identifies the request, if it is one.
+    #[must_use]
+    pub fn key(&self) -> Option<RequestKey> {
+        match self {
+            Self::Do(change) => Some(change.key()),
+            Self::Ask(question) => Some(question.key()),
+            Self::Wait(_) | Self::Rest => None,
+        }
+    }
+}
+
+/// A request, for people who wait for its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// One word: condition reason.
+    pub reason: Reason,
+    /// What is asked for.
+    pub what: String,
+    /// Who is asked.
+    pub whom: Whom,
+}
+
+/// Who is asked. The API server is not among them: nothing could be said while it does not answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Whom {
+    /// A service of a cloud, by name.
+    Service(String, &'static str),
+    /// A cloud, whatever service.
+    Cloud(String),
+    /// Who sets names.
+    Dns,
+    /// Who says what a name is.
+    Authority,
+    /// The machine itself.
+    Guest,
+}
+
+impl Whom {
+    fn maker(cloud: &str, kind: Kind) -> Self {
+        let service = match kind {
+            Kind::Server => "Nova",
+            Kind::Volume => "Cinder",
+            Kind::Port | Kind::FloatingIp => "Neutron",
+        };
+        Self::Service(cloud.to_owned(), service)
+    }
+}
+
+impl Step {
+    /// The request that it is, if its answer is waited for by people.
+    #[must_use]
+    pub fn request(&self) -> Option<Request> {
+        match self {
+            Self::Do(change) => {
+                let whom = match change {
+                    Change::PublishName { .. } | Change::WithdrawName => Whom::Dns,
+                    Change::Cloud { cloud, change } => Whom::maker(cloud, change.kind()),
+                    Change::AddFinalizer { .. }
+                    | Change::RemoveFinalizer { .. }
+                    | Change::AnswerAbandon { .. }
+                    | Change::AbandonUntouched { .. }
+                    | Change::Expire { .. }
+                    | Change::Memory(_) => return None,
+                };
+                Some(Request { reason: change.reason(), what: change.to_string(), whom })
+            }
+            Self::Ask(question) => {
+                let (reason, whom) = match question {
+                    Question::Catalogue { cloud } => (Reason::LookingAround, Whom::Cloud(cloud.clone())),
+                    Question::Limits { cloud, kind } | Question::Presence { cloud, kind, .. } => {
+                        (Reason::LookingAround, Whom::maker(cloud, *kind))
+                    }
+                    Question::Reservations { cloud, .. } => {
+                        (Reason::LookingAround, Whom::maker(cloud, Kind::Volume))
+                    }
+                    Question::Console { cloud, .. } => (Reason::Booting, Whom::maker(cloud, Kind::Server)),
+                    Question::Tcp { .. } => (Reason::Booting, Whom::Guest),
+                    Question::Name { .. } => (Reason::SettingName, Whom::Authority),
+                    Question::ShowConsole { .. } | Question::UserData(_) => return None,
+                };
+                Some(Request { reason, what: question.to_string(), whom })
+            }
+            Self::Wait(_) | Self::Rest => None,
         }
     }
 }
@@ -103,7 +245,7 @@ impl fmt::Display for Question {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waiting {
     /// One word: condition reason.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// For people: what is waited for.
     pub message: String,
     /// What must be looked at for it to end.
@@ -119,7 +261,7 @@ pub struct Waiting {
 impl Waiting {
     /// A wait that passes.
     #[must_use]
-    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self {
             reason,
             message: message.into(),
@@ -132,19 +274,32 @@ impl Waiting {
 
     /// A wait that ends with a look at one kind of thing.
     #[must_use]
-    pub fn look(reason: &'static str, message: impl Into<String>, cloud: &str, kind: Kind) -> Self {
+    pub fn look(reason: Reason, message: impl Into<String>, cloud: &str, kind: Kind) -> Self {
         Self { looks: vec![(cloud.to_owned(), kind)], ..Self::new(reason, message) }
+    }
+
+    /// A wait for the first complete look at a cloud.
+    #[must_use]
+    pub fn first_look(cloud: &str) -> Self {
+        let message = format!(
+            "waiting until the operator is logged in to cloud {cloud} and has listed its servers, volumes and ports, as after \
+             every start"
+        );
+        // Floating IPs are listed once by themselves, and hold up nobody who has none.
+        let kinds = [Kind::Server, Kind::Volume, Kind::Port];
+        let looks = kinds.map(|kind| (cloud.to_owned(), kind)).to_vec();
+        Self { looks, ..Self::new(Reason::LookingAround, message) }
     }
 
     /// A wait until no request whose fate is unknown can take effect any more.
     #[must_use]
     pub fn settling(message: impl Into<String>, cloud: &str, kind: Kind) -> Self {
-        Self { settling: true, ..Self::look("SettlingAttempt", message, cloud, kind) }
+        Self { settling: true, ..Self::look(Reason::SettlingAttempt, message, cloud, kind) }
     }
 
     /// A wait that somebody must end.
     #[must_use]
-    pub fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn stalled(reason: Reason, message: impl Into<String>) -> Self {
         Self { stalled: true, ..Self::new(reason, message) }
     }
 }

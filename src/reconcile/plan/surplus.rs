@@ -1,128 +1,174 @@
 //! What is more than the node should have, and which of several is kept.
 
+use super::pause::first;
 use super::{CloudChange, Step};
-use crate::api::testnode_status::Attempt;
 use crate::reconcile::state::{
-    CloudView, Desired, Observed, Port, Presence, Server, ServerState, Volume, VolumeState,
+    CloudView, Desired, FloatingIp, Machine, Observed, Port, Presence, Server, Volume, VolumeState,
 };
 
-/// The server of an attempt: the one that the status shows, if it lives, else the oldest that stays and is not in ERROR.
-#[must_use]
-pub fn kept_server<'a>(seen: &Observed, view: &'a CloudView, attempt: &Attempt) -> Option<&'a Server> {
-    let hint = seen.memory.hints.server.as_deref();
-    view.servers.iter().filter(|server| server.attempt == attempt.number).min_by_key(|s| {
-        let goes = s.presence == Presence::Going;
-        (Some(s.id.as_str()) != hint, goes, s.state == ServerState::Error, s.created, s.id.clone())
-    })
-}
-
-/// The volumes of an attempt, one per key: what the kept server has, else the oldest.
-#[must_use]
-pub fn kept_volumes<'a>(view: &'a CloudView, attempt: &Attempt, server: Option<&Server>) -> Vec<&'a Volume> {
-    let wanted = attempt.resolved.iter().flat_map(|resolved| &resolved.volumes);
-    wanted.filter_map(|wanted| kept_volume(view, attempt, server, &wanted.name)).collect()
-}
-
-fn kept_volume<'a>(
-    view: &'a CloudView,
-    attempt: &Attempt,
-    server: Option<&Server>,
-    key: &str,
-) -> Option<&'a Volume> {
-    view.volumes
-        .iter()
-        .filter(|volume| {
-            volume.attempt == attempt.number && volume.key == key && volume.presence != Presence::Going
-        })
-        .min_by_key(|v| (!is_on(v, server), v.created, v.id.clone()))
-}
-
-/// The ports of an attempt, one per index.
-#[must_use]
-pub fn kept_ports<'a>(view: &'a CloudView, attempt: &Attempt, server: Option<&Server>) -> Vec<&'a Port> {
-    let count = attempt.resolved.as_ref().map_or(0, |resolved| resolved.networks.len());
-    (0..count)
-        .filter_map(|index| {
-            view.ports
-                .iter()
-                .filter(|p| p.attempt == attempt.number && p.index == index && p.presence != Presence::Going)
-                .min_by_key(|p| (!is_bound(p, server), p.id.clone()))
-        })
-        .collect()
-}
-
-fn is_on(volume: &Volume, server: Option<&Server>) -> bool {
-    server.is_some_and(|server| volume.servers.contains(&server.id))
-}
-
-fn is_bound(port: &Port, server: Option<&Server>) -> bool {
-    server.is_some_and(|server| port.device.as_ref() == Some(&server.id))
-}
-
 /// A create that took effect late, or a second operator, can leave more than there should be. What the kept server
-/// has is never touched.
-pub(super) fn drop_surplus(_: &Desired, seen: &Observed) -> Option<Step> {
-    drop_beside(seen, seen.memory.current()?)
+/// has is never touched, also where a machine whose launch failed is held.
+pub(super) fn drop_surplus(desired: &Desired, seen: &Observed) -> Option<Step> {
+    let attempt = seen.memory.current().or_else(|| desired.held_attempt(seen))?;
+    let machine = seen.machine_of(attempt);
+    let surplus = seen.clouds.iter().flat_map(|(cloud, view)| {
+        let own = machine.as_ref().filter(|machine| *cloud == machine.attempt.cloud);
+        surplus(seen, view, own).into_iter().map(|delete| delete.in_cloud(cloud))
+    });
+    first(surplus, seen)
 }
 
-/// What is more than this attempt should have.
-pub(super) fn drop_beside(seen: &Observed, current: &Attempt) -> Option<Step> {
-    seen.clouds.iter().find_map(|(cloud, view)| {
-        let own = (*cloud == current.cloud).then_some(current);
-        surplus(seen, view, own).map(|delete| Step::Do(delete.in_cloud(cloud)))
-    })
-}
-
-fn surplus(seen: &Observed, view: &CloudView, own: Option<&Attempt>) -> Option<CloudChange> {
-    let server = own.and_then(|attempt| kept_server(seen, view, attempt));
-    // Who does not know what belongs to a machine takes nothing from it.
-    if own.is_some_and(|attempt| attempt.resolved.is_none()) {
-        return surplus_server(view, server);
+fn surplus(seen: &Observed, view: &CloudView, own: Option<&Machine<'_>>) -> Vec<CloudChange> {
+    let mut surplus = surplus_servers(view, own.and_then(|machine| machine.server));
+    // If it is not known what belongs to a machine, nothing is taken from it.
+    if own.is_none_or(|machine| machine.attempt.resolved.is_some()) {
+        surplus.extend(surplus_volumes(view, own));
+        surplus.extend(surplus_floating_ips(seen, view, own));
+        surplus.extend(surplus_ports(seen, view, own));
     }
-    surplus_server(view, server)
-        .or_else(|| surplus_volume(view, own, server))
-        .or_else(|| surplus_port(seen, view, own, server))
+    surplus
 }
 
-fn surplus_server(view: &CloudView, kept: Option<&Server>) -> Option<CloudChange> {
+fn surplus_servers(view: &CloudView, kept: Option<&Server>) -> Vec<CloudChange> {
     let surplus = |server: &&Server| kept != Some(*server) && server.presence == Presence::There;
-    let server = view.servers.iter().find(surplus)?;
-    super::tear_down::deletion(view, server)
+    view.servers.iter().filter(surplus).filter_map(|server| CloudChange::deletion(view, server)).collect()
 }
 
-/// While no server stands, every volume of the open attempt is a fence and stays.
-fn surplus_volume(view: &CloudView, own: Option<&Attempt>, server: Option<&Server>) -> Option<CloudChange> {
-    let kept = own.map(|attempt| kept_volumes(view, attempt, server)).unwrap_or_default();
-    let fence =
-        |volume: &Volume| server.is_none() && own.is_some_and(|attempt| attempt.number == volume.attempt);
-    let volume = view.volumes.iter().find(|volume| {
-        !kept.contains(volume)
-            && !fence(volume)
-            && !is_on(volume, server)
+/// While there is no server, every volume of the open attempt is a fence and stays.
+fn surplus_volumes(view: &CloudView, own: Option<&Machine<'_>>) -> Vec<CloudChange> {
+    let server = own.and_then(|machine| machine.server);
+    let is_kept = |volume: &Volume| own.is_some_and(|machine| machine.volumes.contains(&volume));
+    let is_fence = |volume: &Volume| {
+        server.is_none() && own.is_some_and(|machine| machine.attempt.number == volume.attempt)
+    };
+    let surplus = view.volumes.iter().filter(|volume| {
+        !is_kept(volume)
+            && !is_fence(volume)
+            && !volume.is_on(server)
             && volume.presence == Presence::There
-            && matches!(volume.state, VolumeState::Available | VolumeState::Error)
-    })?;
-    Some(CloudChange::DeleteVolume { id: volume.id.clone() })
+            && matches!(volume.state, VolumeState::Available | VolumeState::Error | VolumeState::Other)
+    });
+    surplus.map(|volume| CloudChange::DeleteVolume { id: volume.id.clone() }).collect()
 }
 
-fn surplus_port(
-    seen: &Observed,
-    view: &CloudView,
-    own: Option<&Attempt>,
-    server: Option<&Server>,
-) -> Option<CloudChange> {
-    let kept = own.map(|attempt| kept_ports(view, attempt, server)).unwrap_or_default();
-    // Before the server stands a port may be promised to one that is on its way; and until the one that is kept is seen
+/// What does not lead to the port that it is for.
+fn surplus_floating_ips(seen: &Observed, view: &CloudView, own: Option<&Machine<'_>>) -> Vec<CloudChange> {
+    let kept = own.and_then(|machine| machine.floating_ip);
+    let surplus = |ip: &&FloatingIp| {
+        kept != Some(*ip) && ip.presence == Presence::There && !super::name::may_have(seen, ip.address)
+    };
+    let surplus = view.floating_ips.iter().filter(surplus);
+    surplus.map(|ip| CloudChange::DeleteFloatingIp { id: ip.id.clone() }).collect()
+}
+
+fn surplus_ports(seen: &Observed, view: &CloudView, own: Option<&Machine<'_>>) -> Vec<CloudChange> {
+    let server = own.and_then(|machine| machine.server);
+    let kept = own.map(|machine| machine.ports.as_slice()).unwrap_or_default();
+    // Before there is a server a port may be promised to one that is on its way; and until the one that is kept is seen
     // bound to it, the server may have any other.
-    let settled = |port: &Port| kept.iter().any(|kept| kept.index == port.index && is_bound(kept, server));
-    let promised = |port: &Port| own.is_some_and(|own| own.number == port.attempt) && !settled(port);
-    let port = view.ports.iter().find(|port| {
+    let is_settled =
+        |port: &Port| kept.iter().any(|kept| kept.index == port.index && kept.is_bound_to(server));
+    let is_promised =
+        |port: &Port| own.is_some_and(|machine| machine.attempt.number == port.attempt) && !is_settled(port);
+    let surplus = view.ports.iter().filter(|port| {
         !kept.contains(port)
-            && !promised(port)
-            && !is_bound(port, server)
+            && !is_promised(port)
+            && !port.is_bound_to(server)
             && port.device.is_none()
             && port.presence == Presence::There
-            && !super::name::may_point_at(seen, port)
-    })?;
-    Some(CloudChange::DeletePort { id: port.id.clone() })
+            && !super::name::may_have(seen, port.address)
+    });
+    surplus.map(|port| CloudChange::DeletePort { id: port.id.clone() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::hold::OnFailure;
+    use crate::reason::Reason;
+    use crate::reconcile::state::examples::{bound, failed, port, server, volume};
+    use crate::reconcile::state::{Server, ServerState};
+
+    fn drops(seen: &Observed) -> Option<Step> {
+        drop_surplus(&Desired::any(), seen)
+    }
+
+    fn delete(change: CloudChange) -> Step {
+        Step::Do(change.in_cloud("lab"))
+    }
+
+    fn machine() -> Observed {
+        Observed::with_machine(ServerState::Active)
+    }
+
+    #[test]
+    fn a_machine_with_what_belongs_to_it_loses_nothing() {
+        assert_eq!(drops(&machine()), None);
+    }
+
+    #[test]
+    fn of_two_servers_the_one_that_the_status_shows_is_kept() {
+        let mut seen = machine().with_server(server("another", ServerState::Active));
+
+        assert_eq!(
+            drops(&seen),
+            Some(delete(CloudChange::DeleteServer { id: "s".into() })),
+            "the first by its id"
+        );
+        seen.memory.hints.server = Some("s".into());
+        assert_eq!(drops(&seen), Some(delete(CloudChange::DeleteServer { id: "another".into() })));
+    }
+
+    #[test]
+    fn a_server_of_an_earlier_attempt_is_deleted() {
+        let earlier = Server { attempt: 0, ..server("earlier", ServerState::Active) };
+
+        let step = drops(&machine().with_server(earlier));
+        assert_eq!(step, Some(delete(CloudChange::DeleteServer { id: "earlier".into() })));
+    }
+
+    #[test]
+    fn a_second_volume_of_one_name_is_deleted_once_the_server_has_the_first() {
+        let second = Volume { id: "second".into(), ..volume("osd-0", VolumeState::Available) };
+
+        let step = drops(&machine().with_volume(second.clone()));
+        assert_eq!(step, Some(delete(CloudChange::DeleteVolume { id: "second".into() })));
+        assert_eq!(
+            drops(&Observed::with_parts().with_volume(second)),
+            None,
+            "without a server it is a fence"
+        );
+    }
+
+    #[test]
+    fn a_volume_on_the_server_is_never_touched_whatever_its_name() {
+        let strange = Volume {
+            id: "strange".into(),
+            key: "strange".into(),
+            servers: vec!["s".into()],
+            ..volume("osd-0", VolumeState::Available)
+        };
+
+        assert_eq!(drops(&machine().with_volume(strange)), None);
+    }
+
+    #[test]
+    fn a_second_port_is_deleted_only_once_the_server_is_seen_with_the_first() {
+        assert_eq!(drops(&Observed::with_parts().with_port(port("second"))), None, "it may be promised");
+
+        let step = drops(&machine().with_port(port("second")));
+        assert_eq!(step, Some(delete(CloudChange::DeletePort { id: "second".into() })));
+        assert_eq!(drops(&machine().with_port(bound("second", "s"))), None, "it is bound");
+    }
+
+    #[test]
+    fn a_machine_that_is_held_after_its_failure_keeps_one_server() {
+        let hold = Desired { on_failure: OnFailure::Hold, ..Desired::any() };
+        let seen = machine()
+            .with_attempt(failed(1, Reason::BootTimeout))
+            .with_server(server("t", ServerState::Active));
+
+        let step = drop_surplus(&hold, &seen);
+        assert_eq!(step, Some(delete(CloudChange::DeleteServer { id: "t".into() })));
+    }
 }

@@ -1,10 +1,11 @@
-//! Servers, volumes and ports of a node, as far as decisions need them.
+//! Servers, volumes, floating IPs and ports of a node, as far as decisions need them.
 
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use crate::api::testnode_status::ServerFacts;
+use crate::api::testnode_status::{BootId, ServerFacts};
+pub use crate::things::{Fault, ServerState, Verdict, VolumeState};
 
 /// How sure we are that a thing is still there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -15,6 +16,18 @@ pub enum Presence {
     Missing,
     /// We asked for its end, and that was answered.
     Going,
+    /// It is there, but somebody removed the marks of our cluster and of the node. Without a mark of ours nothing is
+    /// touched.
+    Unmarked,
+}
+
+/// How far the deletion of a thing has come.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Ending {
+    /// It should have been gone by now: `timeouts.delete` is over. This changes what is told, never what is done.
+    pub overdue: bool,
+    /// What the cloud said when it last refused to delete it, or to free it for that.
+    pub refusal: Option<String>,
 }
 
 /// A server of the node.
@@ -24,55 +37,32 @@ pub struct Server {
     pub id: String,
     /// The attempt it was made in.
     pub attempt: i64,
+    /// How often its root disk was made.
+    pub boot: i64,
     /// Whether it is there.
     pub presence: Presence,
     /// Its state.
     pub state: ServerState,
     /// Why it is in ERROR.
     pub fault: Option<Fault>,
+    /// It is in ERROR, and Nova was not yet asked why.
+    pub unexplained: bool,
+    /// How far its deletion has come.
+    pub ending: Ending,
+    /// The command that gives back the marks that somebody removed from it.
+    pub remark: Option<String>,
     /// Orders servers by age; Nova's time.
     pub created: Option<Timestamp>,
     /// For people.
     pub facts: ServerFacts,
 }
 
-/// Nova's states, as far as they matter.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ServerState {
-    /// Being made.
-    Building,
-    /// Running.
-    Active,
-    /// Failed, with a fault.
-    Error,
-    /// Not running: stopped, paused, suspended, shelved.
-    Stopped,
-    /// Deleted, and kept by the cloud for a while.
-    SoftDeleted,
-    /// In some other state that will pass, or that the cloud cannot tell.
-    Other,
-}
-
-/// A fault of Nova's, judged.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Fault {
-    /// What it means for the attempt.
-    pub verdict: Verdict,
-    /// Nova's text.
-    pub message: String,
-}
-
-/// What a failure means for an attempt.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
-    /// Over quota: the attempt ends and does not count.
-    Quota,
-    /// No room here: the attempt ends; another zone or cloud may have room.
-    Capacity,
-    /// Only an edit cures it: the attempt ends, and this cloud is out for the round.
-    Invalid,
-    /// It passes: try again.
-    Passing,
+impl Server {
+    /// What the guest says now belongs to this boot.
+    #[must_use]
+    pub fn boot(&self) -> BootId {
+        BootId { server: self.id.clone(), number: self.boot }
+    }
 }
 
 /// A volume of the node.
@@ -96,29 +86,39 @@ pub struct Volume {
     pub reservations: Vec<String>,
     /// Cinder's word for its state.
     pub status: String,
+    /// How far its deletion has come.
+    pub ending: Ending,
+    /// See [`Server::remark`].
+    pub remark: Option<String>,
     /// The device, once attached.
     pub device: Option<String>,
 }
 
-/// Cinder's states, as far as they matter.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum VolumeState {
-    /// Being made.
-    Creating,
-    /// Free.
-    Available,
-    /// Promised to a server, which may not exist.
-    Reserved,
-    /// On a server, or on its way.
-    Attached,
-    /// Being deleted.
-    Deleting,
-    /// Failed.
-    Error,
-    /// Its deletion failed; a member cannot delete it any more.
-    ErrorDeleting,
-    /// Some other state that will pass.
-    Other,
+impl Volume {
+    /// It is on this server.
+    #[must_use]
+    pub fn is_on(&self, server: Option<&Server>) -> bool {
+        server.is_some_and(|server| self.servers.contains(&server.id))
+    }
+}
+
+/// A floating IP of the node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloatingIp {
+    /// Neutron's id.
+    pub id: String,
+    /// The attempt it was made in.
+    pub attempt: i64,
+    /// Whether it is there.
+    pub presence: Presence,
+    /// The address.
+    pub address: Option<IpAddr>,
+    /// The port that it leads to.
+    pub port: Option<String>,
+    /// How far its deletion has come.
+    pub ending: Ending,
+    /// See [`Server::remark`].
+    pub remark: Option<String>,
 }
 
 /// A port of the node.
@@ -142,6 +142,18 @@ pub struct Port {
     pub addresses: Vec<IpAddr>,
     /// Its network's id.
     pub network: String,
+    /// How far its deletion has come.
+    pub ending: Ending,
+    /// See [`Server::remark`].
+    pub remark: Option<String>,
+}
+
+impl Port {
+    /// It is bound to this server.
+    #[must_use]
+    pub fn is_bound_to(&self, server: Option<&Server>) -> bool {
+        server.is_some_and(|server| self.device.as_ref() == Some(&server.id))
+    }
 }
 
 /// Whether a port is bound to the node's server.

@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{PerKind, Port, Problem, Server, Volume};
+use jiff::Timestamp;
+
+use super::{FloatingIp, Kind, PerKind, Port, Presence, Problem, Server, Volume};
+use crate::api::cloud::AddressFrom;
+use crate::reason::Reason;
 
 /// What can be said of a cloud before anything in it is judged.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,6 +20,15 @@ pub enum Standing {
     Away(Problem),
 }
 
+/// A list that failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Failing {
+    /// What was said.
+    pub problem: Problem,
+    /// Not again before.
+    pub retry_at: Timestamp,
+}
+
 /// What one cloud holds of one node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CloudView {
@@ -25,14 +38,18 @@ pub struct CloudView {
     pub servers: Vec<Server>,
     /// Volumes with our UID, of any attempt.
     pub volumes: Vec<Volume>,
+    /// Floating IPs with our UID, of any attempt.
+    pub floating_ips: Vec<FloatingIp>,
     /// Ports with our UID, of any attempt.
     pub ports: Vec<Port>,
+    /// Which address of a machine counts there.
+    pub address_from: Option<AddressFrom>,
     /// What is there shows every change that was made.
     pub fresh: PerKind<bool>,
     /// No create whose fate is unknown can take effect any more.
     pub settled: PerKind<bool>,
-    /// Something that was asked to go is not gone within `timeouts.delete`.
-    pub overdue: bool,
+    /// Kinds whose last list failed.
+    pub failing: PerKind<Option<Failing>>,
     /// Attempts whose server was seen, and is proved gone.
     pub servers_gone: BTreeSet<i64>,
     /// How long the current attempt has been launching, and booting, while we could look.
@@ -51,10 +68,12 @@ impl CloudView {
             standing,
             servers: Vec::new(),
             volumes: Vec::new(),
+            floating_ips: Vec::new(),
             ports: Vec::new(),
-            fresh: PerKind { server: true, volume: true, port: true },
-            settled: PerKind { server: true, volume: true, port: true },
-            overdue: false,
+            address_from: None,
+            fresh: PerKind::from_fn(|_| true),
+            settled: PerKind::from_fn(|_| true),
+            failing: PerKind::default(),
             servers_gone: BTreeSet::new(),
             launching_for: Duration::ZERO,
             booting_for: Duration::ZERO,
@@ -65,19 +84,50 @@ impl CloudView {
     /// Nothing of the node is there, as far as was seen.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.servers.is_empty() && self.volumes.is_empty() && self.ports.is_empty()
+        self.servers.is_empty()
+            && self.volumes.is_empty()
+            && self.floating_ips.is_empty()
+            && self.ports.is_empty()
+    }
+
+    /// There is no such Cloud.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(&self.standing, Standing::Away(problem) if problem.reason == Reason::CloudNotFound)
+    }
+
+    /// Something that a list left out: only a GET by its id tells whether it is gone.
+    #[must_use]
+    pub fn missing(&self) -> Option<(Kind, &str)> {
+        let servers = self.servers.iter().map(|server| (Kind::Server, server.presence, &server.id));
+        let volumes = self.volumes.iter().map(|volume| (Kind::Volume, volume.presence, &volume.id));
+        let floating = self.floating_ips.iter().map(|ip| (Kind::FloatingIp, ip.presence, &ip.id));
+        let ports = self.ports.iter().map(|port| (Kind::Port, port.presence, &port.id));
+        let mut things = servers.chain(volumes).chain(floating).chain(ports);
+        things
+            .find(|(_, presence, _)| *presence == Presence::Missing)
+            .map(|(kind, _, id)| (kind, id.as_str()))
+    }
+
+    /// Why a wish to abandon what is there is not honoured.
+    #[must_use]
+    pub fn abandon_refused(&self) -> Option<&str> {
+        match self.abandon.as_ref()? {
+            Abandon::Refused(why) | Abandon::RefusalTold(why) => Some(why),
+            Abandon::Honoured | Abandon::Recording | Abandon::Recorded => None,
+        }
     }
 
     /// All looks are fresh.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        self.fresh.server && self.fresh.volume && self.fresh.port
+        Kind::ALL.into_iter().all(|kind| self.fresh.of(kind))
     }
 
     /// Nothing can appear any more.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.settled.server && self.settled.volume && self.settled.port
+        Kind::ALL.into_iter().all(|kind| self.settled.of(kind))
     }
 }
 

@@ -1,14 +1,12 @@
 //! Conditions and phase.
 
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::Outcome;
-use crate::reconcile::plan::{is_published, kept_server, kept_volumes, target_address};
+use crate::kubernetes::conditions::Conditions;
+use crate::reason::Reason;
+use crate::reconcile::plan::{is_published, reported, target_address};
 use crate::reconcile::state::{Desired, Observed, Problem, Resolution, ServerState, Standing};
-
-/// A process that has just begun has not looked yet: that says nothing of the node.
-const BEFORE_RESTART: &str = "LookingAround";
 
 /// Every phase there is.
 pub const PHASES: &[&str] =
@@ -16,21 +14,17 @@ pub const PHASES: &[&str] =
 
 /// One word for people.
 pub(super) fn phase(desired: &Desired, seen: &Observed, outcome: &Outcome) -> &'static str {
-    let active = || {
-        let attempt = seen.memory.open()?;
-        let view = seen.clouds.get(&attempt.cloud)?;
-        kept_server(seen, view, attempt).filter(|server| server.state == ServerState::Active)
-    };
+    let active = || seen.machine_under_way().is_some_and(|machine| machine.is_active());
     if seen.deleting {
         return "Deleting";
     }
     match outcome {
-        Outcome::Stalled(problem) if problem.reason == "HeldAfterFailure" => "Held",
+        Outcome::Stalled(problem) if problem.reason == Reason::HeldAfterFailure => "Held",
         Outcome::Stalled(_) => "Failed",
         Outcome::Ready => "Ready",
         Outcome::Progressing(_) if desired.paused => "Paused",
         Outcome::Progressing(_) if was_ready(seen) => "Ready",
-        Outcome::Progressing(_) if active().is_some() => "Booting",
+        Outcome::Progressing(_) if active() => "Booting",
         Outcome::Progressing(_) if seen.memory.open().is_some() => "Provisioning",
         Outcome::Progressing(_) if seen.memory.to_end().is_some() => "Retrying",
         Outcome::Progressing(_) => "Pending",
@@ -47,20 +41,33 @@ pub(super) fn conditions(
     seen: &Observed,
     outcome: &Outcome,
 ) -> Vec<Condition> {
-    let mut list = List { old, generation: desired.generation, now: seen.now, new: Vec::new() };
-    overall(&mut list, desired, seen, outcome);
-    if can_look(seen) {
+    let mut list = Conditions::new(old, Some(desired.generation), seen.now);
+    let can_look = can_look(seen);
+    let booted = if can_look { booted(old, desired, seen) } else { None };
+    overall(&mut list, desired, seen, outcome, booted.as_ref());
+    if let Some(cut) = desired.expiry.as_ref().and_then(|expiry| expiry.cut.as_ref()) {
+        list.say_also("Ready", cut);
+    }
+    if let Some(hold) = desired.held(seen.now) {
+        let cut = hold.cut.as_ref().map(|cut| format!("; {cut}")).unwrap_or_default();
+        list.say_also("Ready", &format!("held until {} ({}){cut}", hold.until, hold.reason));
+    }
+    if can_look {
         resolved(&mut list, seen);
         server(&mut list, seen);
         volumes(&mut list, seen);
         name(&mut list, seen);
-        booted(&mut list, seen);
+        match booted {
+            Some(Booted::As(status, reason, message)) => list.put("Booted", status, reason, message),
+            Some(Booted::AsBefore(_)) => drop(list.keep("Booted")),
+            None => {}
+        }
     } else {
         for kind in ["Resolved", "ServerReady", "VolumesAttached", "DNSReady", "Booted"] {
             list.keep(kind);
         }
     }
-    list.new
+    list.into_vec()
 }
 
 /// Whether the cloud of the current attempt was looked at. If not, what was said of it stands.
@@ -69,60 +76,32 @@ fn can_look(seen: &Observed) -> bool {
     view.is_none_or(|view| view.standing == Standing::Seen)
 }
 
-struct List<'a> {
-    old: &'a [Condition],
-    generation: i64,
-    now: Timestamp,
-    new: Vec<Condition>,
-}
-
-impl List<'_> {
-    /// The time of the last transition stands while the status does.
-    fn put(&mut self, kind: &str, status: &str, reason: &str, message: impl Into<String>) {
-        let old = self.old.iter().find(|old| old.type_ == kind && old.status == status);
-        // What the schema's default says was never a transition.
-        let since =
-            old.map(|old| old.last_transition_time.clone()).filter(|time| time.0 != Timestamp::UNIX_EPOCH);
-        self.new.push(Condition {
-            type_: kind.to_owned(),
-            status: status.to_owned(),
-            reason: reason.to_owned(),
-            message: shortened(&message.into()),
-            observed_generation: Some(self.generation),
-            last_transition_time: since.unwrap_or(Time(self.now)),
-        });
-    }
-
-    /// A condition stays as it was.
-    fn keep(&mut self, kind: &str) -> bool {
-        let old = self.old.iter().find(|old| old.type_ == kind);
-        self.new.extend(old.cloned());
-        old.is_some()
-    }
-}
-
-/// One line, and no more than a screen of it.
-fn shortened(message: &str) -> String {
-    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= 1024 { line } else { line.chars().take(1023).chain(['…']).collect() }
-}
-
 /// `Ready`, and `Reconciling` or `Stalled` or `Paused`.
-fn overall(list: &mut List<'_>, desired: &Desired, seen: &Observed, outcome: &Outcome) {
+fn overall(
+    list: &mut Conditions<'_>,
+    desired: &Desired,
+    seen: &Observed,
+    outcome: &Outcome,
+    booted: Option<&Booted<'_>>,
+) {
     match outcome {
-        Outcome::Ready => list.put("Ready", "True", "Ready", ready_message(seen)),
+        Outcome::Ready => list.put("Ready", "True", Reason::Ready, ready_message(seen, booted)),
         Outcome::Stalled(problem) => {
             list.put("Ready", "False", problem.reason, &*problem.message);
             list.put("Stalled", "True", problem.reason, &*problem.message);
         }
-        // Paused leaves Ready as it was; so does a new process that has not looked yet.
+        // Paused leaves a machine that is Ready as it was; so does a new process that has not looked yet.
         Outcome::Progressing(problem) if desired.paused && !seen.deleting => {
-            if !list.keep("Ready") {
-                list.put("Ready", "Unknown", problem.reason, &*problem.message);
+            if was_ready(seen) {
+                list.keep("Ready");
+            } else {
+                list.put("Ready", "False", problem.reason, &*problem.message);
             }
             list.put("Paused", "True", problem.reason, &*problem.message);
         }
-        Outcome::Progressing(Problem { reason: BEFORE_RESTART, .. }) if was_ready(seen) && !seen.deleting => {
+        Outcome::Progressing(Problem { reason: Reason::LookingAround, .. })
+            if was_ready(seen) && !seen.deleting =>
+        {
             list.keep("Ready");
         }
         Outcome::Progressing(problem) if was_ready(seen) && !seen.deleting => {
@@ -136,19 +115,44 @@ fn overall(list: &mut List<'_>, desired: &Desired, seen: &Observed, outcome: &Ou
     }
 }
 
-fn ready_message(seen: &Observed) -> String {
+fn ready_message(seen: &Observed, booted: Option<&Booted<'_>>) -> String {
     let address = target_address(seen).map(|address| address.to_string());
-    match (seen.memory.dns.as_ref().map(|dns| &dns.name), address) {
+    let mut message = match (seen.memory.dns.as_ref().map(|dns| &dns.name), address) {
         (Some(name), Some(address)) => format!("{name} is ready at {address}"),
         (None, Some(address)) => format!("ready at {address}"),
         (_, None) => "ready".into(),
+    };
+    if let Some(command) = lost_marks(seen) {
+        message.extend(["; somebody removed marks by which it is known: run `", &command, "`"]);
     }
+    if seen.memory.host_keys.is_empty() && seen.guest.host_keys.is_empty() {
+        message.push_str("; no SSH host keys are known");
+    }
+    match booted {
+        Some(Booted::As(_, Reason::BootedWithFailures, said)) => message.extend(["; ", said]),
+        Some(Booted::AsBefore(before)) if before.reason == Reason::BootedWithFailures.as_str() => {
+            message.extend(["; ", &before.message]);
+        }
+        Some(_) | None => {}
+    }
+    message
 }
 
-fn resolved(list: &mut List<'_>, seen: &Observed) {
+/// The commands that give back what somebody removed of our marks.
+fn lost_marks(seen: &Observed) -> Option<String> {
+    let view = seen.clouds.get(&seen.memory.current()?.cloud)?;
+    let servers = view.servers.iter().map(|server| &server.remark);
+    let volumes = view.volumes.iter().map(|volume| &volume.remark);
+    let floating = view.floating_ips.iter().map(|ip| &ip.remark);
+    let ports = view.ports.iter().map(|port| &port.remark).chain(floating);
+    let commands: Vec<&str> = servers.chain(volumes).chain(ports).flatten().map(String::as_str).collect();
+    (!commands.is_empty()).then(|| commands.join(" && "))
+}
+
+fn resolved(list: &mut Conditions<'_>, seen: &Observed) {
     let attempt = seen.memory.current().or(seen.memory.last());
     if let Some(resolved) = attempt.and_then(|attempt| attempt.resolved.as_ref()) {
-        list.put("Resolved", "True", "Resolved", resolved.why.clone().unwrap_or_default());
+        list.put("Resolved", "True", Reason::Resolved, resolved.why.clone().unwrap_or_default());
         return;
     }
     let problems = seen.offers.iter().filter_map(|offer| match &offer.resolution {
@@ -160,63 +164,85 @@ fn resolved(list: &mut List<'_>, seen: &Observed) {
     }
 }
 
-fn server(list: &mut List<'_>, seen: &Observed) {
-    let Some(attempt) = seen.memory.current() else { return };
-    let Some(view) = seen.clouds.get(&attempt.cloud) else { return };
-    match kept_server(seen, view, attempt) {
+fn server(list: &mut Conditions<'_>, seen: &Observed) {
+    let Some(machine) = seen.machine() else { return };
+    match machine.server {
         Some(server) if server.state == ServerState::Active => {
-            list.put("ServerReady", "True", "Active", format!("server {} is ACTIVE", server.id));
+            list.put("ServerReady", "True", Reason::Active, format!("server {} is ACTIVE", server.id));
         }
         Some(server) => {
             let fault = server.fault.as_ref().map(|fault| format!(": {}", fault.message)).unwrap_or_default();
             let message = format!("server {} is {}{fault}", server.id, server.facts.status);
-            list.put("ServerReady", "False", "NotActive", message);
+            list.put("ServerReady", "False", Reason::NotActive, message);
         }
-        None => list.put("ServerReady", "False", "NoServer", "there is no server"),
+        None => list.put("ServerReady", "False", Reason::NoServer, "there is no server"),
     }
 }
 
-fn volumes(list: &mut List<'_>, seen: &Observed) {
-    let Some(attempt) = seen.memory.current() else { return };
-    let wanted = attempt.resolved.as_ref().map_or(0, |resolved| resolved.volumes.len());
-    let Some(view) = seen.clouds.get(&attempt.cloud).filter(|_| wanted > 0) else { return };
-    let server = kept_server(seen, view, attempt);
-    // In one create with the server: what is mapped is attached when the server is ACTIVE.
-    let active = server.is_some_and(|server| server.state == ServerState::Active);
-    let there = kept_volumes(view, attempt, server).len();
-    if active && there == wanted {
-        list.put("VolumesAttached", "True", "Attached", format!("{wanted} volumes are on the server"));
+fn volumes(list: &mut Conditions<'_>, seen: &Observed) {
+    let Some(machine) = seen.machine().filter(|machine| machine.volumes_wanted() > 0) else { return };
+    let (wanted, there) = (machine.volumes_wanted(), machine.volumes.len());
+    // They are attached in the server's own create: when it is ACTIVE, they are.
+    if machine.is_active() && there == wanted {
+        list.put("VolumesAttached", "True", Reason::Attached, format!("{wanted} volumes are on the server"));
     } else {
-        list.put("VolumesAttached", "False", "NotAttached", format!("{there} of {wanted} volumes are made"));
+        list.put(
+            "VolumesAttached",
+            "False",
+            Reason::NotAttached,
+            format!("{there} of {wanted} volumes are made"),
+        );
     }
 }
 
-fn name(list: &mut List<'_>, seen: &Observed) {
+fn name(list: &mut Conditions<'_>, seen: &Observed) {
     let Some(dns) = &seen.memory.dns else { return };
     if is_published(seen) {
         let checked = if seen.name.verifiable { "as its authority says" } else { "and nothing can check it" };
-        list.put("DNSReady", "True", "Set", format!("{} is set, {checked}", dns.name));
+        list.put("DNSReady", "True", Reason::Set, format!("{} is set, {checked}", dns.name));
     } else {
-        let trouble = seen.troubles.iter().find(|trouble| trouble.reason == "DNSUpdateFailed");
+        let trouble = seen.troubles.iter().find(|trouble| trouble.key.is_for_dns());
         let message =
             trouble.map_or_else(|| format!("{} is not set", dns.name), |trouble| trouble.message.clone());
-        list.put("DNSReady", "False", trouble.map_or("NotSet", |trouble| trouble.reason), message);
+        list.put("DNSReady", "False", trouble.map_or(Reason::NotSet, |trouble| trouble.reason), message);
     }
 }
 
-fn booted(list: &mut List<'_>, seen: &Observed) {
+/// What the condition `Booted` says.
+enum Booted<'a> {
+    /// Status, reason and message.
+    As(&'static str, Reason, String),
+    /// What it said when the node became Ready stands.
+    AsBefore(&'a Condition),
+}
+
+fn booted<'a>(old: &'a [Condition], desired: &Desired, seen: &Observed) -> Option<Booted<'a>> {
     if was_ready(seen) {
-        let message = if seen.guest.no_datasource {
-            "cloud-init found no metadata: user data, keys and host name were not applied"
-        } else {
-            "all readiness checks passed"
-        };
-        if !list.keep("Booted") || list.new.last().is_some_and(|booted| booted.status != "True") {
-            list.new.retain(|condition| condition.type_ != "Booted");
-            list.put("Booted", "True", "Booted", message);
+        let before = old.iter().find(|old| old.type_ == "Booted" && old.status == "True");
+        let with_failures = |before: &&Condition| before.reason == Reason::BootedWithFailures.as_str();
+        if let (Some(forbidden), Some(_)) = (&desired.console_forbidden, before.filter(with_failures)) {
+            let message = format!(
+                "the machine reported that something of its set-up failed; what is not shown: {forbidden}"
+            );
+            return Some(Booted::As("True", Reason::BootedWithFailures, message));
         }
-    } else if seen.memory.open().is_some() {
-        let stage = seen.guest.stage.clone().unwrap_or_else(|| "the guest has shown nothing yet".into());
-        list.put("Booted", "False", "Booting", stage);
+        return Some(before.map_or_else(|| passed(seen), Booted::AsBefore));
+    }
+    seen.memory.open()?;
+    let stage =
+        seen.guest.stage.clone().unwrap_or_else(|| "the machine has shown nothing of cloud-init".into());
+    Some(Booted::As("False", Reason::Booting, stage))
+}
+
+fn passed(seen: &Observed) -> Booted<'static> {
+    let no_metadata = seen
+        .guest
+        .no_datasource
+        .then(|| "cloud-init found no metadata: user data, keys and host name were not applied".to_owned());
+    let said: Vec<String> = no_metadata.into_iter().chain(reported(&seen.guest.failures)).collect();
+    if said.is_empty() {
+        Booted::As("True", Reason::Booted, "all readiness checks passed".into())
+    } else {
+        Booted::As("True", Reason::BootedWithFailures, said.join("; "))
     }
 }

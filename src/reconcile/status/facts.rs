@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::testnode_status::{
-    AddressFacts, Attempt, PortFacts, SshFacts, TestNodeStatus, Times, VolumeFacts,
+    AddressFacts, Attempt, FloatingIpFacts, PortFacts, SshFacts, TestNodeStatus, Times, VolumeFacts,
 };
-use crate::reconcile::plan::{is_published, kept_ports, kept_server, kept_volumes, target_address};
-use crate::reconcile::state::{CloudView, Desired, Observed, Presence, Server, ServerState, Standing};
+use crate::reconcile::plan::{is_published, target_address};
+use crate::reconcile::state::{Desired, Machine, Observed, Server, Standing};
 
 const SSH_PORT: i32 = 22;
 
@@ -18,24 +18,31 @@ pub(super) fn facts(before: Option<&TestNodeStatus>, desired: &Desired, seen: &O
     let attempt = seen.memory.current();
     let last = attempt.or(seen.memory.last());
     let mut status = TestNodeStatus {
+        uid: Some(seen.uid.clone()),
         os: desired.os.clone().or(before.os.clone()),
         cloud: last.map(|attempt| attempt.cloud.clone()),
         resolved: last.and_then(|attempt| attempt.resolved.clone()),
         fqdn: seen.memory.dns.as_ref().map(|dns| dns.name.clone()),
         dns: seen.memory.dns.clone(),
         attempts: seen.memory.attempts.clone(),
-        console_tail: before.console_tail.clone().filter(|_| seen.memory.ready_at.is_none()),
+        console: seen.memory.console.clone(),
         times: before.times.clone(),
         ssh: before.ssh.clone().filter(|_| attempt.is_some()),
         ..TestNodeStatus::default()
     };
+    if let Some(forbidden) = &desired.console_forbidden {
+        hide_console(&mut status, forbidden);
+    }
     if let Some(dns) = status.dns.as_mut() {
         dns.verified_at = verified_at(&before, seen);
     }
-    let view = last.and_then(|attempt| seen.clouds.get(&attempt.cloud));
-    match (last, view) {
-        (Some(attempt), Some(view)) if view.standing == Standing::Seen && !is_unsure(view) => {
-            things(&mut status, seen, attempt, view);
+    let machine = last.and_then(|attempt| seen.machine_of(attempt));
+    match (last, machine) {
+        // What a listing left out must stay known until it was asked for, also while a node is paused.
+        (Some(_), Some(machine))
+            if machine.view.standing == Standing::Seen && machine.view.missing().is_none() =>
+        {
+            things(&mut status, seen, &machine);
         }
         (Some(_), _) => as_it_was(&mut status, before),
         (None, _) => {}
@@ -44,23 +51,19 @@ pub(super) fn facts(before: Option<&TestNodeStatus>, desired: &Desired, seen: &O
     status
 }
 
+/// What was shown of a console before that was forbidden.
+fn hide_console(status: &mut TestNodeStatus, forbidden: &str) {
+    status.attempts.iter_mut().for_each(|attempt| attempt.console_tail = None);
+    if let Some(console) = status.console.as_mut().filter(|console| !console.text.is_empty()) {
+        console.text.clear();
+        console.problem = Some(forbidden.to_owned());
+    }
+}
+
 /// Kept while it stands, so that a look at rest writes nothing.
 fn verified_at(before: &TestNodeStatus, seen: &Observed) -> Option<Time> {
     let before = before.dns.as_ref().and_then(|dns| dns.verified_at.clone());
     if seen.name.verifiable && is_published(seen) { before.or(Some(Time(seen.now))) } else { before }
-}
-
-/// Whether a listing left out what may be there: its id must stay known until it was asked for, also while a node is
-/// paused and nothing is asked.
-fn is_unsure(view: &CloudView) -> bool {
-    let mut servers = view.servers.iter().map(|server| server.presence);
-    let mut volumes = view.volumes.iter().map(|volume| volume.presence);
-    let mut ports = view.ports.iter().map(|port| port.presence);
-    servers.any(is_missing) || volumes.any(is_missing) || ports.any(is_missing)
-}
-
-fn is_missing(presence: Presence) -> bool {
-    presence == Presence::Missing
 }
 
 /// "Could not look" is not "is not there".
@@ -68,15 +71,14 @@ fn as_it_was(status: &mut TestNodeStatus, before: TestNodeStatus) {
     status.server = before.server;
     status.volumes = before.volumes;
     status.ports = before.ports;
+    status.floating_ip = before.floating_ip;
     status.addresses = before.addresses;
     status.access_ip = before.access_ip;
     status.ssh = before.ssh;
 }
 
-fn things(status: &mut TestNodeStatus, seen: &Observed, attempt: &Attempt, view: &CloudView) {
-    let server = kept_server(seen, view, attempt);
-    let volumes = kept_volumes(view, attempt, server);
-    let ports = kept_ports(view, attempt, server);
+fn things(status: &mut TestNodeStatus, seen: &Observed, machine: &Machine<'_>) {
+    let Machine { attempt, server, volumes, ports, .. } = machine;
     status.server = server.map(|server| server.facts.clone());
     status.volumes = volumes
         .iter()
@@ -103,34 +105,43 @@ fn things(status: &mut TestNodeStatus, seen: &Observed, attempt: &Attempt, view:
                 networks.clone().find(|network| network.id == port.network).map(|network| &network.name);
             port.addresses
                 .iter()
-                .map(move |address| address_facts(*address, name.cloned().unwrap_or_default()))
+                .map(move |address| address_facts(*address, name.cloned().unwrap_or_default(), "fixed"))
         })
         .collect();
+    if let Some((id, address, port)) =
+        machine.floating_ip.and_then(|ip| Some((&ip.id, ip.address?, ip.port.clone()?)))
+    {
+        let network = machine.pool().and_then(|pool| machine.network_of(pool)).unwrap_or_default();
+        status.addresses.push(address_facts(address, network.to_owned(), "floating"));
+        status.floating_ip = Some(FloatingIpFacts { id: id.clone(), address: address.to_string(), port });
+    }
     status.access_ip = target_address(seen).map(|address| address.to_string());
-    ssh(status, seen, attempt, server);
+    ssh(status, seen, attempt, *server);
 }
 
-fn address_facts(address: IpAddr, network: String) -> AddressFacts {
+fn address_facts(address: IpAddr, network: String, kind: &str) -> AddressFacts {
     let version = if address.is_ipv4() { 4 } else { 6 };
-    AddressFacts { address: address.to_string(), version, network, kind: "fixed".into() }
+    AddressFacts { address: address.to_string(), version, network, kind: kind.into() }
 }
 
-/// The host keys are those of the first complete block the server ever showed.
+/// The host keys are those of the first complete block that this boot of the server ever showed.
 fn ssh(status: &mut TestNodeStatus, seen: &Observed, attempt: &Attempt, server: Option<&Server>) {
+    let Some(boot) = server.map(Server::boot) else {
+        status.ssh = None;
+        return;
+    };
     let user = attempt.resolved.as_ref().and_then(|resolved| resolved.image.user.clone());
-    let known = status.ssh.take().map(|ssh| ssh.host_keys).filter(|keys| !keys.is_empty());
-    let host_keys = known.unwrap_or_else(|| seen.guest.host_keys.clone());
-    if server.is_some() && (!host_keys.is_empty() || user.is_some()) {
-        status.ssh = Some(SshFacts { user, port: SSH_PORT, host_keys });
+    let known = status.ssh.take().filter(|ssh| ssh.boot.as_ref() == Some(&boot)).map(|ssh| ssh.host_keys);
+    let shown = || seen.guest.host_keys.iter().filter(|_| seen.guest.boot.as_ref() == Some(&boot)).cloned();
+    let host_keys = known.filter(|keys| !keys.is_empty()).unwrap_or_else(|| shown().collect());
+    let boot = (!host_keys.is_empty()).then_some(boot);
+    if boot.is_some() || user.is_some() {
+        status.ssh = Some(SshFacts { user, port: SSH_PORT, boot, host_keys });
     }
 }
 
 fn instants(status: &mut TestNodeStatus, desired: &Desired, seen: &Observed) {
-    let active = seen.memory.current().and_then(|attempt| {
-        let view = seen.clouds.get(&attempt.cloud)?;
-        kept_server(seen, view, attempt).filter(|server| server.state == ServerState::Active)?;
-        Some(attempt.number)
-    });
+    let active = seen.machine().filter(Machine::is_active).map(|machine| machine.attempt.number);
     if let Some(attempt) = status.attempts.iter_mut().find(|attempt| Some(attempt.number) == active) {
         attempt.server_active_at.get_or_insert(Time(seen.now));
     }
@@ -139,6 +150,6 @@ fn instants(status: &mut TestNodeStatus, desired: &Desired, seen: &Observed) {
     let server_active_at = current.and_then(|attempt| attempt.server_active_at.clone());
     let ready_at = seen.memory.ready_at.map(Time);
     let expires_at = desired.expiry.as_ref().map(|expiry| Time(expiry.at));
-    let times = Times { server_active_at, ready_at, expires_at };
+    let times = Times { server_active_at, ready_at, expires_at, since: None };
     status.times = (times != Times::default()).then_some(times);
 }

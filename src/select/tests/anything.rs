@@ -7,6 +7,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::api::common::Resources;
+use crate::api::pattern::Pattern;
 
 const WORDS: &[&str] =
     &["a", "b", "win-a", "ubuntu 22.04", "Ubuntu-22.04", "ubuntu 22.04 old", "line\nbreak", "", "ünï"];
@@ -54,6 +55,7 @@ pub(super) fn images_on_offer() -> impl Strategy<Value = Vec<Image>> {
                 min_disk_gib,
                 min_ram_mib,
                 properties: properties.into_iter().map(|(k, v)| (k.into(), v.into())).collect(),
+                ..Image::default()
             })
             .collect()
     })
@@ -61,7 +63,7 @@ pub(super) fn images_on_offer() -> impl Strategy<Value = Vec<Image>> {
 
 fn networks_on_offer() -> impl Strategy<Value = Vec<Network>> {
     let reach = select(&[Reach::Internal, Reach::External][..]);
-    let owner = select(&[Owner::Project, Owner::Shared, Owner::Other][..]);
+    let owner = select(vec![Owner::Project, Owner::Other("p9".into())]);
     vec((word(), reach, owner, any::<bool>(), any::<bool>()), 0..4).prop_map(|all| {
         let numbered = all.into_iter().enumerate();
         numbered
@@ -72,6 +74,7 @@ fn networks_on_offer() -> impl Strategy<Value = Vec<Network>> {
                 owner,
                 admin_up,
                 has_subnets,
+                is_default: false,
             })
             .collect()
     })
@@ -87,14 +90,15 @@ pub(super) fn anything_on_offer() -> impl Strategy<Value = Offerings> {
             images,
             networks,
             security_groups,
+            server_groups: None,
             volume_types,
         },
     )
 }
 
-fn patterns() -> impl Strategy<Value = Vec<String>> {
-    let sound = select(&PATTERNS[..5]).prop_map(str::to_owned);
-    let any = select(PATTERNS).prop_map(str::to_owned);
+fn patterns() -> impl Strategy<Value = Vec<Pattern>> {
+    let sound = select(&PATTERNS[..5]).prop_map(Pattern::from);
+    let any = select(PATTERNS).prop_map(Pattern::from);
     prop_oneof![4 => vec(sound, 0..2), 1 => vec(any, 0..2)]
 }
 
@@ -112,8 +116,8 @@ pub(super) fn requirements() -> impl Strategy<Value = FlavorRequirements> {
 
 pub(super) fn image_rules() -> impl Strategy<Value = Vec<ImageRule>> {
     let properties = of(btree_map(select(&["k"][..]), select(&["v"][..]), 0..2));
-    let selection = select(&[Selection::Error, Selection::Newest][..]);
-    let regex = of(select(PATTERNS).prop_map(str::to_owned));
+    let regex = of(select(PATTERNS).prop_map(Pattern::from));
+    let selection = select(&[Selection::Error, Selection::Newest, Selection::Oldest][..]);
     let rule = (of(select(&["i0", "i9"][..])), of(word()), regex, properties, selection);
     vec(rule, 0..2).prop_map(|all| {
         all.into_iter()

@@ -1,6 +1,7 @@
 //! Examples of flavors.
 
 use super::*;
+use crate::api::boot_volume::BootVolume;
 use crate::api::common::Resources;
 
 fn chosen(machine: &MachineTypeSpec, node: &TestNodeSpec, flavors: &[Flavor]) -> Result<String, Problem> {
@@ -38,9 +39,9 @@ fn memory_counts_before_disk_before_vcpus_before_the_name() {
 }
 
 #[test]
-fn a_node_that_asks_for_resources_replaces_the_minimums_but_not_the_patterns() {
+fn what_node_and_machine_type_ask_is_merged_by_maximum_and_the_patterns_hold() {
     let requirements = FlavorRequirements {
-        min_ram_mib: Some(16_000),
+        min_ram_mib: Some(2000),
         allow: vec!["b2-.*".into()],
         exclude: vec!["b2-bad".into()],
         ..FlavorRequirements::default()
@@ -53,8 +54,10 @@ fn a_node_that_asks_for_resources_replaces_the_minimums_but_not_the_patterns() {
         size("b2-30", 8, 30_000, 9),
     ];
 
-    assert_eq!(chosen(&machine, &node(), &offered).unwrap(), "b2-30: the only one that fits");
+    assert_eq!(chosen(&machine, &node(), &offered).unwrap(), "b2-2: smallest of 2 that fit");
     assert_eq!(chosen(&machine, &least(1, 1000, 9), &offered).unwrap(), "b2-2: smallest of 2 that fit");
+    assert_eq!(chosen(&machine, &least(2, 1000, 9), &offered).unwrap(), "b2-30: the only one that fits");
+    assert_eq!(chosen(&machine, &least(1, 2001, 9), &offered).unwrap(), "b2-30: the only one that fits");
 }
 
 #[test]
@@ -102,18 +105,58 @@ fn what_the_image_needs_is_asked_of_the_flavor_too() {
 }
 
 #[test]
-fn nothing_boots_on_a_flavor_without_a_root_disk() {
-    let offered = [size("diskless", 2, 2000, 0)];
+fn a_flavor_without_a_disk_is_the_choice_only_where_no_other_fits() {
+    let diskless = || size("diskless", 2, 2000, 0);
 
     assert_eq!(
-        told(chosen(&machine(), &node(), &offered)),
-        "FlavorNotFound: no flavor fits 1024 MiB of memory; the closest, diskless, fails: it has no root disk to boot \
-         an image from; ask for less, or change the machine type's flavor.requirements"
+        chosen(&machine(), &node(), &[diskless(), size("large", 2, 9000, 90)]).unwrap(),
+        "large: the only one that fits"
     );
     assert_eq!(
-        told(chosen(&machine(), &named("diskless"), &offered)),
-        "FlavorTooSmall: spec.flavor: flavor diskless cannot boot image Ubuntu 22.04: it has no root disk to boot an \
-         image from; name another"
+        chosen(&machine(), &node(), &[diskless(), size("small", 2, 100, 90)]).unwrap(),
+        "diskless: the smallest that fits, and it has no disk"
+    );
+    assert_eq!(
+        chosen(&machine(), &named("diskless"), &[diskless()]).unwrap(),
+        "diskless: named by spec.flavor"
+    );
+}
+
+#[test]
+fn with_a_boot_volume_no_flavor_is_too_small_for_its_disk() {
+    let offered = [size("small", 2, 2000, 1), size("large", 2, 9000, 90)];
+    let image = Image { min_disk_gib: 60, ..picture("Ubuntu 22.04") };
+    let booted = |machine: &MachineTypeSpec| {
+        flavor(machine, &node(), &image, &offered).map(|choice| choice.what.name.clone()).unwrap()
+    };
+
+    assert_eq!(booted(&machine()), "large");
+    assert_eq!(booted(&MachineTypeSpec { boot_volume: Some(BootVolume::default()), ..machine() }), "small");
+}
+
+fn boots(machine: &MachineTypeSpec, node: &TestNodeSpec, image: &Image, disk_gib: i64) -> Option<i64> {
+    let choice = boot_volume(machine, node, image, &size("f", 2, 2000, disk_gib), None).unwrap();
+    choice.map(|choice| choice.what.size_gib)
+}
+
+#[test]
+fn a_boot_volume_is_as_large_as_it_is_said_or_as_it_must_be_or_20() {
+    let image = |min_disk_gib, size_gib| Image { min_disk_gib, size_gib, ..picture("Ubuntu 22.04") };
+    let asked = |size_gib| TestNodeSpec { boot_volume: Some(BootVolume { size_gib, kind: None }), ..node() };
+
+    assert_eq!(boots(&machine(), &node(), &image(0, 0), 50), None);
+    assert_eq!(boots(&machine(), &node(), &image(0, 0), 0), Some(DEFAULT_GIB));
+    assert_eq!(boots(&machine(), &node(), &image(0, 1), 0), Some(DEFAULT_GIB));
+    assert_eq!(boots(&machine(), &node(), &image(0, 33), 0), Some(33));
+    assert_eq!(boots(&machine(), &node(), &image(7, 0), 0), Some(7));
+    assert_eq!(boots(&machine(), &node(), &image(7, 9), 0), Some(9));
+    assert_eq!(boots(&machine(), &least(1, 1, 33), &image(7, 9), 0), Some(33));
+    assert_eq!(boots(&machine(), &asked(None), &image(7, 0), 50), Some(7));
+    assert_eq!(boots(&machine(), &asked(Some(8)), &image(7, 0), 50), Some(8));
+    let small = boot_volume(&machine(), &asked(Some(6)), &image(7, 0), &size("f", 2, 2000, 50), None);
+    assert!(
+        told(small).starts_with("BootVolumeTooSmall: spec.bootVolume.sizeGiB: 6 GiB"),
+        "the image needs 7"
     );
 }
 
@@ -152,7 +195,7 @@ fn a_named_flavor_is_taken_or_the_reason_is_told() {
     assert_eq!(
         told(ask("small")),
         "FlavorTooSmall: spec.flavor: flavor small cannot boot image Ubuntu 22.04: 512 MiB of memory, 600 are what the \
-         image needs, 5 GiB of disk, 8 are what the image needs; name another"
+         image needs, 5 GiB of disk, 8 are what the image needs; name another, or give a bootVolume"
     );
     assert_eq!(told(ask("closed")), "FlavorNotFound: spec.flavor: flavor closed is disabled; name another");
     assert_eq!(

@@ -10,6 +10,11 @@ fn with_id(id: &str) -> NetworkChoice {
     NetworkChoice { id: Some(id.into()), name: None, fixed_ip: None }
 }
 
+/// A network that another project shares with ours.
+fn theirs(name: &str) -> Network {
+    Network { owner: Owner::Other("p9".into()), ..net(name) }
+}
+
 fn chosen(wanted: &[NetworkChoice], offered: &[Network]) -> Result<Vec<String>, Problem> {
     let node = TestNodeSpec { networks: wanted.to_vec(), ..node() };
     Ok(networks(&machine(), &node, offered)?.what.into_iter().map(|network| network.id).collect())
@@ -33,17 +38,16 @@ fn with_none_named_it_is_the_one_usable_network() {
         Network { reach: Reach::External, ..net("ext") },
         Network { admin_up: false, ..net("down") },
         Network { has_subnets: false, ..net("bare") },
-        Network { owner: Owner::Other, ..net("theirs") },
+        theirs("theirs"),
     ];
     let with = |network: Network| -> Vec<Network> { unusable.iter().cloned().chain([network]).collect() };
 
     assert_eq!(chosen(&[], &with(net("private"))).unwrap(), ["id-private"]);
-    assert_eq!(chosen(&[], &with(Network { owner: Owner::Shared, ..net("lab") })).unwrap(), ["id-lab"]);
     assert_eq!(
         told(chosen(&[], &unusable)),
         "NetworkNotFound: no network is named, and the project has none that is internal, up, with a subnet, and the \
-         project's own or shared; name one under networks: bare (id-bare), down (id-down), ext (id-ext), theirs \
-         (id-theirs)"
+         project's own; name one under networks: bare (id-bare), down (id-down), ext (id-ext), theirs (id-theirs, of \
+         project p9)"
     );
     assert_eq!(
         told(chosen(&[], &[net("b"), net("a")])),
@@ -136,4 +140,34 @@ fn security_groups_must_be_read_only_if_one_is_named() {
     ));
     assert_eq!(security_groups_of(&node(), None), Ok(vec![]));
     assert!(told(security_groups_of(&named, None)).starts_with("CatalogueUnread: "));
+}
+
+#[test]
+fn a_network_that_another_project_shares_is_taken_by_its_id_only() {
+    let way_out = Network { reach: Reach::External, id: "out".into(), ..theirs("public") };
+    let offered = [net("lab"), Network { id: "other".into(), ..theirs("lab") }, theirs("trap"), way_out];
+
+    // Neither chosen by itself, nor in the way of the project's own.
+    assert_eq!(chosen(&[], &offered).unwrap(), ["id-lab"]);
+    assert_eq!(chosen(&[named("lab")], &offered).unwrap(), ["id-lab"]);
+    assert_eq!(chosen(&[with_id("other"), named("public")], &offered).unwrap(), ["other", "out"]);
+    assert_eq!(
+        told(chosen(&[named("trap")], &offered)),
+        "NetworkNotFound: spec.networks[0]: a network with name trap belongs to another project; if it is meant, give its \
+         id: trap (id-trap, of project p9)"
+    );
+}
+
+#[test]
+fn of_security_groups_of_one_name_the_projects_own_is_meant() {
+    let foreign =
+        |id: &str, name: &str| SecurityGroup { owner: Owner::Other("p9".into()), ..group(id, name) };
+    let offered = [foreign("1", "default"), group("2", "default"), foreign("3", "web"), foreign("4", "web")];
+
+    assert_eq!(groups(&["default", "3"], &offered).unwrap(), ["2", "3"]);
+    assert_eq!(
+        told(groups(&["web"], &offered)),
+        "SecurityGroupNotFound: spec.securityGroups: the security group web belongs to another project; if it is meant, \
+         give its id: 3 (of project p9), 4 (of project p9)"
+    );
 }

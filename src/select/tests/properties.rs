@@ -7,11 +7,14 @@ use super::anything::{
     picture_of_any_age, requirements,
 };
 use super::*;
+use crate::api::common::Resources;
+use crate::api::pattern::Pattern;
+use crate::reason::Reason;
 
 /// A machine type that asks by minimums, with patterns that compile.
 fn asking(requirements: &FlavorRequirements) -> MachineTypeSpec {
-    let sound = |pattern: &String| PATTERNS[..5].contains(&pattern.as_str());
-    let kept = |patterns: &[String]| patterns.iter().filter(|pattern| sound(pattern)).cloned().collect();
+    let sound = |pattern: &Pattern| PATTERNS[..5].contains(&pattern.text());
+    let kept = |patterns: &[Pattern]| patterns.iter().filter(|pattern| sound(pattern)).cloned().collect();
     let requirements = FlavorRequirements {
         allow: kept(&requirements.allow),
         exclude: kept(&requirements.exclude),
@@ -32,8 +35,8 @@ fn fits(flavor: &Flavor, asked: &FlavorRequirements, image: &Image) -> bool {
         && flavor.vcpus >= least(asked.min_vcpus)
         && flavor.ram_mib >= least(asked.min_ram_mib).max(image.min_ram_mib)
         && flavor.disk_gib >= least(asked.min_disk_gib).max(image.min_disk_gib)
-        && (asked.allow.is_empty() || asked.allow.iter().any(|text| whole(text)))
-        && !asked.exclude.iter().any(|text| whole(text))
+        && (asked.allow.is_empty() || asked.allow.iter().any(|pattern| whole(pattern.text())))
+        && !asked.exclude.iter().any(|pattern| whole(pattern.text()))
 }
 
 proptest! {
@@ -52,14 +55,39 @@ proptest! {
         let key = |flavor: &Flavor| (flavor.ram_mib, flavor.disk_gib, flavor.vcpus, flavor.name.clone());
         let smallest = fitting.map(key).min();
         match chosen {
+            // Without a disk only where none with a disk fits.
+            Ok(chosen) if chosen.what.disk_gib == 0 => {
+                let grown = Flavor { disk_gib: i64::MAX, ..chosen.what.clone() };
+                prop_assert!(fits(&grown, &asked, &image));
+                prop_assert_eq!(smallest, None);
+            }
             Ok(chosen) => {
                 prop_assert!(fits(chosen.what, &asked, &image));
                 prop_assert_eq!(Some(key(chosen.what)), smallest);
             }
             Err(problem) => {
-                prop_assert_eq!(problem.reason, "FlavorNotFound");
+                prop_assert_eq!(problem.reason, Reason::FlavorNotFound);
                 prop_assert_eq!(smallest, None);
             }
+        }
+    }
+
+    #[test]
+    fn a_flavor_for_a_node_that_asks_fits_node_and_machine_type(
+        flavors in flavors_on_offer(), asked in requirements(), own in (0_i64..5, 0_i64..5, 0_i64..5)
+    ) {
+        let machine = asking(&asked);
+        let (vcpus, ram_mib, disk_gib) = own;
+        let resources = Resources { vcpus: Some(vcpus), ram_mib: Some(ram_mib), disk_gib: Some(disk_gib) };
+        let own = TestNodeSpec { resources: Some(resources), ..node() };
+        let image = Image::default();
+
+        if let Ok(chosen) = flavor(&machine, &own, &image, &flavors) {
+            // What has no disk gets a volume of the size that is asked.
+            let disk = if chosen.what.disk_gib == 0 { i64::MAX } else { chosen.what.disk_gib };
+            let grown = Flavor { disk_gib: disk, ..chosen.what.clone() };
+            prop_assert!(fits(&grown, machine.flavor.requirements.as_ref().unwrap(), &image));
+            prop_assert!(grown.vcpus >= vcpus && grown.ram_mib >= ram_mib && grown.disk_gib >= disk_gib);
         }
     }
 
@@ -84,7 +112,7 @@ proptest! {
         rules in image_rules(),
         extra in picture_of_any_age(),
     ) {
-        let exclude_images = vec!["never .*".to_owned()];
+        let exclude_images = vec!["never .*".into()];
         let machine = MachineTypeSpec { images: rules, exclude_images, ..machine() };
         let excluded = Image { name: format!("never {}", extra.name), ..extra.clone() };
         let inactive = Image { status: "deactivated".into(), id: "other".into(), ..extra };
@@ -147,12 +175,12 @@ proptest! {
 
         let reason = resolve(&machine, &node, &read).map_err(|problem| problem.reason).err();
 
-        prop_assert_ne!(reason, Some("CatalogueUnread"));
+        prop_assert_ne!(reason, Some(Reason::CatalogueUnread));
     }
 
     #[test]
     fn no_pattern_panics(pattern in "\\PC{0,40}", name in "\\PC{0,20}") {
-        let machine = MachineTypeSpec { exclude_images: vec![pattern], ..machine() };
+        let machine = MachineTypeSpec { exclude_images: vec![pattern.into()], ..machine() };
         let offered = [picture(&name)];
 
         let result = image(&machine, &ubuntu(), &offered);

@@ -47,14 +47,25 @@ fn all_of_it_comes_to_one_answer_that_says_why() {
         name: name.into(),
         size_gib,
         kind: kind.map(str::to_owned),
+        ..ResolvedVolume::default()
     };
     let expected = Resolved {
         flavor: ResolvedFlavor { id: "id-b2-7".into(), name: "b2-7".into(), vcpus: 2, ram_mib: 7000, disk_gib: 50 },
         image: ResolvedImage { id: "id-Ubuntu 22.04".into(), name: "Ubuntu 22.04".into(), user: None },
         networks: vec![ResolvedNetwork { id: "id-private".into(), name: "private".into(), fixed_ip: None }],
+        floating_ip: None,
         security_groups: vec!["2".into()],
         volumes: vec![volume("osd-0", 10, Some("fast")), volume("osd-1", 10, Some("fast")), volume("log-0", 5, None)],
         key_name: Some("lab".into()),
+        os: Some(ubuntu()),
+        machine_type: Some(ResolvedMachineType {
+            readiness: machine.readiness.clone(),
+            on_failure: machine.on_failure,
+            timeouts: machine.timeouts.clone(),
+            launch_retries: machine.launch_retries,
+            user_data_digest: user_data_digest(&machine, Some(&ubuntu())),
+        }),
+        server: None,
         why: Some(
             "flavor b2-7: smallest of 2 that fit; image Ubuntu 22.04: name contains \"ubuntu 22.04\"; network private: \
              the only usable one"

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{FRESH, Memory, Nodes, Scene, Thing};
-use crate::api::Kind;
 use crate::api::orphans::OrphanMode;
+use crate::api::{FORMER_MACHINE, FormerMachine, Kind};
 
 /// Why something stays.
 pub type Guard = fn(&Scene, &Memory, &Thing) -> Option<String>;
@@ -15,6 +15,7 @@ pub const GUARDS: &[Guard] = &[
     nodes_were_not_listed,
     belongs_to_a_node,
     is_kept,
+    a_node_waits_for_it,
     was_not_seen_twice,
     is_not_to_be_deleted,
     is_too_young,
@@ -31,8 +32,10 @@ fn cloud_cannot_be_believed(scene: &Scene, _: &Memory, _: &Thing) -> Option<Stri
 }
 
 fn nodes_were_not_listed(scene: &Scene, _: &Memory, _: &Thing) -> Option<String> {
-    let listed = |nodes: &Nodes| Duration::try_from(scene.now.duration_since(nodes.asked)).ok();
-    let fresh = scene.nodes.as_ref().and_then(listed).is_some_and(|ago| ago <= FRESH);
+    // Who lives is asked after what is there was looked at: this can be less than nothing.
+    let ago = |nodes: &Nodes| scene.now.duration_since(nodes.asked);
+    let old = |ago| Duration::try_from(ago).is_ok_and(|ago| ago > FRESH);
+    let fresh = scene.nodes.as_ref().is_some_and(|nodes| !old(ago(nodes)));
     (!fresh).then(|| "the TestNodes cannot be listed".into())
 }
 
@@ -43,6 +46,15 @@ fn belongs_to_a_node(scene: &Scene, _: &Memory, thing: &Thing) -> Option<String>
 
 fn is_kept(_: &Scene, _: &Memory, thing: &Thing) -> Option<String> {
     thing.kept.then(|| "it is marked to be kept".into())
+}
+
+/// A node that was restored bears another UID than its machine. Somebody must say what is to become of that.
+fn a_node_waits_for_it(scene: &Scene, _: &Memory, thing: &Thing) -> Option<String> {
+    let (nodes, node) = (scene.nodes.as_ref()?, thing.node.as_ref()?);
+    let wish = nodes.beginning.get(node).filter(|_| !thing.let_go)?.or(scene.policy.former);
+    (wish != Some(FormerMachine::Leave)).then(|| {
+        format!("TestNode {node} was made again and may adopt it: annotate it with {FORMER_MACHINE}=adopt or =leave")
+    })
 }
 
 fn was_not_seen_twice(_: &Scene, memory: &Memory, thing: &Thing) -> Option<String> {

@@ -11,6 +11,7 @@ const NAMES: &[&str] = &[
     "nodes_were_not_listed",
     "belongs_to_a_node",
     "is_kept",
+    "a_node_waits_for_it",
     "was_not_seen_twice",
     "is_not_to_be_deleted",
     "is_too_young",
@@ -38,16 +39,17 @@ fn scene() -> (Scene, Memory) {
         created: Some(at(0)),
         listed: Some(Duration::from_hours(1)),
         kept: false,
+        let_go: false,
         state: State::Free,
     };
     let scene = Scene {
         cloud: "lab".into(),
         now: at(3600),
-        policy: Policy { mode: OrphanMode::Delete, min_age: MIN_AGE, max: 5 },
+        policy: Policy { mode: OrphanMode::Delete, min_age: MIN_AGE, max: 5, former: None },
         believed: true,
         authority: true,
         nodes: Some(Nodes { asked: at(3590), ..Nodes::default() }),
-        dates: PerKind { server: Some(at(3600)), volume: Some(at(3600)), port: Some(at(3600)) },
+        dates: PerKind::from_fn(|_| Some(at(3600))),
         things: vec![server],
         names: Vec::new(),
         done: Vec::new(),
@@ -190,7 +192,7 @@ fn each_state_has_its_way_to_go() {
 }
 
 fn thing() -> impl Strategy<Value = (Thing, Option<Sighting>)> {
-    let kinds = select(&[Kind::Server, Kind::Volume, Kind::Port][..]);
+    let kinds = select(&Kind::ALL[..]);
     let state = prop_oneof![
         5 => Just(State::Free),
         1 => Just(State::Reserved),
@@ -205,10 +207,11 @@ fn thing() -> impl Strategy<Value = (Thing, Option<Sighting>)> {
             id: String::new(),
             name: String::new(),
             uid: format!("u{uid}"),
-            node: None,
+            node: (created % 3 == 0).then(|| format!("default/n{uid}")),
             created: Some(at(created * 60)),
             listed: Some(Duration::ZERO),
             kept,
+            let_go: false,
             state,
         };
         let sighting = times.map(|times| Sighting { first: at(0), listed: Duration::ZERO, times });
@@ -236,16 +239,21 @@ fn scenes() -> impl Strategy<Value = (Scene, Memory)> {
                 asked: at(200 * 60 - ago),
                 living: held.enumerate().map(|(uid, held)| (format!("u{uid}"), held)).collect(),
                 names: BTreeMap::new(),
+                beginning: [
+                    ("default/n1".to_owned(), None),
+                    ("default/n2".to_owned(), Some(FormerMachine::Leave)),
+                ]
+                .into(),
             }
         });
         let scene = Scene {
             cloud: "lab".into(),
             now,
-            policy: Policy { mode, min_age: MIN_AGE, max },
+            policy: Policy { mode, min_age: MIN_AGE, max, former: None },
             believed,
             authority: true,
             nodes,
-            dates: PerKind { server: Some(now), volume: Some(now), port: Some(now) },
+            dates: PerKind::from_fn(|_| Some(now)),
             things,
             names: Vec::new(),
             done: (0..done).map(|index| Step::Delete(Kind::Port, format!("before{index}"))).collect(),
@@ -269,6 +277,11 @@ fn law(scene: &Scene, memory: &Memory, step: &Step) -> Result<(), &'static str> 
     };
     expect(!alive, "never what a living node has")?;
     expect(!thing.kept, "never what is marked to be kept")?;
+    let wish = thing.node.as_ref().and_then(|node| nodes.beginning.get(node));
+    expect(
+        wish.is_none_or(|wish| *wish == Some(FormerMachine::Leave)),
+        "never what a restored node may adopt",
+    )?;
     let seen = memory.sightings.get(&(thing.kind, id.clone())).map_or(0, |sighting| sighting.times);
     expect(seen >= 2, "never what was seen once")?;
     expect(scene.policy.mode == OrphanMode::Delete, "only in mode Delete")?;
@@ -340,4 +353,41 @@ fn the_name_of_an_orphan_is_asked_for_in_a_report() {
     memory.sightings.clear();
 
     assert_eq!(plan(&scene, &memory), None, "it is no orphan yet");
+}
+
+#[test]
+fn what_a_restored_node_may_adopt_goes_only_if_it_is_left_or_was_let_go_before() {
+    let (mut scene, memory) = scene();
+    let node = || "default/smithi001".to_owned();
+    let wishes = |scene: &mut Scene, wish| {
+        scene.nodes.as_mut().unwrap().beginning.insert(node(), wish);
+    };
+    wishes(&mut scene, None);
+    assert_eq!(plan(&scene, &memory), None);
+    let why = orphans(&scene, &memory).remove(0).2.unwrap();
+    assert!(why.contains(&node()) && why.contains("=adopt"), "{why}");
+    wishes(&mut scene, Some(FormerMachine::Adopt));
+    assert_eq!(plan(&scene, &memory), None);
+
+    scene.policy.former = Some(FormerMachine::Leave);
+    assert_eq!(plan(&scene, &memory), None, "the node knows better than its Cloud");
+    wishes(&mut scene, None);
+    assert!(plan(&scene, &memory).is_some());
+
+    scene.policy.former = None;
+    scene.things[0].let_go = true;
+    assert!(plan(&scene, &memory).is_some());
+}
+
+/// Who lives is asked after what is there was looked at. In virtual time both are one instant; in real time they never are.
+#[test]
+fn a_list_that_was_asked_for_after_the_look_counts() {
+    let (mut scene, mut memory) = scene();
+    scene.nodes.as_mut().unwrap().asked = at(3601);
+    assert!(plan(&scene, &memory).is_some());
+
+    memory.sightings.clear();
+    remember(&scene, &mut memory);
+
+    assert_eq!(memory.sightings.len(), 1);
 }

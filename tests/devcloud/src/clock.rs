@@ -15,6 +15,11 @@ impl Clock {
         Self { started: Instant::now(), epoch }
     }
 
+    /// The time as it is told.
+    pub(crate) fn now(&self, at: Instant) -> Timestamp {
+        self.wall(at)
+    }
+
     fn wall(&self, at: Instant) -> Timestamp {
         let elapsed = at.saturating_duration_since(self.started);
         let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX);

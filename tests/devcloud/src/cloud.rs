@@ -7,10 +7,12 @@ use std::{
 };
 
 use axum::{Router, extract::Request};
+use hickory_proto::rr::RData;
 use tokio::time::Instant;
 
 use crate::{
-    Attachment, Call, FloatingIp, Port, Server, Service, Settings, Volume, dns, router, world::World,
+    Attachment, Call, Effect, FloatingIp, Port, Server, Service, Settings, Volume, When, dns, router,
+    world::{Event, World},
 };
 
 /// A simulated cloud; clones are the same one.
@@ -26,6 +28,8 @@ pub struct Things<'a> {
     pub servers: &'a [Server],
     /// The volumes, oldest first.
     pub volumes: &'a [Volume],
+    /// The floating IPs, oldest first.
+    pub floating_ips: &'a [FloatingIp],
     /// The ports, oldest first.
     pub ports: &'a [Port],
     /// What the name server has.
@@ -47,18 +51,33 @@ impl DevCloud {
         Router::new().fallback(move |request: Request| router::answer(cloud.clone(), request))
     }
 
-    /// The name server's answer to one message; none if it was no question, or the name server is away.
+    /// The name server's answer to one message; none if it was no message, or the name server is away, or a fault took it.
     #[must_use]
     pub fn dns(&self, request: &[u8]) -> Option<Vec<u8>> {
         self.with(|world| {
-            let reply = dns::answer(world, request);
+            let (method, what) = dns::kind(request);
+            let template = format!("{method} {what}");
+            let effect = world.faults.iter_mut().find_map(|fault| fault.meet_message(method, &template));
+            world.struck += usize::from(effect.is_some());
+            let reply = match effect {
+                None => dns::answer(world, request),
+                Some(Effect::Late { by, .. }) => {
+                    world.after(by, Event::LateUpdate(request.to_vec()));
+                    None
+                }
+                Some(Effect::Hang { when: When::After } | Effect::Drop { when: When::After }) => {
+                    dns::answer(world, request);
+                    None
+                }
+                Some(_) => None,
+            };
             world.serial += 1;
             let serial = world.serial;
             world.log(Call {
                 serial,
                 service: Service::Dns,
-                method: "QUERY".into(),
-                template: format!("QUERY {}", dns::kind(request)),
+                method: method.into(),
+                template,
                 path: String::new(),
                 body: serde_json::Value::Null,
                 status: reply.as_ref().and_then(|reply| reply.get(3)).map(|flags| u16::from(flags & 0xf)),
@@ -101,6 +120,7 @@ impl DevCloud {
             at(&Things {
                 servers: &world.servers,
                 volumes: &world.volumes,
+                floating_ips: &world.floating_ips,
                 ports: &world.ports,
                 records: &world.records,
                 calls: &world.calls,
@@ -159,6 +179,12 @@ impl DevCloud {
     #[must_use]
     pub fn records(&self) -> Vec<(String, BTreeSet<IpAddr>)> {
         self.with(|world| world.records.iter().map(|(name, all)| (name.clone(), all.clone())).collect())
+    }
+
+    /// What the name server has besides addresses, by name without the final dot.
+    #[must_use]
+    pub fn other_records(&self) -> Vec<(String, Vec<RData>)> {
+        self.with(|world| world.others.iter().map(|(name, all)| (name.clone(), all.clone())).collect())
     }
 
     /// The addresses of one name in the zone.

@@ -22,6 +22,10 @@ pub(crate) fn read(clock: &Clock, now: Instant, boot: Duration, server: &Server)
     if server.fate.no_console {
         return console;
     }
+    if let Some(text) = &server.fate.console {
+        let up = server.boots.last().is_some_and(|started| now >= *started + boot);
+        return if up { text.clone() } else { console };
+    }
     for (nth, started) in server.boots.iter().enumerate() {
         let lines = lines(clock, *started, boot, server, nth == 0);
         for line in lines.iter().filter(|line| now >= *started + boot.mul_f64(line.at)) {
@@ -55,6 +59,9 @@ fn lines(clock: &Clock, started: Instant, boot: Duration, server: &Server, first
     say(0.5, stage(0.5, "init"));
     say(0.55, format!("{} login: ", server.hostname));
     say(0.7, stage(0.7, "modules:config"));
+    for line in &server.fate.says {
+        say(0.8, stamped(0.8, line));
+    }
     say(0.85, stage(0.85, "modules:final"));
     if first && !server.fate.no_host_keys {
         let at = 0.95;
@@ -80,7 +87,8 @@ fn lines(clock: &Clock, started: Instant, boot: Duration, server: &Server, first
         .replace("$version", "22.4.2")
         .replace("$timestamp", &clock.cloud_init(started + boot))
         .replace("$datasource", data_source)
-        .replace("$uptime", &format!("{:.2}", uptime(1.0)));
+        .replace("$uptime", &format!("{:.2}", uptime(1.0)))
+        .replace("$UPTIME", &format!("{:.2}", uptime(1.0)));
     let message = [
         ("version", "22.4.2"),
         ("timestamp", &clock.cloud_init(started + boot)),
@@ -95,6 +103,7 @@ fn lines(clock: &Clock, started: Instant, boot: Duration, server: &Server, first
     .fold(message, |message, (name, value)| {
         message.replace(&format!("{{{{{name}}}}}"), value).replace(&format!("{{{{ {name} }}}}"), value)
     });
+    let message = message.strip_prefix("## template: jinja\n").unwrap_or(&message);
     for (at, line) in message.trim_end().lines().enumerate() {
         let prefix = if at == 0 { stamped(1.0, "cloud-init[987]: ") } else { String::new() };
         say(1.0, format!("{prefix}{line}"));
@@ -102,7 +111,8 @@ fn lines(clock: &Clock, started: Instant, boot: Duration, server: &Server, first
     lines
 }
 
-/// The final message that user data asks for: the last one, as later parts win. Parts of a MIME message may be base64.
+/// The final message that user data asks for: the last one, as later parts win, but the first where parts say that what is
+/// there is not replaced. Parts of a MIME message may be base64.
 fn final_message(user_data: Option<&str>) -> Option<String> {
     let raw = STANDARD.decode(user_data?.replace(['\n', '\r'], "")).ok()?;
     let text = String::from_utf8_lossy(&raw).replace("\r\n", "\n");
@@ -116,6 +126,9 @@ fn final_message(user_data: Option<&str>) -> Option<String> {
         if let Ok(part) = STANDARD.decode(packed) {
             documents.push(String::from_utf8_lossy(&part).replace("\r\n", "\n"));
         }
+    }
+    if text.contains("no_replace") {
+        return documents.iter().find_map(|document| from_yaml(document));
     }
     documents.iter().rev().find_map(|document| from_yaml(document))
 }

@@ -1,7 +1,5 @@
 //! The authoritative name server of the zone.
 
-use std::net::IpAddr;
-
 use hickory_proto::{
     op::{Message, MessageType, OpCode, Query, ResponseCode},
     rr::{Name, RData, Record, RecordType, rdata::SOA},
@@ -9,12 +7,21 @@ use hickory_proto::{
 
 use crate::{settings::Backend, world::World};
 
-/// Answers one question. The same bytes go over UDP and TCP.
-pub(crate) fn answer(world: &World, request: &[u8]) -> Option<Vec<u8>> {
-    if matches!(world.settings.nsupdate_backend, Backend::Down | Backend::Silent) {
-        return None;
-    }
+/// Answers one message. The same bytes go over UDP and TCP.
+pub(crate) fn answer(world: &mut World, request: &[u8]) -> Option<Vec<u8>> {
     let question = Message::from_vec(request).ok()?;
+    let update = question.metadata.op_code == OpCode::Update;
+    match world.settings.nsupdate_backend {
+        Backend::Down => return None,
+        Backend::Silent => {
+            if update {
+                world.update_queue.push(request.to_vec());
+            }
+            return None;
+        }
+        Backend::Up | Backend::BadKey if update => return crate::update::answer(world, request),
+        Backend::Up | Backend::BadKey => {}
+    }
     let mut reply = Message::response(question.metadata.id, question.metadata.op_code);
     reply.metadata.message_type = MessageType::Response;
     reply.metadata.recursion_desired = question.metadata.recursion_desired;
@@ -28,20 +35,21 @@ pub(crate) fn answer(world: &World, request: &[u8]) -> Option<Vec<u8>> {
     reply.to_vec().ok()
 }
 
-/// What a log says of a question: its type.
-pub(crate) fn kind(request: &[u8]) -> String {
-    let question = Message::from_vec(request).ok();
-    let query = question.and_then(|question| question.queries.first().map(|query| query.query_type));
-    query.map_or_else(|| "?".into(), |kind| kind.to_string())
+/// What a log says of a message: `QUERY` and the type that is asked for, or `UPDATE` and the zone.
+pub(crate) fn kind(request: &[u8]) -> (&'static str, String) {
+    let message = Message::from_vec(request).ok();
+    let query = message.as_ref().and_then(|message| message.queries.first());
+    match (message.as_ref().map(|message| message.metadata.op_code), query) {
+        (Some(OpCode::Update), Some(zone)) => ("UPDATE", zone.name().to_ascii()),
+        (_, Some(query)) => ("QUERY", query.query_type.to_string()),
+        (_, None) => ("QUERY", "?".into()),
+    }
 }
 
 fn fill(world: &World, query: &Query, reply: &mut Message) -> ResponseCode {
-    let Ok(zone) = Name::from_ascii(format!("{}.", world.settings.zone)) else {
-        return ResponseCode::ServFail;
-    };
-    if !zone.zone_of(&query.name) {
+    let Some(zone) = world.zones().into_iter().find(|zone| zone.zone_of(&query.name)) else {
         return ResponseCode::Refused;
-    }
+    };
     reply.metadata.authoritative = true;
     let Some(soa) = soa(&zone) else { return ResponseCode::ServFail };
     if zone.to_lowercase() == query.name.to_lowercase() {
@@ -53,29 +61,32 @@ fn fill(world: &World, query: &Query, reply: &mut Message) -> ResponseCode {
         return ResponseCode::NoError;
     }
     let name = query.name.to_lowercase().to_ascii();
-    let Some(addresses) =
-        world.records.get(name.trim_end_matches('.')).filter(|addresses| !addresses.is_empty())
-    else {
+    let name = name.trim_end_matches('.');
+    let mut held = held(world, name);
+    if held.is_empty() {
+        held = self::held(world, &format!("*.{}", world.settings.zone));
+    }
+    if held.is_empty() {
         reply.add_authority(soa);
         return ResponseCode::NXDomain;
+    }
+    let wanted = |data: &RData| {
+        let kind = data.record_type();
+        query.query_type == RecordType::ANY || kind == query.query_type || kind == RecordType::CNAME
     };
-    for address in addresses {
-        let wanted = match address {
-            IpAddr::V4(_) => matches!(query.query_type, RecordType::A | RecordType::ANY),
-            IpAddr::V6(_) => matches!(query.query_type, RecordType::AAAA | RecordType::ANY),
-        };
-        if wanted {
-            let data = match address {
-                IpAddr::V4(address) => RData::from(*address),
-                IpAddr::V6(address) => RData::from(*address),
-            };
-            reply.add_answer(Record::from_rdata(query.name.clone(), 60, data));
-        }
+    for data in held.into_iter().filter(wanted) {
+        reply.add_answer(Record::from_rdata(query.name.clone(), 60, data));
     }
     if reply.answers.is_empty() {
         reply.add_authority(soa);
     }
     ResponseCode::NoError
+}
+
+/// The records of exactly this name.
+fn held(world: &World, name: &str) -> Vec<RData> {
+    let (addresses, others) = world.shown(name);
+    addresses.into_iter().map(RData::from).chain(others).collect()
 }
 
 fn soa(zone: &Name) -> Option<Record> {

@@ -106,6 +106,11 @@ pub enum Effect {
         #[serde(default)]
         what: Option<String>,
     },
+    /// Take effect, and give an answer that no honest cloud gives; each time another one.
+    Twisted {
+        /// Chooses the answers.
+        seed: u64,
+    },
     /// Be slow: wait before the request is looked at, or after, with an answer that is old when it comes. Before: a
     /// client that hangs up meanwhile is not served at all; for an effect after it has gone use [`Effect::Late`].
     Slow {
@@ -191,6 +196,15 @@ impl Armed {
         &self.fault
     }
 
+    /// The effect, if this message to the name server meets it: a fault that is for that service alone.
+    pub fn meet_message(&mut self, method: &str, template: &str) -> Option<Effect> {
+        let fault = &self.fault;
+        let fits = fault.service == Some(Service::Dns)
+            && fault.method.as_ref().is_none_or(|only| only.eq_ignore_ascii_case(method))
+            && self.path.as_ref().is_none_or(|only| only.is_match(template));
+        if fits { self.count() } else { None }
+    }
+
     /// The effect, if this request meets it.
     pub fn meet(&mut self, service: Service, template: &str, path: &str, ask: &Ask) -> Option<Effect> {
         let fault = &self.fault;
@@ -199,12 +213,23 @@ impl Armed {
             && fault.method.as_ref().is_none_or(|only| only.eq_ignore_ascii_case(ask.method.as_str()))
             && self.path.as_ref().is_none_or(|only| only.is_match(template) || only.is_match(path))
             && self.body.as_ref().is_none_or(|only| only.is_match(&body()));
+        if fits { self.count() } else { None }
+    }
+
+    /// Counts what fits, and says what becomes of it.
+    fn count(&mut self) -> Option<Effect> {
+        let fault = &self.fault;
         let over = self.until.is_some_and(|until| until <= Instant::now());
-        if over || !fits || fault.times.is_some_and(|times| self.seen >= fault.skip.saturating_add(times)) {
+        if over || fault.times.is_some_and(|times| self.seen >= fault.skip.saturating_add(times)) {
             return None;
         }
         self.seen += 1;
-        (self.seen > fault.skip).then(|| fault.effect.clone())
+        let effect = if let Effect::Twisted { seed } = &fault.effect {
+            Effect::Twisted { seed: seed.wrapping_add(self.seen.into()) }
+        } else {
+            fault.effect.clone()
+        };
+        (self.seen > fault.skip).then_some(effect)
     }
 }
 

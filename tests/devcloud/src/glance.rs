@@ -37,7 +37,9 @@ fn list(world: &World, ask: &Ask) -> Answer {
         .iter()
         .rev()
         .filter(|image| {
-            is("name", &image.name)
+            // Glance lists community images to who asks for them only.
+            (image.visibility != "community" || ask.param("visibility").is_some())
+                && is("name", &image.name)
                 && is("status", &image.status)
                 && is("visibility", &image.visibility)
                 && is("id", &image.id)
@@ -66,7 +68,7 @@ fn view(world: &World, image: &Image) -> Value {
         "min_disk": image.min_disk, "min_ram": image.min_ram, "created_at": image.created_at,
         "updated_at": image.created_at, "size": 700_000_000, "virtual_size": null, "disk_format": "qcow2",
         "container_format": "bare", "checksum": "d41d8cd98f00b204e9800998ecf8427e", "protected": false, "tags": [],
-        "owner": world.settings.project_id, "self": format!("/v2/images/{}", image.id),
+        "owner": if image.owner.is_empty() { &world.settings.project_id } else { &image.owner }, "self": format!("/v2/images/{}", image.id),
         "file": format!("/v2/images/{}/file", image.id), "schema": "/v2/schemas/image",
     })
 }

@@ -151,14 +151,17 @@ fn catalog(world: &World, ask: &Ask) -> Value {
         json!({"id": name, "name": name, "type": kind, "endpoints": [endpoint("public", &url)]})
     };
     let identity = format!("{origin}/identity");
-    json!([
-        {"id": "keystone", "name": "keystone", "type": "identity", "endpoints": [
-            endpoint("public", &identity), endpoint("internal", &identity), endpoint("admin", &identity)]},
+    let mut services = vec![
+        json!({"id": "keystone", "name": "keystone", "type": "identity", "endpoints": [
+            endpoint("public", &identity), endpoint("internal", &identity), endpoint("admin", &identity)]}),
         public("compute", "nova", "/compute/v2.1"),
-        public("volumev3", "cinder", &format!("/volume/v3/{project}")),
         public("image", "glance", "/image"),
         public("network", "neutron", "/network"),
-    ])
+    ];
+    if world.settings.block_storage {
+        services.push(public("volumev3", "cinder", &format!("/volume/v3/{project}")));
+    }
+    Value::from(services)
 }
 
 /// Whose token this is, or the service's 401. A service goes on believing a token it has seen before for a while

@@ -38,6 +38,9 @@ pub struct Image {
     pub min_ram: i64,
     /// When it was made, as in `2024-05-02T09:00:00Z`.
     pub created_at: String,
+    /// The project that it belongs to; the caller's if empty.
+    #[serde(default)]
+    pub owner: String,
 }
 
 /// A network with its subnets.
@@ -51,6 +54,12 @@ pub struct Network {
     pub external: bool,
     /// Whether other projects see it.
     pub shared: bool,
+    /// Of several external networks it is the one to take.
+    #[serde(default)]
+    pub is_default: bool,
+    /// Ids of the external networks that a router joins it to. `None`: all.
+    #[serde(default)]
+    pub routes: Option<Vec<String>>,
     /// Its subnets.
     pub subnets: Vec<Subnet>,
 }
@@ -79,6 +88,29 @@ pub struct SecurityGroup {
     pub id: String,
     /// Its name.
     pub name: String,
+}
+
+/// A server group.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ServerGroup {
+    /// Its id.
+    pub id: String,
+    /// Its name, which need not be unique.
+    pub name: String,
+    /// As in `anti-affinity`.
+    pub policy: String,
+}
+
+pub(crate) fn server_groups() -> Vec<ServerGroup> {
+    [("apart", "soft-anti-affinity"), ("together", "affinity"), ("together", "soft-affinity")]
+        .into_iter()
+        .zip(1..)
+        .map(|((name, policy), n)| ServerGroup {
+            id: id("9009", n),
+            name: name.into(),
+            policy: policy.into(),
+        })
+        .collect()
 }
 
 pub(crate) fn flavors() -> Vec<Flavor> {
@@ -117,6 +149,7 @@ pub(crate) fn images() -> Vec<Image> {
         min_disk: 10,
         min_ram: 0,
         created_at: created.into(),
+        owner: String::new(),
     })
     .collect()
 }
@@ -136,6 +169,8 @@ pub(crate) fn networks() -> Vec<Network> {
             name: "lab-net".into(),
             external: false,
             shared: false,
+            is_default: false,
+            routes: None,
             subnets: vec![subnet(1, "lab-subnet", 10, 77)],
         },
         Network {
@@ -143,6 +178,8 @@ pub(crate) fn networks() -> Vec<Network> {
             name: "Ext-Net".into(),
             external: true,
             shared: true,
+            is_default: false,
+            routes: None,
             subnets: vec![subnet(2, "ext-subnet", 198, 18)],
         },
     ]

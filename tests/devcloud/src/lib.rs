@@ -29,6 +29,8 @@ mod router;
 mod serve;
 pub mod settings;
 mod trouble;
+mod twist;
+mod update;
 mod wire;
 mod world;
 
@@ -38,6 +40,7 @@ pub use crate::{
     log::{Call, Service},
     router::Dropped,
     settings::{Backend, Quotas, Settings},
+    twist::HOSTILE_TEXTS,
     world::{
         network::{FloatingIp, Port},
         server::{Mapped, Server, ServerFate, Status, WantedPort},

@@ -32,10 +32,10 @@ pub struct Call {
     pub(crate) serial: u64,
     /// Who was asked.
     pub service: Service,
-    /// As in `GET`; `QUERY` for DNS.
+    /// As in `GET`; `QUERY` or `UPDATE` for DNS.
     pub method: String,
     /// What was asked, ids left out: `POST /servers`, `GET /servers/{id}`, `POST /servers/{id}/action
-    /// os-getConsoleOutput`, `GET /ports`, `POST /auth/tokens`, `QUERY AAAA`.
+    /// os-getConsoleOutput`, `GET /ports`, `POST /auth/tokens`, `QUERY AAAA`, `UPDATE front.example.test.`.
     pub template: String,
     /// Path and query as they were sent, without the service's prefix.
     pub path: String,

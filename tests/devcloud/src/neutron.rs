@@ -147,7 +147,7 @@ fn networks(world: &World, request: &Request<'_>) -> Vec<Value> {
         let subnets: Vec<_> = network.subnets.iter().map(|subnet| &subnet.id).collect();
         let owner = if network.shared { "5e7e0f4ad1c84d5f8d2b1c0e9a8b7c6d" } else { request.caller.project.as_str() };
         json!({"id": network.id, "name": network.name, "description": "", "router:external": network.external,
-            "shared": network.shared, "admin_state_up": true, "status": "ACTIVE", "subnets": subnets, "mtu": 1500,
+            "shared": network.shared, "is_default": network.is_default, "admin_state_up": true, "status": "ACTIVE", "subnets": subnets, "mtu": 1500,
             "tenant_id": owner, "project_id": owner, "availability_zones": [], "port_security_enabled": true,
             "tags": []})
     })

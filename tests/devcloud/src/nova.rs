@@ -9,6 +9,7 @@ mod lookup;
 mod mapping;
 mod nics;
 mod quota;
+mod tags;
 mod view;
 
 use serde_json::{Value, json};
@@ -87,6 +88,9 @@ fn route(world: &mut World, request: &Request<'_>, parts: &[&str]) -> Answer {
                 Some(_) => Ok(Reply::empty(204)),
                 None => Err(error(404, "Metadata item was not found")),
             }
+        }
+        (method @ ("PUT" | "DELETE"), ["servers", id, "tags", tag]) if request.micro >= 26 => {
+            tags::change(world, request, id, method, tag)
         }
         ("GET", ["servers", id, "os-volume_attachments"]) => attach::list(world, request, id),
         ("POST", ["servers", id, "os-volume_attachments"]) => attach::attach(world, request, id),

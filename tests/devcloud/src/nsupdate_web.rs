@@ -38,7 +38,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask) -> Answer {
     }
     match world.settings.nsupdate_backend {
         Backend::Up => {
-            world.records.insert(fqdn.clone(), addresses.clone());
+            world.set_name(&fqdn, addresses.clone());
             world.nsupdate_cache.insert(fqdn, addresses);
             Ok(Reply::text(200, "success"))
         }

@@ -14,7 +14,7 @@ use crate::{
     faults::{self, Effect, When},
     glance, keystone,
     log::{self, Call, Service},
-    neutron, nova, nsupdate_web,
+    neutron, nova, nsupdate_web, twist,
     wire::{Ask, Reply},
     world::{Event, World},
 };
@@ -144,6 +144,11 @@ async fn suffer(cloud: &DevCloud, ask: &Ask, effect: Option<Effect>) -> Option<R
         Some(Effect::Omit { what }) => {
             let mut reply = act();
             faults::omit(&mut reply, what.as_deref());
+            reply
+        }
+        Some(Effect::Twisted { seed }) => {
+            let mut reply = act();
+            twist::twist(&mut reply, seed);
             reply
         }
         Some(Effect::Slow { by, when: When::Before }) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::lab::{self, Flavor, Image, Network, SecurityGroup};
+use crate::lab::{self, Flavor, Image, Network, SecurityGroup, ServerGroup};
 
 /// How the cloud behaves when nothing goes wrong.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -25,6 +25,19 @@ pub struct Settings {
     pub nsupdate_auth: Option<String>,
     /// What the name server does, which is behind nsupdate-web.
     pub nsupdate_backend: Backend,
+    /// How long the name server shows what was there before, as a secondary does.
+    #[serde(with = "seconds")]
+    pub dns_lag: Duration,
+    /// Zones of PTR records that the name server has too.
+    pub reverse_zones: Vec<String>,
+    /// The name of the key that may update the zones; it is one of hmac-sha256.
+    pub tsig_key: String,
+    /// Its secret, in base64.
+    pub tsig_secret: String,
+    /// The types of records that it may update; `ANY` is all of them.
+    pub update_grants: Vec<String>,
+    /// How far the name server's clock is ahead, in seconds.
+    pub dns_clock_ahead: i64,
     /// Every API call waits this long before it is looked at.
     #[serde(with = "seconds")]
     pub api_latency: Duration,
@@ -63,6 +76,8 @@ pub struct Settings {
     /// How long a service goes on believing a token whose credential was removed.
     #[serde(with = "seconds")]
     pub token_cache: Duration,
+    /// Whether the catalogue has Cinder.
+    pub block_storage: bool,
     /// Name of the only region.
     pub region: String,
     /// Id of the project that a login gets; changing it is moving the credential to another project.
@@ -93,6 +108,8 @@ pub struct Settings {
     pub availability_zones: Vec<String>,
     /// Availability zones of block storage; the first is the default.
     pub volume_zones: Vec<String>,
+    /// A volume can only be attached in the zone of its name.
+    pub same_zone: bool,
     /// Volume types; the first is the default.
     pub volume_types: Vec<String>,
     /// Key pairs, by name.
@@ -105,6 +122,8 @@ pub struct Settings {
     pub networks: Vec<Network>,
     /// Security groups.
     pub security_groups: Vec<SecurityGroup>,
+    /// Server groups.
+    pub server_groups: Vec<ServerGroup>,
 }
 
 /// What the name server does, which is behind nsupdate-web.
@@ -171,6 +190,12 @@ impl Default for Settings {
             allow_hosts: "^[a-z0-9-]+$".into(),
             nsupdate_auth: None,
             nsupdate_backend: Backend::Up,
+            dns_lag: Duration::ZERO,
+            reverse_zones: vec!["77.10.in-addr.arpa".into()],
+            tsig_key: "testnode".into(),
+            tsig_secret: "bm90IGEgc2VjcmV0LCBidXQgYSB0ZXN0J3M=".into(),
+            update_grants: vec!["ANY".into()],
+            dns_clock_ahead: 0,
             api_latency: Duration::ZERO,
             server_build: Duration::from_secs(2),
             server_delete: Duration::from_secs(1),
@@ -198,13 +223,16 @@ impl Default for Settings {
             page_size: 1000,
             quotas: Quotas::default(),
             availability_zones: vec!["nova".into(), "nova-2".into()],
+            block_storage: true,
             volume_zones: vec!["nova".into(), "nova-2".into()],
+            same_zone: false,
             volume_types: vec!["classic".into(), "high-speed".into()],
             key_pairs: vec!["lab-key".into()],
             flavors: lab::flavors(),
             images: lab::images(),
             networks: lab::networks(),
             security_groups: lab::security_groups(),
+            server_groups: lab::server_groups(),
         }
     }
 }

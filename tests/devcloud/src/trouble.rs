@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
+use hickory_proto::rr::RData;
 use regex::Regex;
 use tokio::time::Instant;
 
@@ -146,6 +147,26 @@ impl DevCloud {
         self.with(|world| world.drop_port(id));
     }
 
+    /// Gives a port another name, or another description, as anybody in the project can.
+    pub fn rename_port(&self, id: &str, name: Option<&str>, description: Option<&str>) {
+        self.with(|world| {
+            for port in world.ports.iter_mut().filter(|port| port.id == id) {
+                port.name = name.map_or(port.name.clone(), Into::into);
+                port.description = description.map_or(port.description.clone(), Into::into);
+            }
+        });
+    }
+
+    /// Removes keys from the metadata of a server, and its tags of that name, as anybody in the project can.
+    pub fn unmark_server(&self, id: &str, keys: &[&str]) {
+        self.with(|world| {
+            if let Some(server) = world.server_mut(id) {
+                server.metadata.retain(|key, _| !keys.contains(&key.as_str()));
+                server.tags.retain(|tag| !keys.iter().any(|key| tag.starts_with(&format!("{key}="))));
+            }
+        });
+    }
+
     /// Takes a port away from its server.
     pub fn unbind_port(&self, id: &str) {
         self.with(|world| world.unbind(id));
@@ -161,11 +182,17 @@ impl DevCloud {
         let addresses: BTreeSet<_> = addresses.into_iter().collect();
         self.with(|world| {
             if addresses.is_empty() {
+                world.others.remove(&name.to_lowercase());
                 world.records.remove(&name.to_lowercase());
             } else {
                 world.records.insert(name.to_lowercase(), addresses);
             }
         });
+    }
+
+    /// Adds a record of another type than A and AAAA, past all who usually write.
+    pub fn add_record(&self, name: &str, data: RData) {
+        self.with(|world| world.others.entry(name.to_lowercase()).or_default().push(data));
     }
 
     /// Restarts nsupdate-web: it forgets what it has set.

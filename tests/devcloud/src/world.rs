@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use hickory_proto::rr::{Name, RData};
 use tokio::time::Instant;
 
 use crate::{
@@ -55,15 +56,24 @@ pub(crate) struct World {
     pub floating_ips: Vec<FloatingIp>,
     /// What the name server has, by lower-case name without the final dot.
     pub records: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// Records of other types than A and AAAA, by name.
+    pub others: BTreeMap<String, Vec<RData>>,
+    /// What names had before they were changed, and when that was: for a name server that is behind.
+    pub replaced: Vec<(Instant, String, Held)>,
     /// What nsupdate-web believes to have set: never checked.
     pub nsupdate_cache: BTreeMap<String, BTreeSet<IpAddr>>,
     /// Updates that wait for a silent name server.
     pub nsupdate_queue: Vec<(String, BTreeSet<IpAddr>)>,
+    /// Messages that wait for it.
+    pub update_queue: Vec<Vec<u8>>,
     pub calls: Vec<Call>,
     pub faults: Vec<Armed>,
     pub server_plans: VecDeque<Planned<ServerFate>>,
     pub volume_plans: VecDeque<Planned<VolumeFate>>,
 }
+
+/// What a name has: addresses, and records of other types.
+pub(crate) type Held = (BTreeSet<IpAddr>, Vec<RData>);
 
 /// A fate that waits for objects to be made.
 #[derive(Clone, Debug)]
@@ -112,6 +122,8 @@ pub(crate) enum Event {
     Detached(String, String),
     /// A request takes effect long after it was sent.
     Late(Box<Ask>),
+    /// The same for a message to the name server.
+    LateUpdate(Vec<u8>),
     /// A `POST /servers` that was in flight arrives in the database.
     Arrive(Box<Server>),
 }
@@ -136,8 +148,11 @@ impl World {
             ports: Vec::new(),
             floating_ips: Vec::new(),
             records: BTreeMap::new(),
+            others: BTreeMap::new(),
+            replaced: Vec::new(),
             nsupdate_cache: BTreeMap::new(),
             nsupdate_queue: Vec::new(),
+            update_queue: Vec::new(),
             calls: Vec::new(),
             faults: Vec::new(),
             server_plans: VecDeque::new(),
@@ -167,6 +182,53 @@ impl World {
         self.drain_nsupdate();
     }
 
+    /// Makes these addresses all that a name says, as nsupdate-web does.
+    pub fn set_name(&mut self, name: &str, addresses: BTreeSet<IpAddr>) {
+        self.put_name(name, addresses, Vec::new());
+    }
+
+    /// Makes these all that a name says; with nothing to say it is gone.
+    pub fn put_name(&mut self, name: &str, addresses: BTreeSet<IpAddr>, others: Vec<RData>) {
+        let before = self.held(name);
+        let lag = self.settings.dns_lag;
+        self.replaced.retain(|(at, _, _)| at.elapsed() < lag);
+        self.replaced.push((self.now, name.to_owned(), before));
+        self.records.remove(name);
+        self.others.remove(name);
+        if !addresses.is_empty() {
+            self.records.insert(name.to_owned(), addresses);
+        }
+        if !others.is_empty() {
+            self.others.insert(name.to_owned(), others);
+        }
+    }
+
+    fn held(&self, name: &str) -> Held {
+        let others = self.others.get(name).cloned().unwrap_or_default();
+        (self.records.get(name).cloned().unwrap_or_default(), others)
+    }
+
+    /// What the name server shows of a name: that of a while ago, if it is behind.
+    pub fn shown(&self, name: &str) -> Held {
+        let since = |at: &Instant| at.elapsed() < self.settings.dns_lag;
+        let before = self.replaced.iter().find(|(at, of, _)| of == name && since(at));
+        before.map_or_else(|| self.held(name), |(_, _, before)| before.clone())
+    }
+
+    /// What the name server's clock says.
+    pub fn wall_clock(&self) -> jiff::Timestamp {
+        let ahead = jiff::SignedDuration::from_secs(self.settings.dns_clock_ahead);
+        self.clock.now(self.now).checked_add(ahead).unwrap_or(jiff::Timestamp::MAX)
+    }
+
+    /// The zones that the name server has.
+    pub fn zones(&self) -> Vec<Name> {
+        let all = std::iter::once(&self.settings.zone).chain(&self.settings.reverse_zones);
+        all.filter_map(|zone| Name::from_ascii(format!("{zone}.")).ok())
+            .map(|zone| zone.to_lowercase())
+            .collect()
+    }
+
     /// Takes down a call; of a very long log the oldest half is forgotten.
     pub fn log(&mut self, call: Call) {
         const MOST: usize = 50_000;
@@ -193,6 +255,9 @@ impl World {
             Event::Late(ask) => {
                 crate::router::dispatch(self, &ask);
             }
+            Event::LateUpdate(message) => {
+                crate::update::answer(self, &message);
+            }
             Event::Arrive(server) => self.arrive(*server),
         }
     }
@@ -201,7 +266,11 @@ impl World {
         if self.settings.nsupdate_backend == crate::settings::Backend::Up {
             for (name, addresses) in std::mem::take(&mut self.nsupdate_queue) {
                 self.revision += 1;
-                self.records.insert(name, addresses);
+                self.set_name(&name, addresses);
+            }
+            for message in std::mem::take(&mut self.update_queue) {
+                self.revision += 1;
+                crate::update::answer(self, &message);
             }
         }
     }

@@ -3,7 +3,7 @@
 chart=$root/charts/testnode-operator
 
 # rendered [ARGUMENT...]: the chart's objects, of a release called as ours.
-rendered() { helm template "$RELEASE" "$chart" --namespace "$SYSTEM" "$@"; }
+rendered() { helm template "$RELEASE" "$chart" --namespace "$SYSTEM" --set-json "image.repository=\"$IMAGE\"" "$@"; }
 
 # values_files: what the templates are tried with beside the defaults, one a line; the first line is empty and stands for
 # these.
@@ -34,8 +34,9 @@ schemas() {
       | . as $all
       | to_entries[] | .key as $name | .value["x-kubernetes-group-version-kind"][]?
       | select(.kind | IN("ClusterRole", "ClusterRoleBinding", "ConfigMap", "CustomResourceDefinition", "Deployment",
-          "Namespace", "NetworkPolicy", "PodDisruptionBudget", "Role", "RoleBinding", "Secret", "Service",
-          "ServiceAccount", "Cloud", "MachineType", "TestNode"))
+          "Namespace", "NetworkPolicy", "Pod", "PodDisruptionBudget", "Role", "RoleBinding", "Secret", "Service",
+          "ServiceAccount", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "Cloud", "MachineType",
+          "TestNode"))
       | {file: "\(.kind | ascii_downcase)_\(if .group == "" then .version else .group end)_\(.version).json",
          schema: {"$ref": "#/definitions/\($name)", definitions: $all}}
       | .file, .schema' |

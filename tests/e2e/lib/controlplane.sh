@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # A real Kubernetes control plane on loopback: etcd, kube-apiserver with RBAC, and of kube-controller-manager what
-# makes namespaces and garbage go. Needs lib/process.sh, $work, and the programs in PATH. `kubernetes` may be a prefix of
+# deletes namespaces and garbage and aggregates roles. Needs lib/process.sh, $work, and the programs in PATH. `kubernetes` may be a prefix of
 # their names.
 etcd_port='' apiserver_port='' controller_manager_port=''
 
@@ -104,7 +104,7 @@ YAML
 start_controller_manager() {
   free_port controller_manager_port
   start kube-controller-manager "${kubernetes:-}kube-controller-manager" --kubeconfig "$work/controller-manager.kubeconfig" \
-    --controllers namespace-controller,garbage-collector-controller,serviceaccount-controller \
+    --controllers namespace-controller,garbage-collector-controller,serviceaccount-controller,clusterrole-aggregation-controller,resourcequota-controller \
     --use-service-account-credentials --leader-elect=false --profiling=false \
     --bind-address 127.0.0.1 --secure-port "$controller_manager_port" --cert-dir "$work/pki"
   # Its doing shows that it works.

@@ -4,6 +4,8 @@
 
 SYSTEM=testnode-system
 RELEASE=testnode-operator
+# The chart must be told where the image is; nothing here pulls it.
+IMAGE=registry.example.test/testnode-operator
 ZONE=front.example.test
 admin_port=''
 
@@ -47,9 +49,12 @@ holds_nothing() {
   equal 0 "$(ports_of "$1" | jq length)" ports
 }
 
-# address_of_name NAME: what the zone says, parked names included.
+# The address by which a parked name is known.
+parked=100::7465:7374:6e6f:6465
+
+# address_of_name NAME: what the zone says, or the word "parked".
 address_of_name() {
-  cloud_has ".records | (.[\"$1.$ZONE\"] // []) | join(\" \")"
+  cloud_has ".records | (.[\"$1.$ZONE\"] // []) | if index(\"$parked\") then \"parked\" else join(\" \") end"
 }
 
 # nothing_left: no server, volume, port or floating IP that is ours, and no name that points to a machine.
@@ -60,7 +65,7 @@ nothing_left() {
      (.volumes[] | select(.metadata | has("testnode-uid")) | "volume \(.name)"),
      (.ports[] | select(.description // "" | startswith("testnode-cluster=")) | "port \(.name)"),
      (.floating_ips[] | select(.description // "" | startswith("testnode-cluster=")) | "floating IP \(.address)"),
-     (.records | to_entries[] | select(.value != ["192.0.2.1"]) | "record \(.key) \(.value)")] | .[]')
+     (.records | to_entries[] | select(.value | index("'"$parked"'") | not) | "record \(.key) \(.value)")] | .[]')
   [[ -z $left ]] || { printf '%s\n' "$left"; return 1; }
 }
 
@@ -152,6 +157,14 @@ kubernetes_writes() {
     and (.verb | IN("get", "list", "watch") | not))] | length' "$work/log/audit.log"
 }
 
+# on_purpose COMMAND...: what the operator is refused meanwhile says nothing of the rights that the chart gives it.
+on_purpose() {
+  local from
+  from=$(wc -l <"$work/log/audit.log")
+  "$@"
+  printf '%d,%dd\n' "$((from + 1))" "$(wc -l <"$work/log/audit.log")" >>"$work/on-purpose.sed"
+}
+
 # ---- the operator ---------------------------------------------------------------------------------------------------
 
 # lab_objects: lab.yaml, filled in.
@@ -187,17 +200,18 @@ serves_our_kinds() { kubectl get testnodes,machinetypes,clouds --all-namespaces;
 # The person's own settings and plugins of Helm are not asked.
 export HELM_CACHE_HOME=$work/helm HELM_CONFIG_HOME=$work/helm HELM_DATA_HOME=$work/helm
 
-# helm_to VERB [ARGUMENT...]: does it to the release, with its namespace.
+# helm_to VERB [ARGUMENT...]: does it to the release, with its namespace, and with an image where there must be one.
 helm_to() {
   local verb=$1
   shift
+  case $verb in install | upgrade) set -- --set-json "image.repository=\"$IMAGE\"" "$@" ;; esac
   helm "$verb" "$RELEASE" "$@" --namespace "$SYSTEM"
 }
 
 # install_release: the chart with its own values, and with it definitions, ServiceAccount and rights. Its Deployment stays
 # without pods, as nothing here makes any: start_operator does what they would.
 install_release() {
-  helm_to upgrade "$root/charts/testnode-operator" --install --reset-values --create-namespace >"$work/log/helm.log" 2>&1 ||
+  helm_to upgrade "$chart" --install --reset-values --create-namespace >"$work/log/helm.log" 2>&1 ||
     { cat "$work/log/helm.log" >&2; return 1; }
   within 20 serves_our_kinds || die 'the API server does not serve our kinds'
   operator_kubeconfig=$(kubeconfig_for_serviceaccount "$SYSTEM" "$(deployment .spec.template.spec.serviceAccountName)")
@@ -237,8 +251,8 @@ new_namespace() { kubectl create namespace "$namespace" >/dev/null; }
 # leave_nothing: whatever a test was about, after it the lab is as it was and the cloud is empty.
 leave_nothing() {
   calm
-  kubectl delete testnodes --all -n "$namespace" --timeout=180s >/dev/null
-  kubectl delete namespace "$namespace" --ignore-not-found --wait=false >/dev/null
+  kubectl delete testnodes --all --all-namespaces --timeout=180s >/dev/null
+  kubectl delete namespaces "$namespace" "$namespace-other" --ignore-not-found --wait=false >/dev/null
   guests_of_the_lab | xargs --no-run-if-empty kubectl delete -n "$SYSTEM" --timeout=30s >/dev/null
   eventually 20 nothing_left
   eventually 20 nothing_else_left

@@ -24,6 +24,9 @@ cloud_needs() { echo 2500; }
 # quota SERVICE JSON: of the only project. No two services have one of the same name.
 quota() { knob "{\"quotas\": $2}"; }
 
+# tsig_secret: of the key that may change names.
+tsig_secret() { at_cloud GET knobs | jq -r .tsig_secret; }
+
 # nothing_else_left: what has no mark of ours. Tests bring strangers here.
 nothing_else_left() { :; }
 

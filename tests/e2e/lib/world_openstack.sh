@@ -65,9 +65,10 @@ nothing_else_left() {
   [[ -z $left ]] || { printf '%s\n' "$left"; return 1; }
 }
 
-# end_strangers: what a failed test made past the operator, without its marks.
+# end_strangers: what a test made past the operator, without its marks.
 end_strangers() {
   local kind id
+  end_routers
   cloud_state | jq -r '(.servers[] | select(.metadata | has("testnode-uid") | not) | "server \(.id)"),
     (.volumes[] | select(.metadata | has("testnode-uid") | not) | "volume \(.id)"),
     (.ports[] | select(.description | startswith("testnode-cluster=") | not) | "port \(.id)")' |
@@ -78,6 +79,21 @@ end_strangers() {
         port) inside DELETE "neutron/v2.0/ports/$id" ;;
       esac
     done
+}
+
+# end_routers: with the floating IPs that lead through them.
+end_routers() {
+  local router port ip
+  for router in $(inside GET neutron/v2.0/routers | jq -r '.routers[].id'); do
+    for ip in $(inside GET "neutron/v2.0/floatingips?router_id=$router" | jq -r '.floatingips[].id'); do
+      inside DELETE "neutron/v2.0/floatingips/$ip"
+    done
+    for port in $(inside GET "neutron/v2.0/ports?device_id=$router" |
+      jq -r '.ports[] | select(.device_owner == "network:router_interface") | .id'); do
+      inside PUT "neutron/v2.0/routers/$router/remove_router_interface" "{\"port_id\": \"$port\"}" >/dev/null
+    done
+    inside DELETE "neutron/v2.0/routers/$router"
+  done
 }
 
 # repair_world: what a failed test may have stopped runs again, there is room, and only the operator's things are there.

@@ -22,11 +22,63 @@ test_what_is_rendered_conforms() {
 test_what_is_rendered_is_taken_by_the_api_server() {
   local file
   while read -r file; do
-    # By another name: what is there has fields that the release wants otherwise.
-    rendered ${file:+--values "$file"} --set "namespace=$namespace,fullnameOverride=other" >"$work/rendered.yaml"
-    as_json <"$work/rendered.yaml" | jq '.[] | select(.kind | IN("ServiceMonitor", "PrometheusRule") | not)' |
-      kubectl apply --server-side --force-conflicts --dry-run=server -f - >/dev/null
+    # As Helm would upgrade the release that is there.
+    rendered ${file:+--values "$file"} --set "namespace=$namespace" | for_the_api_server |
+      kubectl apply --server-side --field-manager helm --force-conflicts --dry-run=server -f - >/dev/null
   done < <(values_files)
+}
+
+# for_the_api_server: the objects on standard input whose kinds it has.
+for_the_api_server() { as_json | jq '.[] | select(.kind | IN("ServiceMonitor", "PrometheusRule") | not)'; }
+
+# taken_as RELEASE CHART: everything that the chart can render for a release of that name is taken by the API server.
+taken_as() {
+  helm template "$1" "$2" --namespace "$namespace" --values "$chart/ci/everything-values.yaml" --set crds.enabled=false \
+    --set "namespace=$namespace" >"$work/rendered.yaml" || fail "a release called $1"
+  for_the_api_server <"$work/rendered.yaml" |
+    kubectl apply --server-side --field-manager helm --force-conflicts --dry-run=server -f - >"$work/taken" 2>&1 ||
+    fail "a release called $1: $(<"$work/taken")"
+  equal true "$(as_json <"$work/rendered.yaml" | jq '.[] | select(.kind == "Deployment").spec
+    | (.selector.matchLabels | to_entries) - (.template.metadata.labels | to_entries) == []')" "the selector of $1"
+}
+
+test_names_and_labels_are_valid_whatever_the_release_is_called() {
+  local release
+  # As long as Helm allows; a cut just behind a dash; what YAML takes for a number or nothing; a name with a dot.
+  for release in "$(printf 'a%.0s' {1..53})" "$(printf 'a-%.0s' {1..26})a" 007 1e5 null true my.lab testnode-operator-2; do
+    taken_as "$release" "$chart"
+  done
+}
+
+test_names_and_labels_are_valid_whatever_the_versions_are() {
+  local version
+  for version in 1.2.3+build.5 "1.2.3-rc.1+$(printf 'b%.0s' {1..80})" "1.2.3-$(printf 'a%.0s' {1..39}).-.x"; do
+    rm -rf "$work/versioned" && cp -r "$chart" "$work/versioned"
+    sed -i "s/^version: .*/version: $version/; s/^appVersion: .*/appVersion: $version/" "$work/versioned/Chart.yaml"
+    taken_as versioned "$work/versioned"
+    # The tag of the image is made of it, too.
+    matches "$(helm template versioned "$work/versioned" --set image.repository=lab/operator --show-only templates/deployment.yaml |
+      as_json | jq -r '.[0].spec.template.spec.containers[0].image')" '^lab/operator:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}$'
+  done
+}
+
+test_it_is_a_part_of_another_chart_by_any_name() {
+  local name
+  for name in testnode-operator Test_Nodes; do
+    rm -rf "$work/umbrella" && mkdir -p "$work/umbrella/charts"
+    cp -r "$chart" "$work/umbrella/charts/testnode-operator"
+    cat >"$work/umbrella/Chart.yaml" <<YAML
+apiVersion: v2
+name: umbrella
+version: 1.0.0
+dependencies: [{name: testnode-operator, version: "*", alias: $name, condition: $name.enabled}]
+YAML
+    helm template lab "$work/umbrella" --namespace "$namespace" --set-json "$name={\"enabled\":true,\"crds\":{\"enabled\":false},
+      \"image\":{\"repository\":\"lab/operator\"}}" --set global.registry=x >"$work/rendered.yaml"
+    for_the_api_server <"$work/rendered.yaml" |
+      kubectl apply --server-side --field-manager helm --force-conflicts --dry-run=server -f - >/dev/null
+    equal '' "$(helm template lab "$work/umbrella" --set "$name.enabled=false" | grep kind: || true)" 'what is off'
+  done
 }
 
 test_the_examples_conform() {
@@ -54,6 +106,97 @@ pod() {
     | .spec.serviceAccountName = "default" | del(.spec.priorityClassName)'
 }
 
+test_a_quota_for_cpu_takes_the_pod_that_the_notes_tell_how_to_make() {
+  local hard='{"limits.cpu": "4", "limits.memory": "4Gi"}'
+  eventually 10 kubectl get serviceaccount default -n "$namespace"
+  kubectl create quota hard -n "$namespace" --hard=limits.cpu=4,limits.memory=4Gi >/dev/null
+  # No controller counts here what is used.
+  kubectl patch quota hard -n "$namespace" --subresource status --type merge \
+    -p "{\"status\":{\"hard\":$hard,\"used\":{\"limits.cpu\":\"0\",\"limits.memory\":\"0\"}}}" >/dev/null
+  eventually 10 quota_refuses
+  contains "$(helm get notes "$RELEASE" --namespace "$SYSTEM")" 'resources.limits.cpu=1'
+  in_pod --set resources.limits.cpu=1 >/dev/null
+}
+
+quota_refuses() { [[ $(refused in_pod) == *'must specify limits.cpu'* ]]; }
+
+test_a_policy_against_mounted_tokens_lets_the_pod_in() {
+  eventually 10 kubectl get serviceaccount default -n "$namespace"
+  kubectl apply -f - >/dev/null <<YAML
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: $namespace}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], resources: [pods], operations: [CREATE]}]
+  validations:
+    - expression: "has(object.spec.automountServiceAccountToken) && !object.spec.automountServiceAccountToken"
+      message: bring a token of your own
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: $namespace}
+spec: {policyName: $namespace, validationActions: [Deny]}
+YAML
+  eventually 20 policy_refuses
+  in_pod >/dev/null
+  kubectl delete validatingadmissionpolicy,validatingadmissionpolicybinding "$namespace" >/dev/null
+  # It has one all the same, where clients look for it.
+  equal '/var/run/secrets/kubernetes.io/serviceaccount token ca.crt namespace' "$(pod | jq -r '.spec
+    | (.volumes[] | select(.name == "token").projected.sources) as $sources
+    | "\(.containers[0].volumeMounts[] | select(.name == "token").mountPath) \($sources[0].serviceAccountToken.path) \($sources[1].configMap.items[0].path) \($sources[2].downwardAPI.items[0].path)"')" 'the token'
+}
+
+policy_refuses() {
+  [[ $(pod | jq 'del(.spec.automountServiceAccountToken)' | refused kubectl apply --dry-run=server -f -) == *'bring a token'* ]]
+}
+
+test_openshift_chooses_the_user() {
+  local way
+  for way in '--set openshift=true' '--api-versions security.openshift.io/v1'; do
+    # shellcheck disable=SC2086 # They are words.
+    equal '{"runAsNonRoot":true,"seccompProfile":{"type":"RuntimeDefault"}}' \
+      "$(pod $way | jq -c .spec.securityContext)" "who the pod runs as with $way"
+  done
+  equal 65532 "$(pod | jq .spec.securityContext.runAsUser)" 'who the pod runs as elsewhere'
+}
+
+# broken RULE FILTER: the rule, and each object that breaks it.
+broken() { jq -r --arg rule "$1" ".[] | select($2) | \"\(\$rule): \(.kind) \(.metadata.name)\"" "$work/objects.json"; }
+
+test_the_rules_that_linters_have_hold() {
+  local file pod='.kind == "Deployment" and (.spec.template.spec | '
+  while read -r file; do
+    rendered ${file:+--values "$file"} --set rbac.create=true | as_json >"$work/objects.json"
+    # As kube-linter, kube-score and Polaris have them, by their names.
+    equal '' "$({
+      broken latest-tag "$pod .containers[].image | (test(\":[^/]+\$|@sha256:\") | not) or endswith(\":latest\"))"
+      broken run-as-non-root "$pod .securityContext.runAsNonRoot != true)"
+      broken seccomp "$pod .securityContext.seccompProfile.type != \"RuntimeDefault\")"
+      broken no-read-only-root-fs "$pod .containers[].securityContext.readOnlyRootFilesystem != true)"
+      broken privilege-escalation "$pod .containers[].securityContext.allowPrivilegeEscalation != false)"
+      broken drop-capabilities "$pod .containers[].securityContext.capabilities.drop != [\"ALL\"])"
+      broken host-namespaces "$pod .hostNetwork or .hostPID or .hostIPC or any(.volumes[]; .hostPath))"
+      broken unset-requests "$pod .containers[].resources.requests | (.cpu and .memory) | not)"
+      broken unset-memory-limit "$pod .containers[].resources.limits.memory == null)"
+      broken no-liveness-probe "$pod .containers[].livenessProbe == null)"
+      broken no-readiness-probe "$pod .containers[].readinessProbe == null)"
+      broken default-service-account "$pod .serviceAccountName | IN(null, \"\", \"default\"))"
+      broken automount-token "$pod .automountServiceAccountToken != false)"
+      broken no-anti-affinity "$pod .affinity == null) and .spec.replicas > 1"
+      broken dangling-port "$pod .containers[0] | [.ports[].name] - [.livenessProbe.httpGet.port] != [])"
+      broken mutable-selector '.kind == "Deployment" and (.spec.selector.matchLabels | keys != ["app.kubernetes.io/instance", "app.kubernetes.io/name"])'
+      broken recommended-labels '["app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"] - (.metadata.labels | keys) != []'
+      broken wildcard-in-rules '(.kind | test("Role$")) and ([.rules[]? | .verbs[], .resources[]?, .apiGroups[]?] | index("*"))'
+      broken access-to-create-pods '.rules != null and ([.rules[].resources[]?] | any(startswith("pods")))'
+    } 2>&1)" "rules broken with ${file:-the defaults}"
+    jq -e 'any(.[]; .kind == "Deployment")' "$work/objects.json" >/dev/null
+    if jq -e '.[] | select(.kind == "Deployment").spec.replicas > 1' "$work/objects.json" >/dev/null; then
+      jq -e 'any(.[]; .kind == "PodDisruptionBudget")' "$work/objects.json" >/dev/null || fail 'no disruption budget'
+    fi
+  done < <(values_files)
+}
+
 in_pod() { pod "$@" | kubectl apply --dry-run=server -f -; }
 
 test_every_right_has_its_comment_and_none_is_general() {
@@ -72,6 +215,25 @@ test_every_right_has_its_comment_and_none_is_general() {
   done < <(values_files)
 }
 
+test_helm_test_asks_the_operator_whether_it_is_ready() {
+  local asked pod='' status=0 testing
+  asked=$(rendered --show-only templates/test.yaml | as_json | jq -r '.[0].spec.containers[0].args | join(" ")')
+  matches "$asked" '^ready http://testnode-operator-metrics[.]testnode-system:8080/readyz$'
+  equal ok "$(testnode-operator ready "http://127.0.0.1:$admin_port/readyz")" 'what the pod would print'
+  # Nothing runs pods here; Helm believes what their status says.
+  helm_to test --timeout 60s >"$work/log/helm-test.log" 2>&1 &
+  testing=$!
+  pod=$(rendered --show-only templates/test.yaml | as_json | jq -r '.[0].metadata.name')
+  eventually 20 kubectl get pod "$pod" -n "$SYSTEM"
+  equal '' "$(kubectl get pods -n "$SYSTEM" -o name -l "app.kubernetes.io/name=testnode-operator")" 'pods that seem to be the operator'
+  kubectl patch pod "$pod" -n "$SYSTEM" --subresource status --type merge -p '{"status":{"phase":"Succeeded"}}' >/dev/null
+  wait "$testing" || status=$?
+  equal 0 "$status" "$(<"$work/log/helm-test.log")"
+  eventually 20 gone_from_system "pod/$pod"
+}
+
+gone_from_system() { ! kubectl get "$1" -n "$SYSTEM" >/dev/null 2>&1; }
+
 # What a value is set to beside itself, so that there is something to be seen.
 changes() {
   cat <<'TEXT'
@@ -83,21 +245,25 @@ imagePullSecrets|[{"name":"pull"}]
 replicas|2
 namespace|"elsewhere"
 clusterID|"old"
-concurrency|3
 resync|"1h"
 shutdownGrace|"5s"
 adminAddress|"0.0.0.0:9090"
 logLevel|"debug"
 logFormat|"json"
 leaderElection|false
+leaseNamespace|"default"
 leaseDuration|"1m"
 leaseRenewDeadline|"5s"
 leaseRetryPeriod|"1s"
 extraCAs.pem|"-----BEGIN CERTIFICATE-----"
 extraCAs.configMap|"cas"
 crds.enabled|false
+policies.enabled|false
 rbac.create|false
-serviceAccount.create|false
+rbac.aggregate|false
+rbac.catalogueGroups|["testers"]
+rbac.secretNames|["lab"]
+serviceAccount.create|false|serviceAccount.name="somebody"
 serviceAccount.name|"somebody"
 serviceAccount.annotations|{"a":"b"}
 metrics.service.enabled|false
@@ -111,10 +277,12 @@ metrics.dashboard.enabled|true
 metrics.dashboard.labels.grafana_dashboard|"2"|metrics.dashboard.enabled=true
 networkPolicy.enabled|true
 networkPolicy.from|[{"podSelector":{}}]|networkPolicy.enabled=true
+networkPolicy.egress|[{"to":[{"podSelector":{}}]}]|networkPolicy.enabled=true
 resources.requests.cpu|"1"
-resources.requests.memory|"1Gi"
+resources.requests.memory|"128Mi"
 resources.limits.memory|"1Gi"
 terminationGracePeriodSeconds|60
+openshift|true
 podSecurityContext.runAsNonRoot|false
 podSecurityContext.runAsUser|1000
 podSecurityContext.runAsGroup|1000
@@ -122,6 +290,9 @@ podSecurityContext.seccompProfile.type|"Unconfined"
 securityContext.allowPrivilegeEscalation|true
 securityContext.readOnlyRootFilesystem|false
 securityContext.capabilities.drop|[]
+extraEnv|[{"name":"HTTPS_PROXY","value":"http://proxy.example.test:3128"}]
+extraVolumes|[{"name":"scratch","emptyDir":{}}]
+extraVolumeMounts|[{"name":"scratch","mountPath":"/scratch"}]|extraVolumes=[{"name":"scratch","emptyDir":{}}]
 commonLabels|{"a":"b"}
 podLabels|{"a":"b"}
 podAnnotations|{"a":"b"}
@@ -129,6 +300,7 @@ priorityClassName|"high"
 nodeSelector|{"a":"b"}
 tolerations|[{"operator":"Exists"}]
 affinity|{"podAffinity":{}}
+topologySpreadConstraints|[{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"ScheduleAnyway"}]
 fullnameOverride|"machines"
 userDataNamespaces|["rados"]
 TEXT
@@ -140,14 +312,64 @@ test_every_value_changes_what_is_rendered() {
     jq -r 'paths(type != "object" or . == {}) | select(all(type == "string")) | join(".")' | sort)" \
     "$(changes | cut -d'|' -f1 | sort)" 'the values that are tried'
   while IFS='|' read -r value to with; do
-    before=$(rendered ${with:+--set "$with"})
-    after=$(rendered ${with:+--set "$with"} --set-json "$value=$to")
+    before=$(rendered ${with:+--set-json "$with"})
+    after=$(rendered ${with:+--set-json "$with"} --set-json "$value=$to")
     [[ $before != "$after" ]] || fail "$value=$to changes nothing"
   done < <(changes)
 }
 
+test_every_value_can_be_changed_on_a_living_release_and_back() {
+  local value to with count=0
+  stop_operator
+  monitoring_kinds | apply
+  kubectl create namespace elsewhere >/dev/null
+  kubectl create namespace rados >/dev/null
+  while IFS='|' read -r value to with; do
+    upgrades "$value=$to" ${with:+--set-json "$with"} --set-json "$value=$to"
+    upgrades "back from $value=$to"
+    count=$((count + 1))
+  done < <(changes)
+  note "$count values"
+  # As Helm 3 does it, too.
+  upgrades 'a client applies it: leaderElection=false' --server-side=false --set leaderElection=false
+  upgrades 'a client applies it: back' --server-side=false
+  upgrades 'a server applies it again' --server-side=true --force-conflicts
+  monitoring_kinds | kubectl delete -f - >/dev/null
+  kubectl delete namespaces elsewhere rados --wait=false >/dev/null
+  # It is another ServiceAccount by now.
+  install_release
+  start_operator
+}
+
+# upgrades WHAT [ARGUMENT...]
+upgrades() {
+  local what=$1
+  shift
+  helm_to upgrade "$chart" --reset-values "$@" >"$work/log/change.log" 2>&1 || fail "$what: $(<"$work/log/change.log")"
+}
+
+# monitoring_kinds: those of the Prometheus operator, as far as the API server must know them.
+monitoring_kinds() {
+  local kind plural
+  for kind in ServiceMonitor PrometheusRule; do
+    plural=${kind,,}s
+    cat <<YAML
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: $plural.monitoring.coreos.com}
+spec:
+  group: monitoring.coreos.com
+  scope: Namespaced
+  names: {kind: $kind, plural: $plural}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+YAML
+  done
+}
+
 test_values_that_make_no_sense_are_refused() {
   local value part
+  contains "$(refused helm template "$RELEASE" "$chart")" 'image.repository: say where the image is'
   while IFS='|' read -r value part; do
     contains "$(refused rendered --set-json "$value")" "$part"
   done <<'TEXT'
@@ -158,13 +380,36 @@ replicas="2"|/replicas
 resync="soon"|/resync
 resync=600|/resync
 adminAddress="8080"|/adminAddress
+adminAddress="300.0.0.1:80"|/adminAddress
+adminAddress="[::]:99999"|no port
+resync="0s"|resync
+shutdownGrace="30s"|shutdownGrace
+shutdownGrace="1h"|terminationGracePeriodSeconds
+terminationGracePeriodSeconds=20|shutdownGrace
+leaseRenewDeadline="15s"|leaseDuration
+leaseDuration="10000ms"|leaseRenewDeadline
+leaseRetryPeriod="12s"|leaseRenewDeadline
+serviceAccount.create=false|serviceAccount.name
+serviceAccount.name="default"|default ServiceAccount
+extraEnv=[{"name":"TESTNODE_LOG_LEVEL","value":"x"}]|extraEnv: the chart sets TESTNODE_LOG_LEVEL
+extraEnv=[{"name":"A"},{"name":"A"}]|twice
+commonLabels={"a":"b c"}|/commonLabels
+podLabels={"a b":"c"}|propertyName 'a b'
+fullnameOverride="7lab"|/fullnameOverride
+enabled="yes"|/enabled
 logFormat="xml"|/logFormat
 clusterID="A/b"|/clusterID
 namespace="Lab"|/namespace
+leaseNamespace="kube_system"|/leaseNamespace
 image.digest="sha256:12"|/image/digest
 extraCAs.pem="lab-ca"|/extraCAs/pem
 extraCAs={"pem":"-----BEGIN CERTIFICATE-----","configMap":"cas"}|not both
 leaderElection=false,replicas=2|leaderElection
+replicas=null|replicas
+metrics=null|metrics
+metrics.service=null|service
+rbac=null|rbac
+leaderElection=null|leaderElection
 metrics={"service":{"enabled":false},"serviceMonitor":{"enabled":true}}|metrics.service.enabled
 tolerations=[{"keys":"x"}]|keys
 userDataNamespaces=["Rados"]|/userDataNamespaces/0
@@ -182,8 +427,8 @@ test_what_is_installed_is_what_the_repository_holds() {
 }
 
 test_a_second_operator_is_refused() {
-  contains "$(refused helm install other "$chart" --namespace "$namespace")" 'cannot be imported'
-  contains "$(refused helm install other "$chart" --namespace "$namespace" --set crds.enabled=false)" \
+  contains "$(refused helm install other "$chart" --namespace "$namespace" --set "image.repository=$IMAGE")" 'cannot be imported'
+  contains "$(refused helm install other "$chart" --namespace "$namespace" --set "crds.enabled=false,image.repository=$IMAGE")" \
     'ClusterRole "testnode-operator"' 'cannot be imported'
 }
 
@@ -205,18 +450,18 @@ test_an_upgrade_and_its_rollback_leave_nodes_alone() {
   wait_ready steady
   before=$(what_is_known_of steady)
 
-  helm_to upgrade "$chart" --set replicas=2,concurrency=4,logLevel=debug >/dev/null
-  equal '2 4 debug' "$(deployment '"\(.spec.replicas) \(.spec.template.spec.containers[0].env | from_entries
-    | "\(.TESTNODE_CONCURRENCY) \(.TESTNODE_LOG_LEVEL)")"')" 'the Deployment after the upgrade'
+  helm_to upgrade "$chart" --set replicas=2,resync=20m,logLevel=debug >/dev/null
+  equal '2 20m debug' "$(deployment '"\(.spec.replicas) \(.spec.template.spec.containers[0].env | from_entries
+    | "\(.TESTNODE_RESYNC) \(.TESTNODE_LOG_LEVEL)")"')" 'the Deployment after the upgrade'
   kubectl get poddisruptionbudget "$RELEASE" -n "$SYSTEM" >/dev/null
   stop_operator
   start_operator
   node later | apply
   wait_ready later
 
-  helm_to rollback 1 >/dev/null
-  equal '1 16 info' "$(deployment '"\(.spec.replicas) \(.spec.template.spec.containers[0].env | from_entries
-    | "\(.TESTNODE_CONCURRENCY) \(.TESTNODE_LOG_LEVEL)")"')" 'the Deployment after the rollback'
+  helm_to rollback >/dev/null
+  equal '1 10m info' "$(deployment '"\(.spec.replicas) \(.spec.template.spec.containers[0].env | from_entries
+    | "\(.TESTNODE_RESYNC) \(.TESTNODE_LOG_LEVEL)")"')" 'the Deployment after the rollback'
   equal '' "$(kubectl get poddisruptionbudgets -n "$SYSTEM" -o name)" 'disruption budgets after the rollback'
   stop_operator
   start_operator
@@ -242,6 +487,24 @@ test_user_data_is_read_only_in_namespaces_that_are_named() {
   lacks "$(<"$work/log/operator.log")" hunter2
   install_release
   equal '' "$(kubectl get roles,rolebindings -n "$namespace" -o name)" 'rights left'
+}
+
+test_the_operator_reads_only_the_secrets_that_are_named() { on_purpose read_named_secrets; }
+
+read_named_secrets() {
+  credentials other | apply
+  helm_to upgrade "$chart" --set 'rbac.secretNames={lab}' >/dev/null
+  equal no "$(kubectl auth can-i get secret/other -n "$SYSTEM" --as "$OPERATOR_USER" 2>/dev/null || true)" 'another Secret'
+  stop_operator
+  start_operator
+  node first | apply
+  wait_ready first
+  # What it cannot watch it reads again.
+  credentials lab -e 's/password: .*/password: wrong/' -e 's/application_credential_secret: .*/application_credential_secret: wrong/' | apply
+  is_told 60 cloud/lab Authenticated False
+  credentials lab | apply
+  is_told 90 cloud/lab Ready True
+  install_release
 }
 
 test_an_upgrade_brings_the_new_definitions() {

@@ -44,7 +44,7 @@ test_killed_in_mid_deletion_it_leaves_nothing() {
 }
 
 # server_goes: its name was withdrawn, which comes first.
-server_goes() { [[ $(address_of_name mortal) == 192.0.2.1 ]]; }
+server_goes() { [[ $(address_of_name mortal) == parked ]]; }
 
 test_asked_to_end_it_hands_over_at_once() {
   local before=$SECONDS

@@ -8,7 +8,7 @@ folder() {
     .[] | select(.kind != "Namespace")
     | if .kind == "TestNode" then .metadata.namespace = $namespace else . end
     | if .kind == "Cloud" then .spec.openstack = {secretRef: {name: "lab"}, cloudName: $cloud}
-        | .spec.dns.nsupdateWeb |= {url: $nsupdate, zone: $zone, verify: {server: $dns}} else . end'
+        | .spec.dns |= (. + {zone: $zone, verify: {server: $dns}}) | .spec.dns.nsupdateWeb |= {url: $nsupdate} else . end'
 }
 
 versions() {
@@ -87,4 +87,58 @@ test_what_nodes_are_made_of_is_judged_too() {
   own_cloud
   is_told 20 "cloud/$namespace" Ready False
   eventually 0 judged "cloud/$namespace" InProgress Progressing
+}
+
+# as_if_absent PLURAL COMMAND...: what the API server says of an object of that kind without an optional field, it says
+# of one where the field is null, and of one where it is an empty string.
+as_if_absent() {
+  local plural=$1 count
+  shift
+  kubectl get crd "$plural.testnode.dev" -o json | jq -f "$here/lib/empty.jq" >"$work/empty.json"
+  "$@" --dry-run=server -n "$namespace" -f "$work/empty.json" -o name >"$work/taken" 2>"$work/refused" || true
+  equal '' "$(jq -rs --rawfile taken "$work/taken" '
+    ($taken | split("\n") | map(sub(".*/"; ""))) as $taken
+    | map({field: (.metadata.name | sub("-.*"; "")), way: (.metadata.name | sub(".*-"; "")), path: .metadata.annotations.path,
+        taken: (.metadata.name | IN($taken[]))})
+    | group_by(.field)[]
+    | (.[] | select(.way == "absent").taken) as $absent
+    | .[] | select(.taken != $absent) | "\(.path) that is \(.way): taken is \(.taken)"' "$work/empty.json")" \
+    "$plural, $*: fields that are not as if absent; $(<"$work/refused")"
+  count=$(grep -c -e '-absent$' "$work/taken")
+  ((count >= 15)) || fail "only $count fields of $plural could be tried: $(<"$work/refused")"
+  note "$plural, $*: $count fields"
+}
+
+test_an_optional_field_that_is_null_or_empty_is_absent_to_the_api_server() {
+  local plural
+  for plural in testnodes machinetypes clouds; do
+    as_if_absent "$plural" kubectl create
+    as_if_absent "$plural" kubectl apply --server-side
+  done
+}
+
+# applied_by SERVER_OR_CLIENT
+applied_by() {
+  case $1 in
+    server) kubectl apply --server-side -f "$work/node.yaml" >/dev/null ;;
+    client) kubectl apply -f "$work/node.yaml" >/dev/null ;;
+  esac
+}
+
+test_a_manifest_with_empty_fields_makes_a_node_and_settles() {
+  local name before
+  for name in server client; do
+    node "$name" 'os: null, hostname: "", cloud: "", flavor: "", volumes: null, networks: null, keyName: "", userData: "",
+      userDataRef: null, readiness: null, expireAfter: "", onFailure: "", paused: null' >"$work/node.yaml"
+    applied_by "$name"
+    wait_ready "$name"
+    before=$(what_was_asked_of "$name")
+    applied_by "$name"
+    equal "$before" "$(what_was_asked_of "$name")" "what a second apply by a $name changes"
+  done
+}
+
+# what_was_asked_of NODE: all but the status, which the operator may write at any moment
+what_was_asked_of() {
+  kubectl get testnode -n "$namespace" "$1" -o json | jq -S '[.metadata.generation, .metadata.annotations, .spec]'
 }

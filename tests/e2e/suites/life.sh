@@ -11,9 +11,13 @@ test_the_examples_become_ready() {
       if .kind == "List" then .items[] else . end | select(.kind != "Secret" and .kind != "Namespace")
       | if .kind == "TestNode" then .metadata.namespace = $namespace else . end
       | if .kind == "Cloud" then .spec.openstack = {secretRef: {name: "lab"}, cloudName: $cloud} else . end
-      | if .spec.dns.nsupdateWeb? then .spec.dns.nsupdateWeb |= (del(.secretRef)
-          + {url: $nsupdate, zone: $zone, verify: {server: $dns}}) else . end' >"$work/examples.json"
+      | if .spec.dns.nsupdateWeb? then .spec.dns |= (. + {zone: $zone, verify: {server: $dns}})
+          | .spec.dns.nsupdateWeb |= (del(.secretRef) + {url: $nsupdate}) else . end
+      | if .spec.dns.rfc2136? then .spec.dns.zone = $zone
+          | .spec.dns.rfc2136 |= (del(.reverseZones) + {server: $dns}) else . end' >"$work/examples.json"
+  kubectl create secret generic lab-tsig -n "$SYSTEM" --from-literal=secret="$(tsig_secret)" >/dev/null
   kubectl apply -f "$work/examples.json" >/dev/null
+  is_told 60 cloud/lab-rfc2136 DNSReady True "$ZONE"
   kubectl wait --for=condition=Ready testnodes --all -n "$namespace" --timeout=120s >/dev/null
 }
 
@@ -34,7 +38,7 @@ test_a_node_becomes_ready_and_goes_without_a_trace() {
 
   kubectl delete testnode smithi001 -n "$namespace" --timeout=60s >/dev/null
   nothing_left || fail 'something is left although the node is gone'
-  equal 192.0.2.1 "$(address_of_name smithi001)" 'where the name is parked'
+  equal parked "$(address_of_name smithi001)" 'where the name is parked'
 }
 
 test_a_node_expires_when_its_time_has_come_and_leaves_nothing() {
@@ -67,15 +71,18 @@ test_a_node_that_nobody_has_looked_at_says_that_it_waits() {
 
 test_get_and_describe_read_well() {
   node legible "$OSD" | apply
+  kubectl patch tn legible -n "$namespace" --type merge -p '{"spec": {"owner": "alice", "description": "to be read"}}' >/dev/null
   wait_ready legible
   local short wide described
   short=$(kubectl get tn -n "$namespace")
-  matches "${short%%$'\n'*}" '^NAME +TYPE +OS +PHASE +READY +FQDN +IP +AGE$'
-  contains "$short" lab 'ubuntu' Ready True "legible.$ZONE" "$(the legible .status.accessIP)"
+  matches "${short%%$'\n'*}" '^NAME +TYPE +PHASE +REASON +IP +OWNER +AGE$'
+  contains "$short" lab Ready "$(the legible .status.accessIP)" alice
   lacks "$short" '<none>'
   wide=$(kubectl get tn -n "$namespace" -o wide)
-  matches "${wide%%$'\n'*}" ' CLOUD +FLAVOR +SERVER +EXPIRES +MESSAGE'
-  contains "$wide" "$(the legible .status.server.id)"
+  matches "${wide%%$'\n'*}" ' OS +CLOUD +FLAVOR +FQDN +EXPIRES +AGE +MESSAGE$'
+  contains "$wide" ubuntu "legible.$ZONE"
+  contains "$(kubectl get tn -n "$namespace" --field-selector spec.owner=alice,status.phase=Ready -o name)" legible
+  lacks "$(kubectl get tn -n "$namespace" --field-selector status.phase=Failed -o name)" legible
   described=$(kubectl describe tn legible -n "$namespace")
   contains "$described" Events: testnode-operator Normal
   lacks "$described" Warning
@@ -102,9 +109,9 @@ test_cloud_and_machine_type_say_how_they_are() {
   is_told 20 machinetype/lab Ready True
   local shown
   shown=$(kubectl get clouds)
-  matches "${shown%%$'\n'*}" '^NAME +READY +NODES +LIMIT .*AGE$'
+  matches "${shown%%$'\n'*}" '^NAME +READY +REASON +NODES +LIMIT .*AGE$'
   shown=$(kubectl get mt)
-  matches "${shown%%$'\n'*}" '^NAME +CLOUDS +OSES +READY +AGE$'
+  matches "${shown%%$'\n'*}" '^NAME +READY +REASON +CLOUDS +AGE$'
 }
 
 test_each_kind_goes_by_its_own_names_only() {

@@ -53,7 +53,7 @@ lived() {
   local status=0
   stop_operator
   (cd "$root" && LAB_KUBECONFIG=$KUBECONFIG LAB_OPERATOR_KUBECONFIG=$operator_kubeconfig \
-    cargo test --quiet --locked --test operator -- --test-threads 1 --exact "$@") || status=$?
+    cargo test --quiet --locked --workspace --test operator -- --test-threads 1 --exact "$@") || status=$?
   credentials lab | apply
   lab_objects | apply
   start_operator

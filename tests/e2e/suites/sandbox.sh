@@ -80,7 +80,7 @@ answer() {
 alike() {
   sed -E \
     -e 's/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/UUID/g' \
-    -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]+)?Z/TIME/g' \
+    -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}(\.[0-9]+)?Z/TIME/g' \
     -e 's/10(\.[0-9]{1,3}){3}/ADDRESS/g; s/127\.0\.0\.1:[0-9]+/SERVER/g' \
     -e 's/AAAA[A-Za-z0-9+\/=]+/KEY/g' \
     -e 's/(resourceVersion|Resource Version)(\\?"?: *\\?"?)[0-9]+/\1\2N/g' \
@@ -94,10 +94,7 @@ alike() {
 test_the_sandbox_answers_as_the_real_api_server_does() {
   kubectl get machinetype lab -o json | jq '{apiVersion, kind, metadata: {name: "lab"}, spec}' >"$work/machine-type.json"
   session | alike >"$work/real.answers"
-  # As tests/operator is built, whose libraries are its own.
-  (cd "$root" && cargo build --quiet --locked --example sandbox)
-  start sandbox "${CARGO_TARGET_DIR:-$root/target}/debug/examples/sandbox" --volume-create 500ms --server-build 2s --guest-boot 0s --api-latency 0s --nodes 1
-  started sandbox 60 sandbox_is_up
+  start_sandbox
   (
     KUBECONFIG=$(sandbox_kubeconfig)
     export KUBECONFIG
@@ -113,6 +110,41 @@ test_the_sandbox_answers_as_the_real_api_server_does() {
   diff --unified=4 "$work/real.answers" "$work/sandbox.answers" || fail 'above: - the real API server, + the sandbox'
 }
 
+# Each line of the tour, as a person would paste them one after the other. curl fails where the cloud refuses.
+test_every_line_that_the_sandbox_prints_to_be_pasted_works() {
+  local lines=$work/tour.sh
+  start_sandbox
+  {
+    printf 'curl() { command curl --fail-with-body "$@"; }\n'
+    sed -n 's/^  \([a-z]\)/\1/p' "$work/log/sandbox.log"
+  } >"$lines"
+  note "$(($(wc -l <"$lines") - 1)) lines pasted"
+  bash -euo pipefail "$lines"
+  # Only in here: what tidies up after the test asks the other API server.
+  local -x KUBECONFIG
+  KUBECONFIG=$(sandbox_kubeconfig)
+  # A create whose reply was lost, or was no answer of Nova itself, can take effect for 90 s; only then it is made again.
+  eventually 240 more_nodes_are_ready
+  contains "$(kubectl get testnode smithi001 -o wide)" 'the server is gone'
+  stop sandbox
+}
+
+# All that were made and not deleted: five were made, and the first was deleted.
+more_nodes_are_ready() {
+  local ready
+  ready=$(kubectl get testnodes -l sandbox=more \
+    -o jsonpath='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}')
+  [[ $ready == $'True\nTrue\nTrue\nTrue' ]]
+}
+
+start_sandbox() {
+  : >"$work/log/sandbox.log"
+  start sandbox "${CARGO_TARGET_DIR:-$root/target}/debug/sandbox" --volume-create 500ms --server-build 2s \
+    --guest-boot 0s --api-latency 0s --nodes 1 --port 0 --folder "$work/sandbox"
+  started sandbox 60 sandbox_is_up
+}
+
 sandbox_kubeconfig() { sed -n 's/^ *export KUBECONFIG=//p' "$work/log/sandbox.log"; }
 
-sandbox_is_up() { [[ -n $(sandbox_kubeconfig) ]]; }
+# The last line of the tour is there.
+sandbox_is_up() { grep -q 'Ctrl-C ends' "$work/log/sandbox.log"; }

@@ -2,25 +2,28 @@
 
 mod cluster;
 pub mod forgetful;
+mod harm;
 pub mod operator;
 mod stranger;
 mod tell;
 mod wires;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use devcloud::{DevCloud, Settings};
+use hickory_proto::rr::RData;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use testnode_operator::api::TestNode;
+use testnode_operator::dns::record::PARKED;
 use tokio::time::{Instant, sleep};
 
 pub use cluster::Cluster;
 use cluster::epoch;
 pub use forgetful::Guard;
+pub use harm::panics;
 pub use operator::{Manner, Operator};
 pub use stranger::Stranger;
 pub use wires::{Closing, Reached, Wires};
@@ -77,7 +80,26 @@ impl Lab {
         lab
     }
 
-    /// The same without machine type and operator.
+    /// A lab with a second cloud, `far`, and a machine type that prefers that one and is altered before.
+    pub async fn two_clouds(alter: impl FnOnce(&mut Value)) -> (Self, DevCloud) {
+        let mut lab = Self::idle(quick());
+        let far = DevCloud::new(Settings { seed: 1, ..quick() });
+        lab.add_cloud("far", far.clone());
+        let mut types = machine_type(&["far", "lab"]);
+        types["clouds"][1]["weight"] = 10.into();
+        alter(&mut types);
+        lab.apply(json!({
+            "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": "lab"}, "spec": types,
+        }));
+        lab.start();
+        for cloud in ["lab", "far"] {
+            let ready = |lab: &Self| lab.condition("clouds", "", cloud, "Ready").0 == "True";
+            lab.until("the clouds are Ready", 30, ready).await;
+        }
+        (lab, far)
+    }
+
+    /// A lab with one cloud, and without machine type and operator.
     #[must_use]
     pub fn idle(settings: Settings) -> Self {
         let cluster = Cluster::new();
@@ -96,11 +118,11 @@ impl Lab {
             "apiVersion": "testnode.dev/v1alpha1", "kind": "Cloud", "metadata": {"name": name},
             "spec": {
                 "openstack": {"secretRef": {"name": name}, "cloudName": "lab"},
-                "dns": {"nsupdateWeb": {
-                    "url": "http://lab.test/nsupdate",
+                "dns": {
                     "zone": self.cloud.settings().zone,
                     "verify": {"server": "127.0.0.1:53"},
-                }},
+                    "nsupdateWeb": {"url": "http://lab.test/nsupdate"},
+                },
             },
         }));
     }
@@ -113,8 +135,13 @@ impl Lab {
 
     /// The Secret of a cloud.
     pub fn credentials(&self, name: &str, clouds_yaml: &str) {
+        self.credentials_in(SYSTEM, name, clouds_yaml);
+    }
+
+    /// The same in another namespace.
+    pub fn credentials_in(&self, namespace: &str, name: &str, clouds_yaml: &str) {
         self.apply(json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": SYSTEM},
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace},
             "stringData": {"clouds.yaml": clouds_yaml},
         }));
     }
@@ -224,6 +251,13 @@ impl Lab {
         assert!(wipe_status(self.cluster.client(), name.to_owned()).await);
     }
 
+    /// Changes a node's status, as somebody with too many rights can.
+    pub async fn edit_status(&self, name: &str, patch: Value) {
+        let nodes: kube::Api<TestNode> = kube::Api::default_namespaced(self.cluster.client());
+        let patch = Patch::Merge(json!({"status": patch}));
+        nodes.patch_status(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
     /// Waits until something is true, `within` so many seconds, and says how long it took.
     pub async fn until(&self, what: &str, within: u64, is_so: impl Fn(&Self) -> bool) -> Duration {
         let (began, limit) = (Instant::now(), Duration::from_secs(within));
@@ -281,14 +315,38 @@ impl Lab {
         self.until(&format!("{name} is gone"), within, |lab| lab.the(name).is_null()).await
     }
 
-    /// Nothing of ours is left: no server, volume or port, and every name is parked.
+    /// Lets the names of all Clouds be changed by signed updates (RFC 2136) from now on.
+    pub fn name_by_updates(&self) {
+        let settings = self.cloud.settings();
+        self.apply(json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tsig", "namespace": SYSTEM},
+            "stringData": {"secret": settings.tsig_secret},
+        }));
+        for cloud in self.cluster.list("clouds", "") {
+            self.edit("clouds", "", cloud["metadata"]["name"].as_str().unwrap(), |spec| {
+                spec["dns"] = json!({
+                    "zone": settings.zone,
+                    "rfc2136": {
+                        "server": "127.0.0.1:53",
+                        "keyName": settings.tsig_key,
+                        "tsigSecretRef": {"name": "tsig"},
+                        "reverseZones": settings.reverse_zones,
+                    },
+                });
+            });
+        }
+    }
+
+    /// Nothing of ours is left: no server, volume or port, every name is deleted or parked, and no other record is ours.
     pub fn assert_clean(&self) {
         for (host, cloud) in self.wires.clouds() {
             assert!(cloud.is_empty(), "something is left in {host}\n{}", self.story());
         }
-        let park: IpAddr = PARK.parse().unwrap();
         for (name, addresses) in self.cloud.records() {
-            assert!(addresses.iter().eq([&park]), "{name} still says {addresses:?}\n{}", self.story());
+            assert!(addresses.contains(&PARKED), "{name} still says {addresses:?}\n{}", self.story());
+        }
+        for (name, others) in self.cloud.other_records() {
+            assert!(!others.iter().any(is_ours), "{name} still has {others:?}\n{}", self.story());
         }
     }
 }
@@ -300,6 +358,13 @@ impl Drop for Lab {
     }
 }
 
+/// Whether a record is one that the operator makes beside addresses.
+#[must_use]
+pub fn is_ours(data: &RData) -> bool {
+    matches!(data, RData::PTR(_))
+        || matches!(data, RData::TXT(text) if text.to_string().contains("testnode-uid="))
+}
+
 /// Loses the status of a node in `default`, and says whether it could.
 pub async fn wipe_status(client: kube::Client, name: String) -> bool {
     let nodes: kube::Api<TestNode> = kube::Api::default_namespaced(client);
@@ -307,7 +372,7 @@ pub async fn wipe_status(client: kube::Client, name: String) -> bool {
     nodes.patch_status(&name, &PatchParams::default(), &nothing).await.is_ok()
 }
 
-/// A machine type on some clouds.
+/// A machine type on some clouds, whose nodes may set whatever a node can set.
 #[must_use]
 pub fn machine_type(clouds: &[&str]) -> Value {
     let clouds: Vec<Value> = clouds.iter().map(|name| json!({"name": name})).collect();
@@ -315,5 +380,10 @@ pub fn machine_type(clouds: &[&str]) -> Value {
         "clouds": clouds,
         "defaultOS": {"type": "ubuntu", "version": "22.04"},
         "flavor": {"requirements": {"minVCPUs": 1, "minRAMMiB": 1000, "minDiskGiB": 10}},
+        "overrides": [
+            "resources", "availabilityZones", "cloud", "keyName", "flavor", "networks", "floatingIP", "securityGroups",
+            "image", "configDrive", "serverGroup", "schedulerHints", "serverMetadata", "serverTags", "serverDescription",
+            "bootVolume",
+        ],
     })
 }

@@ -1,10 +1,12 @@
 //! Changes of what is in a cloud.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use super::Change;
 use crate::api::testnode_status::ResolvedVolume;
-use crate::reconcile::state::Kind;
+use crate::reason::Reason;
+use crate::reconcile::state::{CloudView, Kind, RequestKey, Server, ServerState};
 
 /// One change of what is in a cloud.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +24,17 @@ pub enum CloudChange {
         attempt: i64,
         /// Which of its ports.
         index: usize,
+    },
+    /// Make the floating IP, leading to a port.
+    CreateFloatingIp {
+        /// The attempt.
+        attempt: i64,
+        /// Neutron's id of the external network that it comes from.
+        pool: String,
+        /// Neutron's id of the port.
+        port: String,
+        /// Which of the port's addresses; needed only where it has several.
+        fixed: Option<IpAddr>,
     },
     /// Make the server, with its volumes and ports.
     CreateServer {
@@ -54,14 +67,55 @@ pub enum CloudChange {
         /// Cinder's id.
         id: String,
     },
+    /// Delete a floating IP.
+    DeleteFloatingIp {
+        /// Neutron's id.
+        id: String,
+    },
     /// Delete a port.
     DeletePort {
         /// Neutron's id.
         id: String,
     },
+    /// Take over something of an earlier object of this name: write the node's UID into one of its marks.
+    Adopt {
+        /// What it is.
+        kind: Kind,
+        /// Its id.
+        id: String,
+        /// Which mark.
+        mark: Mark,
+    },
+}
+
+/// A mark that bears a UID.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mark {
+    /// A server gets the tag of the node.
+    Tag,
+    /// A server loses the tag of an earlier object with this UID.
+    Untag(String),
+    /// The mark that counts: metadata, or the name of a port.
+    Owner,
 }
 
 impl CloudChange {
+    /// How a server is deleted. A cloud that keeps deleted servers for a while would keep their volumes and their quota
+    /// too, so such a server is deleted for good; `None` while a fresh look must show first whether it is still there.
+    #[must_use]
+    pub fn deletion(view: &CloudView, server: &Server) -> Option<Self> {
+        let id = server.id.clone();
+        match server.state {
+            ServerState::SoftDeleted if !view.fresh.server => None,
+            ServerState::SoftDeleted => Some(Self::ForceDeleteServer { id }),
+            ServerState::Building
+            | ServerState::Active
+            | ServerState::Error
+            | ServerState::Stopped
+            | ServerState::Other => Some(Self::DeleteServer { id }),
+        }
+    }
+
     /// This change, in this cloud.
     #[must_use]
     pub fn in_cloud(self, cloud: &str) -> Change {
@@ -76,7 +130,9 @@ impl CloudChange {
                 Kind::Server
             }
             Self::CreateVolume { .. } | Self::FreeVolume { .. } | Self::DeleteVolume { .. } => Kind::Volume,
+            Self::CreateFloatingIp { .. } | Self::DeleteFloatingIp { .. } => Kind::FloatingIp,
             Self::CreatePort { .. } | Self::DeletePort { .. } => Kind::Port,
+            Self::Adopt { kind, .. } => *kind,
         }
     }
 
@@ -84,12 +140,17 @@ impl CloudChange {
     #[must_use]
     pub fn creates(&self) -> bool {
         match self {
-            Self::CreateVolume { .. } | Self::CreatePort { .. } | Self::CreateServer { .. } => true,
+            Self::CreateVolume { .. }
+            | Self::CreatePort { .. }
+            | Self::CreateFloatingIp { .. }
+            | Self::CreateServer { .. } => true,
             Self::DeleteServer { .. }
             | Self::ForceDeleteServer { .. }
             | Self::FreeVolume { .. }
             | Self::DeleteVolume { .. }
-            | Self::DeletePort { .. } => false,
+            | Self::DeleteFloatingIp { .. }
+            | Self::DeletePort { .. }
+            | Self::Adopt { .. } => false,
         }
     }
 
@@ -100,25 +161,69 @@ impl CloudChange {
             Self::DeleteServer { id }
             | Self::ForceDeleteServer { id }
             | Self::DeleteVolume { id }
+            | Self::DeleteFloatingIp { id }
             | Self::DeletePort { id } => Some(id),
             Self::CreateVolume { .. }
             | Self::CreatePort { .. }
+            | Self::CreateFloatingIp { .. }
             | Self::CreateServer { .. }
-            | Self::FreeVolume { .. } => None,
+            | Self::FreeVolume { .. }
+            | Self::Adopt { .. } => None,
+        }
+    }
+
+    /// As [`Change::key`]. Attempts are not told apart: what is known of a create ends with its attempt.
+    #[must_use]
+    pub fn key(&self) -> RequestKey {
+        match self {
+            Self::CreateVolume { volume, .. } => RequestKey::CreateVolume { name: volume.name.clone() },
+            Self::CreatePort { index, .. } => RequestKey::CreatePort { index: *index },
+            Self::CreateFloatingIp { .. } => RequestKey::CreateFloatingIp,
+            Self::CreateServer { .. } => RequestKey::CreateServer,
+            Self::DeleteServer { id }
+            | Self::DeleteVolume { id }
+            | Self::DeleteFloatingIp { id }
+            | Self::DeletePort { id } => RequestKey::Delete { kind: self.kind(), id: id.clone() },
+            Self::ForceDeleteServer { id } => RequestKey::ForceDeleteServer { id: id.clone() },
+            Self::FreeVolume { id, .. } => RequestKey::FreeVolume { id: id.clone() },
+            Self::Adopt { kind, id, mark } => {
+                RequestKey::Adopt { kind: *kind, id: id.clone(), mark: mark.to_string() }
+            }
+        }
+    }
+
+    /// The id of what it deletes, or frees so that it can be deleted.
+    #[must_use]
+    pub fn ends(&self) -> Option<&str> {
+        match self {
+            Self::FreeVolume { id, .. } => Some(id),
+            Self::CreateVolume { .. }
+            | Self::CreatePort { .. }
+            | Self::CreateFloatingIp { .. }
+            | Self::CreateServer { .. }
+            | Self::DeleteServer { .. }
+            | Self::ForceDeleteServer { .. }
+            | Self::DeleteVolume { .. }
+            | Self::DeleteFloatingIp { .. }
+            | Self::DeletePort { .. }
+            | Self::Adopt { .. } => self.deletes(),
         }
     }
 
     /// As [`Change::reason`].
-    pub(super) fn reason(&self) -> &'static str {
+    pub(super) fn reason(&self) -> Reason {
         match self {
-            Self::CreateVolume { .. } => "CreateVolume",
-            Self::CreatePort { .. } => "CreatePort",
-            Self::CreateServer { .. } => "CreateServer",
-            Self::DeleteServer { .. } => "DeleteServer",
-            Self::ForceDeleteServer { .. } => "ForceDeleteServer",
-            Self::FreeVolume { .. } => "FreeVolume",
-            Self::DeleteVolume { .. } => "DeleteVolume",
-            Self::DeletePort { .. } => "DeletePort",
+            Self::CreateVolume { .. } => Reason::CreateVolume,
+            Self::CreatePort { .. } => Reason::CreatePort,
+            Self::CreateFloatingIp { .. } => Reason::CreateFloatingIP,
+            Self::CreateServer { .. } => Reason::CreateServer,
+            Self::DeleteServer { .. } => Reason::DeleteServer,
+            Self::ForceDeleteServer { .. } => Reason::ForceDeleteServer,
+            Self::FreeVolume { .. } => Reason::FreeVolume,
+            Self::DeleteVolume { .. } => Reason::DeleteVolume,
+            Self::DeleteFloatingIp { .. } => Reason::DeleteFloatingIP,
+            Self::DeletePort { .. } => Reason::DeletePort,
+            Self::Adopt { .. } => Reason::AdoptMachine,
         }
     }
 }
@@ -128,12 +233,27 @@ impl fmt::Display for CloudChange {
         match self {
             Self::CreateVolume { volume, .. } => write!(f, "create volume {}", volume.name),
             Self::CreatePort { index, .. } => write!(f, "create port {index}"),
+            Self::CreateFloatingIp { port, .. } => write!(f, "create floating IP for port {port}"),
             Self::CreateServer { .. } => f.write_str("create server"),
             Self::DeleteServer { id } => write!(f, "delete server {id}"),
             Self::ForceDeleteServer { id } => write!(f, "delete server {id} for good"),
             Self::FreeVolume { id, .. } => write!(f, "free volume {id}"),
             Self::DeleteVolume { id } => write!(f, "delete volume {id}"),
+            Self::DeleteFloatingIp { id } => write!(f, "delete floating IP {id}"),
             Self::DeletePort { id } => write!(f, "delete port {id}"),
+            Self::Adopt { kind, id, mark } => {
+                write!(f, "adopt {} {id}: write the node's UID into {mark}", kind.word())
+            }
         }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tag => "a tag",
+            Self::Untag(_) => "its tags, where an earlier one stands",
+            Self::Owner => "the mark of its owner",
+        })
     }
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::api::testnode_status::{Attempt, Outcome};
+use crate::api::testnode_status::{Attempt, ConsoleFacts, Outcome};
+use crate::reason::Reason;
+use crate::reconcile::state::RequestKey;
 
 /// One change of what is remembered.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,12 +26,21 @@ pub enum MemoryChange {
         /// Its number.
         number: i64,
     },
+    /// Remember that the fixed address serves, though a floating IP was to be made: none can be had.
+    KeepToFixedAddress {
+        /// The attempt.
+        number: i64,
+        /// Why, in a few words.
+        why: String,
+    },
     /// Remember an address before it is set under the name.
     RecordAddress {
         /// The address.
         address: IpAddr,
     },
-    /// Let go of the name.
+    /// Answer somebody who asked for a look at the console.
+    RecordConsole(Box<ConsoleFacts>),
+    /// Forget the name; the addresses that it had stay known.
     ForgetName,
 }
 
@@ -41,7 +52,7 @@ pub struct Closing {
     /// The outcome.
     pub outcome: Outcome,
     /// One word.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// What was said.
     pub message: String,
     /// The last lines of the console, on failure.
@@ -51,15 +62,31 @@ pub struct Closing {
 }
 
 impl MemoryChange {
-    /// As [`Change::reason`](super::Change::reason).
-    pub(super) fn reason(&self) -> &'static str {
+    /// As [`Change::key`](super::Change::key).
+    pub(super) fn key(&self) -> RequestKey {
         match self {
-            Self::OpenAttempt { .. } => "OpenAttempt",
-            Self::RecordFound(_) => "RecordFound",
+            Self::OpenAttempt { attempt, .. } => RequestKey::OpenAttempt { number: attempt.number },
+            Self::RecordFound(attempt) => RequestKey::RecordFound { number: attempt.number },
+            Self::CloseAttempt(closing) => RequestKey::CloseAttempt { number: closing.number },
+            Self::SettleAttempt { number } => RequestKey::SettleAttempt { number: *number },
+            Self::KeepToFixedAddress { number, .. } => RequestKey::KeepToFixedAddress { number: *number },
+            Self::RecordAddress { address } => RequestKey::RecordAddress { address: *address },
+            Self::RecordConsole(_) => RequestKey::RecordConsole,
+            Self::ForgetName => RequestKey::ForgetName,
+        }
+    }
+
+    /// As [`Change::reason`](super::Change::reason).
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::OpenAttempt { .. } => Reason::OpenAttempt,
+            Self::RecordFound(_) => Reason::RecordFound,
             Self::CloseAttempt(closing) => closing.reason,
-            Self::SettleAttempt { .. } => "SettleAttempt",
-            Self::RecordAddress { .. } => "SettingName",
-            Self::ForgetName => "WithdrawingName",
+            Self::SettleAttempt { .. } => Reason::SettleAttempt,
+            Self::KeepToFixedAddress { .. } => Reason::KeepToFixedAddress,
+            Self::RecordAddress { .. } => Reason::SettingName,
+            Self::RecordConsole(_) => Reason::RecordConsole,
+            Self::ForgetName => Reason::WithdrawingName,
         }
     }
 }
@@ -75,8 +102,10 @@ impl fmt::Display for MemoryChange {
                 write!(f, "close attempt {} as {}", closing.number, closing.reason)
             }
             Self::SettleAttempt { number } => write!(f, "settle attempt {number}"),
+            Self::KeepToFixedAddress { why, .. } => write!(f, "keep to the fixed address: {why}"),
             Self::RecordAddress { address } => write!(f, "record address {address}"),
-            Self::ForgetName => f.write_str("let go of the name"),
+            Self::RecordConsole(_) => f.write_str("answer consoleRequest"),
+            Self::ForgetName => f.write_str("forget the name"),
         }
     }
 }

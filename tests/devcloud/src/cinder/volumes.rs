@@ -99,8 +99,23 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
         return Err(error(400, &format!("Availability zone '{zone}' is invalid.")));
     }
     let image = text(asked, "imageRef").map(str::to_owned);
-    if image.as_ref().is_some_and(|image| !world.settings.images.iter().any(|known| known.id == *image)) {
-        return Err(error(400, "Invalid image identifier or unable to access requested image."));
+    if let Some(image) = &image {
+        let known = world.settings.images.iter().find(|known| known.id == *image || known.name == *image);
+        let Some(known) = known else {
+            return Err(error(400, "Invalid image identifier or unable to access requested image."));
+        };
+        if known.status != "active" {
+            return Err(error(400, &format!("Invalid input received: Image {} is not active.", known.id)));
+        }
+        if size < known.min_disk {
+            return Err(error(
+                400,
+                &format!(
+                    "Invalid input received: Volume size {size}GB cannot be smaller than the image minDisk size {}GB.",
+                    known.min_disk
+                ),
+            ));
+        }
     }
     let metadata = strings(asked.get("metadata").unwrap_or(&Value::Null))?;
     if let Some(refusal) = world.volume_refusal(&request.caller.project, size) {
@@ -156,13 +171,14 @@ pub(crate) fn update(world: &mut World, request: &Request<'_>, id: &str) -> Answ
 pub(crate) fn delete(world: &mut World, request: &Request<'_>, id: &str) -> Answer {
     let (now, first) = (world.now, world.settings.volume_create / 10);
     let volume = own(world, request, id)?;
-    let status = volume.status.clone();
+    let (status, has_snapshot) = (volume.status.clone(), volume.fate.has_snapshot);
     // In its first moment no backend has it yet, and it goes at once.
     if status == "creating" && !volume.fate.sticks && now < volume.created + first {
         world.volumes.retain(|volume| volume.id != id);
         return Ok(Reply::empty(202));
     }
-    if !matches!(status.as_str(), "available" | "error") {
+    let deletable = ["available", "error", "error_restoring", "error_extending", "error_managing"];
+    if !deletable.contains(&status.as_str()) || has_snapshot {
         return Err(error(
             400,
             "Invalid volume: Volume status must be available or error or error_restoring or error_extending or \

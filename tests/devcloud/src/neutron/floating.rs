@@ -33,12 +33,18 @@ fn own<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w Floa
 }
 
 fn view(world: &World, ip: &FloatingIp) -> Value {
-    let fixed = ip.port.as_ref().and_then(|port| world.port(port)).map(|port| port.address);
+    let port = ip.port.as_ref().and_then(|port| world.port(port));
+    let fixed = port.map(|port| port.address);
+    let details = port.map(|port| {
+        json!({"name": port.name, "network_id": port.network, "mac_address": port.mac, "admin_state_up": true,
+            "status": port.status, "device_id": port.device_id, "device_owner": port.device_owner})
+    });
     let created = world.clock.zulu(ip.created);
     json!({
         "id": ip.id, "description": ip.description, "floating_network_id": ip.network,
         "floating_ip_address": ip.address, "fixed_ip_address": fixed, "port_id": ip.port, "router_id": null,
         "status": "DOWN", "tenant_id": ip.project, "project_id": ip.project, "tags": [],
+        "port_details": details,
         "created_at": created, "updated_at": created,
     })
 }
@@ -64,12 +70,32 @@ fn list(world: &World, request: &Request<'_>) -> Answer {
     Ok(Reply::json(200, body))
 }
 
-/// The port a floating IP may lead to.
-fn port(world: &World, request: &Request<'_>, asked: &Value, me: &str) -> Result<Option<String>, Reply> {
+/// The port a floating IP of a network may lead to.
+fn port(
+    world: &World,
+    request: &Request<'_>,
+    asked: &Value,
+    external: &str,
+    me: &str,
+) -> Result<Option<String>, Reply> {
     let Some(id) = text(asked, "port_id") else { return Ok(None) };
     let Some(port) = world.port(id).filter(|port| port.project == request.caller.project) else {
         return Err(not_found("ports", id));
     };
+    if let Some(fixed) = text(asked, "fixed_ip_address").filter(|fixed| *fixed != port.address.to_string()) {
+        let message = format!("Bad floatingip request: Port {id} does not have fixed ip {fixed}.");
+        return Err(error(400, "BadRequest", &message));
+    }
+    let routes = world.settings.networks.iter().find(|known| known.id == port.network);
+    let routes = routes.and_then(|network| network.routes.as_ref());
+    if routes.is_some_and(|routes| !routes.iter().any(|known| known == external)) {
+        let message = format!(
+            "External network {external} is not reachable from subnet {}.  Therefore, cannot associate Port {id} with a \
+             Floating IP.",
+            port.subnet
+        );
+        return Err(error(404, "ExternalGatewayForFloatingIPNotFound", &message));
+    }
     if let Some(other) = world.floating_ips.iter().find(|ip| ip.id != me && ip.port.as_deref() == Some(id)) {
         return Err(error(
             409,
@@ -92,7 +118,20 @@ fn create(world: &mut World, request: &Request<'_>) -> Answer {
     if asked.get("tags").is_some() {
         return Err(invalid("Attribute 'tags' not allowed in POST"));
     }
-    let network = text(asked, "floating_network_id").unwrap_or_default();
+    if text(asked, "description").is_some_and(|text| text.chars().count() > 255) {
+        return Err(invalid("Invalid input for description. Reason: '...' exceeds maximum length of 255."));
+    }
+    let Some(network) = text(asked, "floating_network_id") else {
+        return Err(invalid(
+            "Failed to parse request. Required attribute 'floating_network_id' not specified",
+        ));
+    };
+    // Before anything else.
+    let used = world.floating_ips.iter().filter(|ip| ip.project == request.caller.project).count();
+    let limit = world.settings.quotas.floatingip;
+    if limit >= 0 && i64::try_from(used).unwrap_or(i64::MAX) >= limit {
+        return Err(over_quota("floatingip"));
+    }
     match world.settings.networks.iter().find(|known| known.id == network) {
         Some(known) if known.external => {}
         Some(_) => {
@@ -104,12 +143,7 @@ fn create(world: &mut World, request: &Request<'_>) -> Answer {
         }
         None => return Err(not_found("networks", network)),
     }
-    let port = port(world, request, asked, "")?;
-    let used = world.floating_ips.iter().filter(|ip| ip.project == request.caller.project).count();
-    let limit = world.settings.quotas.floatingip;
-    if limit >= 0 && i64::try_from(used).unwrap_or(i64::MAX) >= limit {
-        return Err(over_quota("floatingip"));
-    }
+    let port = port(world, request, asked, network, "")?;
     let Some((_, address)) = world.free_address(network) else {
         return Err(error(
             409,
@@ -133,15 +167,16 @@ fn create(world: &mut World, request: &Request<'_>) -> Answer {
 }
 
 fn update(world: &mut World, request: &Request<'_>, id: &str) -> Answer {
-    own(world, request, id)?;
+    let external = own(world, request, id)?.network.clone();
     let body = request.ask.json();
     let Some(asked) = body.get("floatingip") else {
         return Err(invalid("Unable to find 'floatingip' in request body"));
     };
-    let port = port(world, request, asked, id)?;
+    let port = port(world, request, asked, &external, id)?;
     let now = world.now;
     if let Some(ip) = world.floating_ips.iter_mut().find(|ip| ip.id == id) {
-        if asked.get("port_id").is_some() {
+        // An empty request disassociates it, too.
+        if asked.get("port_id").is_some() || asked.as_object().is_some_and(serde_json::Map::is_empty) {
             ip.port = port;
             ip.since = now;
         }

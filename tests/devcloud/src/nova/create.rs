@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
-    let body = request.ask.json();
+    let body = &request.ask.json();
     let Some(asked) = body.get("server").filter(|server| server.is_object()) else {
         return Err(bad("Invalid input for field/attribute server. 'server' is a required property"));
     };
@@ -27,6 +27,8 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
         None => BTreeMap::new(),
     };
     fields::check_user_data(asked)?;
+    let description = fields::description(asked)?;
+    let config_drive = fields::config_drive(asked)?;
     let hostname = fields::hostname(asked, name)?;
     let flavor = flavor(world, asked)?;
     let image = text(asked, "imageRef").filter(|image| !image.is_empty());
@@ -48,10 +50,15 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
     if flavor.disk == 0 && !mapping.boots_from_volume {
         return Err(error(403, "Only volume-backed servers are allowed for flavors with zero disk."));
     }
+    let hints = hints(world, body)?;
     let wanted = nics::read(world, request, asked)?;
     quota::check(world, &request.caller.project, &flavor)?;
 
+    let server_zone = zone.map(str::to_owned).or_else(|| world.settings.availability_zones.first().cloned());
     let id = world.uuid();
+    if world.settings.same_zone {
+        mapping::same_zone(world, &id, &mapping.entries, &server_zone.unwrap_or_default())?;
+    }
     let volumes = mapping::reserve(world, &id, mapping.entries)?;
     let server = Server {
         id: id.clone(),
@@ -67,7 +74,10 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
         key_name: key_name.map(str::to_owned),
         user_data: text(asked, "user_data").map(str::to_owned),
         zone: zone.map(str::to_owned),
-        config_drive: matches!(asked.get("config_drive"), Some(Value::Bool(true))),
+        config_drive,
+        description,
+        hints,
+        microversion: request.micro,
         security_groups: security_groups.clone(),
         fault: None,
         scheduled: false,
@@ -97,7 +107,8 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
 }
 
 fn known_properties(request: &Request<'_>, asked: &Value) -> Result<(), Reply> {
-    let since = [("tags", 52), ("hostname", 90)];
+    // Hints stand beside the server, not in it.
+    let since = [("tags", 52), ("hostname", 90), ("description", 19), ("os:scheduler_hints", u32::MAX)];
     for (field, micro) in since {
         if asked.get(field).is_some() && request.micro < micro {
             return Err(bad(format!(
@@ -112,6 +123,22 @@ fn known_properties(request: &Request<'_>, asked: &Value) -> Result<(), Reply> {
         )));
     }
     Ok(())
+}
+
+/// Nova looks at a few of them; what it does not know it takes.
+fn hints(world: &World, body: &Value) -> Result<Value, Reply> {
+    let hints = body.get("os:scheduler_hints").cloned().unwrap_or_else(|| json!({}));
+    let Some(group) = hints.get("group") else { return Ok(hints) };
+    let group = group.as_str().unwrap_or_default();
+    if group.len() != 36 || group.matches('-').count() != 4 {
+        return Err(bad(format!(
+            "Invalid input for field/attribute group. Value: {group}. '{group}' is not a 'uuid'"
+        )));
+    }
+    if !world.settings.server_groups.iter().any(|known| known.id == group) {
+        return Err(bad(format!("Instance group {group} could not be found.")));
+    }
+    Ok(hints)
 }
 
 fn flavor(world: &World, asked: &Value) -> Result<Flavor, Reply> {

@@ -75,6 +75,28 @@ pub(crate) fn check_user_data(asked: &Value) -> Result<(), Reply> {
     }
 }
 
+pub(crate) fn description(asked: &Value) -> Result<Option<String>, Reply> {
+    let Some(given) = text(asked, "description") else { return Ok(None) };
+    if given.chars().count() > 255 || given.contains(['\n', '\r']) {
+        return Err(bad(format!("Invalid input for field/attribute description. Value: {given}.")));
+    }
+    Ok(Some(given.to_owned()))
+}
+
+pub(crate) fn config_drive(asked: &Value) -> Result<bool, Reply> {
+    match asked.get("config_drive") {
+        None => Ok(false),
+        Some(Value::Bool(given)) => Ok(*given),
+        Some(Value::String(word)) if ["true", "1", "yes", "on"].contains(&word.to_lowercase().as_str()) => {
+            Ok(true)
+        }
+        Some(Value::String(word)) if ["false", "0", "no", "off"].contains(&word.to_lowercase().as_str()) => {
+            Ok(false)
+        }
+        Some(other) => Err(bad(format!("Invalid input for field/attribute config_drive. Value: {other}."))),
+    }
+}
+
 pub(crate) fn hostname(asked: &Value, name: &str) -> Result<String, Reply> {
     if let Some(hostname) = text(asked, "hostname") {
         let inner = hostname.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');

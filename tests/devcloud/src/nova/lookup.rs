@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Request, error, no_server, quota};
 use crate::{
-    lab::Flavor,
+    lab::{Flavor, ServerGroup},
     page::{self, Page},
     wire::{Answer, Reply, put},
     world::{World, server::Server},
@@ -33,6 +33,11 @@ pub(crate) fn route(world: &World, request: &Request<'_>, parts: &[&str]) -> Ans
                 .collect();
             Ok(Reply::json(200, json!({"availabilityZoneInfo": zones})))
         }
+        ["os-server-groups"] => {
+            let groups = world.settings.server_groups.iter();
+            let groups: Vec<_> = groups.map(|group| server_group(world, request, group)).collect();
+            Ok(Reply::json(200, json!({"server_groups": groups})))
+        }
         ["os-keypairs"] => {
             let pairs: Vec<_> =
                 world.settings.key_pairs.iter().map(|name| json!({"keypair": key_pair(name)})).collect();
@@ -46,6 +51,20 @@ pub(crate) fn route(world: &World, request: &Request<'_>, parts: &[&str]) -> Ans
         }
         _ => Reply::webob(404, "The resource could not be found.").err(),
     }
+}
+
+fn server_group(world: &World, request: &Request<'_>, group: &ServerGroup) -> Value {
+    let is_member = |server: &&Server| server.hints.get("group").and_then(Value::as_str) == Some(&group.id);
+    let members: Vec<_> = world.servers.iter().filter(is_member).map(|server| server.id.clone()).collect();
+    let mut body = json!({"id": group.id, "name": group.name, "members": members});
+    if request.micro >= 64 {
+        put(&mut body, "policy", json!(group.policy));
+        put(&mut body, "rules", json!({}));
+    } else {
+        put(&mut body, "policies", json!([group.policy]));
+        put(&mut body, "metadata", json!({}));
+    }
+    body
 }
 
 fn key_pair(name: &str) -> Value {

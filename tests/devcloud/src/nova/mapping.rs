@@ -60,8 +60,11 @@ pub(crate) fn read(world: &World, asked: &Value, image: Option<&str>) -> Result<
         let (volume, make) = match text(entry, "source_type") {
             Some("volume") => {
                 let id = uuid.unwrap_or_default();
-                if world.volume(&id).is_none() {
+                let Some(known) = world.volume(&id) else {
                     return Err(bad(format!("Block Device Mapping is Invalid: failed to get volume {id}.")));
+                };
+                if is_first(entry) && known.image.is_none() {
+                    return Err(bad(format!("Block Device {id} is not bootable.")));
                 }
                 (Some(id), None)
             }
@@ -85,6 +88,19 @@ pub(crate) fn read(world: &World, asked: &Value, image: Option<&str>) -> Result<
         entries.push(Entry { volume, make, delete_on_termination, device });
     }
     Ok(Mapping { entries, boots_from_volume })
+}
+
+/// As Nova with `cross_az_attach = False`.
+pub(crate) fn same_zone(world: &World, server: &str, entries: &[Entry], zone: &str) -> Result<(), Reply> {
+    let volumes = entries.iter().filter_map(|entry| world.volume(entry.volume.as_ref()?));
+    match volumes.into_iter().find(|volume| volume.zone != zone) {
+        Some(volume) => Err(bad(format!(
+            "Invalid volume: Instance {server} and volume {} are not in the same availability_zone. Instance is in {zone}. \
+             Volume is in {}",
+            volume.id, volume.zone
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Reserves one volume after the other. When one refuses, those before it stay reserved for a server that will

@@ -66,10 +66,14 @@ pub(crate) fn detail(world: &World, request: &Request<'_>, server: &Server) -> V
         fields.insert("locked".into(), json!(false));
     }
     if request.micro >= 19 {
-        fields.insert("description".into(), Value::Null);
+        fields.insert("description".into(), json!(server.description));
     }
     if request.micro >= 26 {
         fields.insert("tags".into(), json!(server.tags));
+    }
+    if request.micro >= 71 {
+        let group = server.hints.get("group").and_then(Value::as_str);
+        fields.insert("server_groups".into(), json!(group.into_iter().collect::<Vec<_>>()));
     }
     if request.micro >= 90 {
         fields.insert("OS-EXT-SRV-ATTR:hostname".into(), json!(server.hostname));

@@ -98,7 +98,9 @@ impl World {
             if let Some(attachment) = &mapped.attachment {
                 self.detach(attachment);
             }
-            if let Some(volume) = mapped.volume.filter(|_| mapped.delete_on_termination) {
+            // Nova asks Cinder to delete it, and goes on if Cinder refuses.
+            let may_go = |id: &String| self.volume(id).is_some_and(|volume| !volume.fate.has_snapshot);
+            if let Some(volume) = mapped.volume.filter(|_| mapped.delete_on_termination).filter(may_go) {
                 self.drop_volume(&volume);
             }
         }

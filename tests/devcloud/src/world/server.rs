@@ -37,6 +37,12 @@ pub struct Server {
     pub user_data: Option<String>,
     /// The availability zone that was asked for.
     pub zone: Option<String>,
+    /// Its description.
+    pub description: Option<String>,
+    /// What the scheduler was told.
+    pub hints: serde_json::Value,
+    /// The minor part of the microversion that it was created with: 90 is 2.90.
+    pub microversion: u32,
     /// Whether it has a config drive.
     pub config_drive: bool,
     /// Names of its security groups.
@@ -144,6 +150,12 @@ pub struct ServerFate {
     pub sticks: bool,
     /// The guest never says anything.
     pub no_console: bool,
+    /// No port of the guest answers. For whoever dials: the cloud itself carries no packets.
+    pub no_answer: bool,
+    /// The guest says this once it is up, and nothing else: an image of another kind.
+    pub console: Option<String>,
+    /// Lines that the guest says before cloud-init's last stage, as of a unit that failed.
+    pub says: Vec<String>,
     /// The kernel starts, cloud-init never ends.
     pub never_boots: bool,
     /// cloud-init finds no data source.

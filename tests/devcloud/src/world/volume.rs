@@ -68,6 +68,8 @@ pub struct VolumeFate {
     pub delete_sticks: bool,
     /// It becomes `error_deleting`.
     pub delete_fails: bool,
+    /// It has a snapshot: nobody may delete it, Nova neither.
+    pub has_snapshot: bool,
 }
 
 /// What a new volume should be.
@@ -169,6 +171,8 @@ impl World {
 
     pub fn volume_gone(&mut self, id: &str) {
         match self.volume_mut(id) {
+            // Somebody gave it another status meanwhile.
+            Some(volume) if volume.status != "deleting" => {}
             Some(volume) if volume.fate.delete_fails => volume.status = "error_deleting".into(),
             Some(_) | None => self.volumes.retain(|volume| volume.id != id),
         }

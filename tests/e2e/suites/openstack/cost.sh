@@ -6,6 +6,7 @@ FLEET=40
 
 test_ready_comes_within_2_seconds_of_what_the_cloud_needs_each_of_five_times() {
   local round begun took before needed
+  alone
   node warm "$OSD" | apply
   wait_ready warm
   for round in 1 2 3 4 5; do
@@ -34,6 +35,7 @@ fleet() {
 
 test_forty_at_once_cost_at_most_10_calls_each() {
   local begun=$SECONDS up down writes needed
+  alone
   node before "$OSD" | apply
   wait_ready before
   kubectl delete testnode before -n "$namespace" --timeout=60s >/dev/null

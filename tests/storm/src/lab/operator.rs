@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use clap::Parser as _;
-use testnode_operator::admin::Health;
 use testnode_operator::cli::{Cli, Command, Run};
 use testnode_operator::metrics::Metrics;
 use testnode_operator::reconcile::context::Seams;
 use testnode_operator::run;
+use testnode_operator::supervision::Health;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
@@ -25,12 +25,16 @@ pub struct Manner {
     pub cluster_id: Option<String>,
     /// It lacks this guard.
     pub without: Option<Guard>,
+    /// Where it is at home, if not in `testnode-system`.
+    pub home: Option<String>,
 }
 
 /// An operator at work. Dropping it is a power cut: what it still does in this process reaches nobody.
 pub struct Operator {
     /// What its requests pass.
     pub gate: Arc<Gate>,
+    /// What `/readyz` and `/livez` would say.
+    pub health: Health,
     task: JoinHandle<()>,
 }
 
@@ -46,21 +50,23 @@ impl Operator {
     pub fn start_with(cluster: &Cluster, wires: &Wires, manner: &Manner) -> Self {
         let options = options(manner);
         let gate = Arc::new(Gate::default());
-        let clock = cluster.clone();
+        let (clock, set) = (cluster.clone(), wires.clone());
         let seams = Seams {
             http: wires.http(&gate),
             dns: wires.dns(&gate),
             dial: wires.dial(&gate),
-            clock: Arc::new(move || clock.now()),
+            clock: Arc::new(move || clock.now() + set.clock_is_ahead()),
         };
         let client = client(cluster, manner.without, gate.clone());
+        let health = Health::new();
+        let of_the_operator = health.clone();
         let task = tokio::spawn(async move {
-            let (health, metrics) = (Health::new(), Metrics::new());
+            let (health, metrics) = (of_the_operator, Metrics::new());
             // It may not go on: a Deployment would start another.
             let operator = run::operate(options, client, seams, &health, metrics, std::future::pending());
             drop(Box::pin(operator).await);
         });
-        Self { gate, task }
+        Self { gate, health, task }
     }
 }
 
@@ -81,13 +87,14 @@ impl Drop for Operator {
 
 fn options(manner: &Manner) -> Run {
     let elected = format!("--leader-election={}", !manner.unasked);
-    let mut words = vec!["testnode-operator", "run", "--namespace=testnode-system", &elected];
+    let home = format!("--namespace={}", manner.home.as_deref().unwrap_or("testnode-system"));
+    let mut words = vec!["testnode-operator", "run", &home, &elected];
     if let Some(id) = &manner.cluster_id {
         words.extend(["--cluster-id", id]);
     }
     match Cli::parse_from(words).command {
         Command::Run(options) => *options,
-        Command::Crd => panic!("not what was asked"),
+        Command::Crd | Command::Ready { .. } => panic!("not what was asked"),
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use testnode_operator::openstack::block_storage::NewVolume;
 use testnode_operator::openstack::clouds_yaml::{self, Choice};
-use testnode_operator::openstack::compute::NewServer;
+use testnode_operator::openstack::compute::{Extras, NewServer};
+use testnode_operator::openstack::ids::ServerId;
 use testnode_operator::openstack::network::NewPort;
-use testnode_operator::openstack::transport::TlsOptions;
 use testnode_operator::openstack::{Call, RateOptions, Session, SessionOptions};
+use testnode_operator::transport::TlsOptions;
 
 use super::Lab;
 
@@ -49,8 +50,14 @@ impl Stranger {
             availability_zone: None,
             metadata: marks(uid),
             tags: Vec::new(),
+            extras: Extras::default(),
         };
         self.0.compute().create_server(&new).await.unwrap().to_string()
+    }
+
+    /// Edits a mark of anybody's server.
+    pub async fn mark(&self, server: &str, key: &str, value: &str) {
+        self.0.compute().set_metadata(&ServerId(server.to_owned()), key, value).await.unwrap();
     }
 
     /// A volume, and its id.

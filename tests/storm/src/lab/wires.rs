@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use devcloud::{DevCloud, Dropped, Status};
+use jiff::SignedDuration;
 use testnode_operator::dns::exchange::Exchange;
 use testnode_operator::guest::tcp::Dial;
-use testnode_operator::openstack::Transport;
-use testnode_operator::openstack::transport::{Failure, TlsOptions};
+use testnode_operator::transport::{Failure, TlsOptions, Transport};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt as _;
@@ -27,6 +27,10 @@ pub struct Wires {
     pub began: Instant,
     clouds: Arc<Mutex<BTreeMap<String, DevCloud>>>,
     names: DevCloud,
+    /// Guests that drop every packet: how their servers' names begin.
+    deaf: Arc<Mutex<Option<String>>>,
+    /// How far the operator's wall clock is ahead.
+    ahead: Arc<Mutex<SignedDuration>>,
 }
 
 /// Makes the way to a host.
@@ -125,7 +129,13 @@ impl Wires {
     /// Ways to no cloud yet; these are the names.
     #[must_use]
     pub fn new(names: DevCloud) -> Self {
-        Self { began: Instant::now(), clouds: Arc::default(), names }
+        Self {
+            began: Instant::now(),
+            clouds: Arc::default(),
+            names,
+            deaf: Arc::default(),
+            ahead: Arc::default(),
+        }
     }
 
     /// Lets a cloud be reached at a host.
@@ -136,6 +146,22 @@ impl Wires {
     /// Lets nothing be reached at a host any more: connections are refused.
     pub fn unplug(&self, host: &str) {
         self.clouds.lock().unwrap().remove(host);
+    }
+
+    /// Lets guests drop every packet, if the names of their servers begin like this.
+    pub fn deafen(&self, prefix: &str) {
+        *self.deaf.lock().unwrap() = Some(prefix.to_owned());
+    }
+
+    /// Sets the operator's wall clock ahead by so much, or back.
+    pub fn set_clock(&self, ahead: SignedDuration) {
+        *self.ahead.lock().unwrap() = ahead;
+    }
+
+    /// How far it is ahead.
+    #[must_use]
+    pub fn clock_is_ahead(&self) -> SignedDuration {
+        *self.ahead.lock().unwrap()
     }
 
     /// The clouds by host.
@@ -191,19 +217,27 @@ impl Wires {
         let (wires, gate) = (self.clone(), gate.clone());
         Dial::new(move |address| {
             let (wires, gate) = (wires.clone(), gate.clone());
-            async move { gate.pass(async move { wires.knock(address.ip()) }).await }
+            async move { gate.pass(async move { wires.knock(address.ip()).await }).await }
         })
     }
 
-    fn knock(&self, address: IpAddr) -> io::Result<()> {
-        let answers = self.clouds().into_values().any(|cloud| {
+    async fn knock(&self, address: IpAddr) -> io::Result<()> {
+        let servers = self.clouds().into_values().flat_map(|cloud| {
             let ports = cloud.ports();
-            let owner = ports.iter().find(|port| IpAddr::V4(port.address) == address);
-            owner.is_some_and(|port| {
-                let servers = cloud.servers();
-                servers.iter().any(|server| server.id == port.device_id && server.status == Status::Active)
+            let owner = ports.into_iter().find(|port| IpAddr::V4(port.address) == address);
+            cloud.servers().into_iter().filter(move |server| {
+                owner.as_ref().is_some_and(|port| server.id == port.device_id)
+                    && server.status == Status::Active
+                    && !server.fate.no_answer
             })
         });
-        if answers { Ok(()) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
+        let Some(guest) = servers.into_iter().next() else {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        };
+        let deaf = self.deaf.lock().unwrap().clone();
+        if deaf.is_some_and(|prefix| guest.name.starts_with(&prefix)) {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use devcloud::{DevCloud, Status};
 use serde_json::Value;
+use testnode_operator::dns::record::{PARKED, STAND_IN};
 use tokio::time::Instant;
 
 use super::blow::THEIRS;
 use super::life::{Life, Stage};
 use super::tally::Law;
-use crate::lab::{Lab, PARK};
+use crate::lab::{Lab, PARK, is_ours};
 
 /// Two servers of one node are twins when neither goes within this: one poll, and a little.
 const ONE_POLL: Duration = Duration::from_millis(2500);
@@ -145,15 +146,17 @@ impl Laws {
         let held: BTreeSet<IpAddr> = clouds
             .iter()
             .flat_map(|cloud| {
-                cloud.look(|all| all.ports.iter().map(|port| port.address.into()).collect::<Vec<_>>())
+                cloud.look(|all| {
+                    let floating = all.floating_ips.iter().map(|ip| ip.address.into());
+                    all.ports.iter().map(|port| port.address.into()).chain(floating).collect::<Vec<_>>()
+                })
             })
             .collect();
-        let park: IpAddr = PARK.parse().unwrap();
+        let parking = [PARK.parse().unwrap(), PARKED, STAND_IN, THEIRS];
         let loose = lab.cloud.look(|all| {
             let all =
                 all.records.iter().flat_map(|(name, found)| found.iter().map(move |found| (name, found)));
-            let loose =
-                all.filter(|(_, found)| !held.contains(found) && **found != park && **found != THEIRS);
+            let loose = all.filter(|(_, found)| !held.contains(found) && !parking.contains(found));
             loose.map(|(name, found)| format!("{name} points at {found}, which is free")).collect::<Vec<_>>()
         });
         for what in loose {
@@ -182,6 +185,7 @@ impl Laws {
     pub fn lacks(lab: &Lab, clouds: &[DevCloud], life: &Life) -> Option<String> {
         let mut wrong = Vec::new();
         let mut counts = (0, 0, Vec::new());
+        let mut floating: Vec<IpAddr> = Vec::new();
         let cluster = lab.cluster.uid();
         for cloud in clouds {
             cloud.look(|all| {
@@ -197,6 +201,11 @@ impl Laws {
                 };
                 let ports = all.ports.iter().filter(marked);
                 counts.2.extend(ports.map(|port| IpAddr::from(port.address)));
+                let mark = format!("testnode-uid={} ", life.uid);
+                let marked = |ip: &&devcloud::FloatingIp| {
+                    ip.description.contains(&mark) && ip.description.contains(&cluster)
+                };
+                floating.extend(all.floating_ips.iter().filter(marked).map(|ip| IpAddr::from(ip.address)));
             });
         }
         let (servers, volumes, ports) = counts;
@@ -205,7 +214,10 @@ impl Laws {
         }
         let fqdn = format!("{}.{}", life.name, lab.cloud.settings().zone);
         let record = lab.cloud.record(&fqdn);
-        if !record.iter().eq(&ports) {
+        if floating.len() != usize::from(life.floats) {
+            wrong.push(format!("floating IPs {floating:?}"));
+        }
+        if !record.iter().eq(if life.floats { &floating } else { &ports }) {
             wrong.push(format!("its name says {record:?}"));
         }
         (!wrong.is_empty()).then(|| format!("{} is Ready, and has {}", life.name, wrong.join("; ")))
@@ -228,18 +240,25 @@ impl Laws {
                 let volumes =
                     volumes.map(|v| (&v.id, format!("volume {} {} {:?}", v.name, v.status, v.metadata)));
                 let ports = all.ports.iter().map(|port| (&port.id, format!("port {}", port.name)));
-                let all = servers.chain(volumes).chain(ports);
+                let floating = all.floating_ips.iter();
+                let floating = floating.map(|ip| (&ip.id, format!("floating IP {}", ip.description)));
+                let all = servers.chain(volumes).chain(floating).chain(ports);
                 all.filter(|(id, _)| !strangers.contains(*id)).map(|(_, what)| what).collect::<Vec<_>>()
             });
             for what in left {
                 self.breach(Law::Leak, format!("left: {what}"));
             }
         }
-        let park: IpAddr = PARK.parse().unwrap();
         for (name, addresses) in lab.cloud.records() {
             let lost = name.split('.').next().is_some_and(|name| is_lost(name, lives));
-            if !addresses.iter().eq([&park]) && !lost {
+            if !addresses.contains(&PARKED) && !lost {
                 self.breach(Law::Leak, format!("{name} still says {addresses:?}"));
+            }
+        }
+        for (name, others) in lab.cloud.other_records() {
+            let lost = name.split('.').next().is_some_and(|name| is_lost(name, lives));
+            if !lost && !name.ends_with("arpa") && others.iter().any(is_ours) {
+                self.breach(Law::Leak, format!("{name} still has {others:?}"));
             }
         }
     }

@@ -17,6 +17,8 @@ pub struct Life {
     pub spec: Value,
     /// How many volumes that is.
     pub volumes: usize,
+    /// It asks for a floating IP.
+    pub floats: bool,
     /// When it is made.
     pub born: Instant,
     /// When it is deleted; when the storm is over, if not given.
@@ -74,6 +76,11 @@ impl Life {
         if chance.percent(20) {
             spec["readiness"] = json!([]);
         }
+        // No draw of its own: other lives stay as they were.
+        let floats = number % 3 == 1;
+        if floats {
+            spec["floatingIP"] = json!({"policy": "Always"});
+        }
         // A name is used again once it is free.
         let name = format!("smithi{:03}", if chance.percent(25) { number / 2 } else { number });
         let (uid, kept) = (String::new(), None);
@@ -81,6 +88,7 @@ impl Life {
             name,
             spec,
             volumes,
+            floats,
             born: now + born,
             dies,
             lasts,

@@ -181,14 +181,16 @@ impl Real {
             ("machinetypes", ""),
             ("clouds", ""),
             ("secrets", SYSTEM),
-            ("leases", SYSTEM),
+            ("leases", "kube-system"),
             ("events", "default"),
         ] {
             // Helm keeps its releases in Secrets.
             let ours = self
                 .list(resource, namespace)
                 .into_iter()
-                .filter(|object| object["type"] != "helm.sh/release.v1");
+                .filter(|object| object["type"] != "helm.sh/release.v1")
+                // Other components have theirs beside ours.
+                .filter(|object| resource != "leases" || object["metadata"]["name"] == "testnode-operator");
             ours.for_each(|object| self.remove(object));
         }
         let made = |namespace: &Value| !namespace["metadata"]["labels"][OURS].is_null();

@@ -51,6 +51,10 @@ impl World {
         let lab = Lab::idle(settings("lab", seed, &mut chance));
         let far = DevCloud::new(settings("far", seed, &mut chance));
         lab.add_cloud("far", far.clone());
+        // No draw of its own: the lives of other seeds stay as they were.
+        if seed % 3 == 1 {
+            lab.name_by_updates();
+        }
         let timeouts = json!({"launch": "3m", "boot": "2m", "delete": "5m"});
         for (name, clouds) in [("lab", &["lab"][..]), ("both", &["far", "lab"][..])] {
             let mut spec = machine_type(clouds);

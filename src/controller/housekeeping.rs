@@ -1,0 +1,57 @@
+//! What is done again and again beside the turns.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use tracing::warn;
+
+use super::secrets;
+use super::world::World;
+use crate::supervision::Pulse;
+use crate::sweep as orphans;
+
+/// How often what was deleted without our doing is forgotten.
+const FORGET: Duration = Duration::from_mins(1);
+/// What is done in memory takes no longer.
+const AT_ONCE: Duration = Duration::from_mins(1);
+
+/// Looks for things without a node.
+pub(super) async fn sweep(world: Arc<World>, pulse: Pulse) {
+    orphans::run(world.ctx.clone(), world.nodes.store.clone(), &pulse).await;
+}
+
+/// Forgets nodes that are no longer there, in case nobody told.
+pub(super) async fn forget_nodes(world: Arc<World>, pulse: Pulse) {
+    loop {
+        pulse.beat(FORGET + AT_ONCE);
+        tokio::time::sleep(FORGET).await;
+        let living = world.nodes.store.state().iter().filter_map(|node| node.uid()).collect();
+        world.ctx.forget_all_but(&living);
+    }
+}
+
+/// Releases Secrets that no Cloud needs any longer.
+pub(super) async fn release_secrets(world: Arc<World>, pulse: Pulse) {
+    world.clouds.ready().await;
+    secrets::release_unneeded(world.ctx.clone(), world.clouds.store.clone(), &pulse).await;
+}
+
+/// Forgets clouds whose object was deleted although our finalizer was on it. Their credentials are no longer ours, as
+/// they would not be after a restart.
+pub(super) async fn forget_clouds(world: Arc<World>, pulse: Pulse) {
+    let known = &world.clouds.store;
+    world.clouds.ready().await;
+    loop {
+        pulse.beat(FORGET + AT_ONCE);
+        tokio::time::sleep(FORGET).await;
+        for cloud in world.ctx.clouds.all() {
+            if known.get(&ObjectRef::new(&cloud.name)).is_none() {
+                warn!(cloud = cloud.name, "the Cloud was deleted although our finalizer was on it");
+                world.ctx.clouds.remove(&cloud.name);
+                world.ctx.waker.wake_all();
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! How an object of the API server is written, whatever its kind: its status, its finalizers, its conditions, and the
+//! events about it; and what of it is kept in memory.
+//!
+//! Every write names the object's UID and the `resourceVersion` that it was planned from. If somebody wrote the object
+//! in between, the API server answers 409 and nothing is changed.
+
+pub mod conditions;
+pub mod error;
+pub mod events;
+pub mod finalizers;
+pub mod slim;
+pub mod status;

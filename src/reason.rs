@@ -1,0 +1,487 @@
+//! Every outcome in one word: [`Reason`].
+//!
+//! The same word is the reason of a condition, of an event and of a failed attempt, and the label of a metric. Programs
+//! compare the word; the message beside it is only for people, and nothing is decided by its text.
+//!
+//! The comment of each word says what it means and what to do. The tables in `docs/operating.md` are made from these
+//! comments: `BLESS=1 cargo test --test generated` writes them.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Defines the words by group, so that their comments are there when the program runs.
+macro_rules! reasons {
+    ($($(#[doc = $about:literal])+ $group:ident { $($(#[doc = $meaning:literal])+ $word:ident,)+ })+) => {
+        /// Why something is as it is: one word.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Reason {
+            $($($(#[doc = $meaning])+ $word,)+)+
+        }
+
+        /// What the words of one table in `docs/operating.md` have in common.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum Group {
+            $($(#[doc = $about])+ $group,)+
+        }
+
+        impl Reason {
+            /// All words, in the order of their tables.
+            pub const ALL: &[Self] = &[$($(Self::$word,)+)+];
+
+            /// The word itself.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $($(Self::$word => stringify!($word),)+)+ }
+            }
+
+            /// What it means, and what to do: Markdown, one line.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                // Each line of a comment begins with a space.
+                match self { $($(Self::$word => concat!($($meaning),+).trim_ascii(),)+)+ }
+            }
+
+            /// The table that it is in.
+            #[must_use]
+            pub const fn group(self) -> Group {
+                match self { $($(Self::$word => Group::$group,)+)+ }
+            }
+        }
+
+        impl Group {
+            /// All groups.
+            pub const ALL: &[Self] = &[$(Self::$group,)+];
+
+            /// Its name.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$group => stringify!($group),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Nothing is wrong.
+    Progress {
+        /// The operator has not looked at the object yet. If it stays: is the operator running?
+        Pending,
+        /// The operator reads what is there, or what the cloud offers. After a restart this comes first.
+        LookingAround,
+        /// The volumes are being made.
+        CreatingVolumes,
+        /// The ports are being made.
+        CreatingPorts,
+        /// The floating IP is being made.
+        CreatingFloatingIP,
+        /// The server is about to be created.
+        CreatingServer,
+        /// The cloud builds the server. Ends when the server is ACTIVE, or after `timeouts.launch`.
+        Launching,
+        /// A readiness check has not passed yet. The message shows how far cloud-init has come. Ends after
+        /// `timeouts.boot`.
+        Booting,
+        /// The name was set, and the authority does not show it yet. Also the label of the change that records an
+        /// address.
+        SettingName,
+        /// The name was withdrawn, and the authority still shows it. Also the label of the change that forgets the
+        /// name.
+        WithdrawingName,
+        /// The server was deleted and is not gone yet.
+        DeletingServer,
+        /// The volumes were deleted and are not gone yet.
+        DeletingVolumes,
+        /// The floating IP was deleted and is not gone yet.
+        DeletingFloatingIPs,
+        /// The ports were deleted and are not gone yet.
+        DeletingPorts,
+        /// The reply to a request was lost, or the operator was restarted before it came. It takes up to about 90 s
+        /// until the request can no longer take effect.
+        SettlingAttempt,
+        /// `rate.concurrentCreates` nodes are being built in that cloud already. The oldest node is next.
+        Queued,
+        /// Every cloud that may be used is full. For each, the message says what is short: how much is needed, how much
+        /// is used, and the limit. The node holds nothing and waits for its turn, see
+        /// [Too little room](#too-little-room). An attempt that ends with this reason is not counted.
+        QuotaExceeded,
+        /// Set `spec.paused` to false to continue. A paused node can be deleted. A node that expires while it is paused
+        /// is deleted once it is no longer paused.
+        Paused,
+        /// An event, and a label of `testnode_changes_total`: the `expireAfter` of the node, or of its machine type, has
+        /// passed since the node was created, so the node was deleted. See [Expiry](#expiry).
+        Expired,
+        /// An event: the node expires within the hour, or has half its time left if that is less. Set a longer `expireAfter`
+        /// or a `hold` to keep it. After a restart of the operator it may be told again.
+        Expiring,
+        /// The condition is true.
+        Ready,
+        /// The condition is true.
+        Resolved,
+        /// The condition is true.
+        Active,
+        /// The condition is true.
+        Attached,
+        /// The condition is true.
+        Set,
+        /// The condition is true.
+        Booted,
+        /// `Booted` is true, and the machine reported on its console that something of its set-up failed. The message
+        /// says what, and so does the message of `Ready`.
+        BootedWithFailures,
+        /// The condition is true.
+        LoggedIn,
+        /// The condition is true.
+        Looked,
+        /// The condition is true.
+        NotRefused,
+        /// The condition is true.
+        Protected,
+        /// The condition is true.
+        Granted,
+        /// There is no server yet.
+        NoServer,
+        /// The server is not ACTIVE yet.
+        NotActive,
+        /// The volumes are not attached yet.
+        NotAttached,
+        /// The name is not set yet.
+        NotSet,
+    }
+
+    /// A change, while it is being made. These are also the labels of `testnode_changes_total`.
+    Change {
+        /// A finalizer is added for a cloud, before anything is made there.
+        AddFinalizer,
+        /// Nothing is left in a cloud: its finalizer is removed.
+        RemoveFinalizer,
+        /// An attempt begins, and the name is claimed.
+        OpenAttempt,
+        /// Something was found in a cloud that the status did not know; it is recorded as an attempt.
+        RecordFound,
+        /// Nothing of an attempt can appear any longer; that is recorded.
+        SettleAttempt,
+        /// `spec.consoleRequest` is answered in the status.
+        RecordConsole,
+        /// The name is published at the machine's address.
+        PublishName,
+        /// The name is withdrawn.
+        WithdrawName,
+        /// A volume is created.
+        CreateVolume,
+        /// A port is created.
+        CreatePort,
+        /// A floating IP is created.
+        CreateFloatingIP,
+        /// The policy of the floating IP is `IfNeeded`, and no router joins the machine's network and the external one. That
+        /// is recorded, and the machine keeps to its fixed address. To have a floating IP, set the gateway of the router:
+        /// `openstack router set --external-gateway NETWORK ROUTER`, and make the node again.
+        KeepToFixedAddress,
+        /// The server is created.
+        CreateServer,
+        /// A server is deleted.
+        DeleteServer,
+        /// A server is deleted for good that the cloud would keep for a while.
+        ForceDeleteServer,
+        /// A volume is freed that is reserved for a server that does not exist.
+        FreeVolume,
+        /// A volume is deleted.
+        DeleteVolume,
+        /// A floating IP is deleted.
+        DeleteFloatingIP,
+        /// A port is deleted.
+        DeletePort,
+        /// A machine of an earlier object of this name is adopted: the new UID is written into one of its marks.
+        AdoptMachine,
+        /// The annotation `testnode.dev/abandon` is answered.
+        AnswerAbandon,
+        /// The finalizers of clouds that were never used are removed from a node that is abandoned.
+        AbandonUntouched,
+    }
+
+    /// The request cannot be met as it is written.
+    Request {
+        /// Create that MachineType, or name another in the node: `kubectl get machinetypes`.
+        MachineTypeNotFound,
+        /// Create that Cloud, or remove it from the machine type. If the node has things there: create the Cloud again,
+        /// with its Secret, so that they can be deleted; or abandon them, see [below](#a-cloud-that-is-lost).
+        CloudNotFound,
+        /// The machine type does not let this node have that: a field that is not among its `overrides`, a flavor that its
+        /// `flavor.requirements` exclude, more volumes than its `limits`, or a namespace that is not among its
+        /// `allowedNamespaces`. Leave it out, or ask the lab's admin for what the message names.
+        NotAllowed,
+        /// `spec.cloud` names a Cloud that the machine type does not list.
+        CloudNotServed,
+        /// Set `spec.os` in the node, or `defaultOS` in the machine type.
+        OSNotGiven,
+        /// Upload an image, or say under the machine type's `images` which one to use. The message shows what was looked
+        /// for, and which images were passed over.
+        ImageNotFound,
+        /// Several images match. Give an `id`, or `nameRegex` with `selection: Newest`.
+        ImageAmbiguous,
+        /// Name another flavor, ask for less, or relax the machine type's requirements.
+        FlavorNotFound,
+        /// Several flavors match. Give the id of one.
+        FlavorAmbiguous,
+        /// The flavor has too little disk or memory for the image. Name a larger one.
+        FlavorTooSmall,
+        /// The image does not fit on the volume that it is to boot from. Make `bootVolume.sizeGiB` larger, or leave it out.
+        BootVolumeTooSmall,
+        /// Name one network under `networks`. Without `networks` the project must own exactly one that can be used. A
+        /// network that another project shares is taken only by its id, unless it is `router:external`.
+        NetworkNotFound,
+        /// Several networks match. Name one under `networks`, by id if names repeat.
+        NetworkAmbiguous,
+        /// `fixedIP` is not an address.
+        InvalidAddress,
+        /// Correct the name of the security group, or give its id.
+        SecurityGroupNotFound,
+        /// Several security groups have that name. Give the id of one.
+        SecurityGroupAmbiguous,
+        /// Name a server group that the message lists, by name or by id, or create it:
+        /// `openstack server group create NAME --policy soft-anti-affinity`.
+        ServerGroupNotFound,
+        /// Several server groups have that name. Give the id of one.
+        ServerGroupAmbiguous,
+        /// A value of `serverMetadata` is longer than Nova takes, once its placeholders are filled in. Make it shorter.
+        InvalidMetadata,
+        /// Choose one of the types that the message lists.
+        VolumeTypeNotFound,
+        /// Ask for fewer volumes: a server takes only a limited number.
+        TooManyVolumes,
+        /// A regular expression of the machine type cannot be read.
+        InvalidPattern,
+        /// Create the Secret or ConfigMap that `spec.userDataRef` names, with its key, in the node's namespace. It is
+        /// looked for again every 20 s.
+        UserDataNotFound,
+        /// The operator reads user data only in namespaces that it is given: add the namespace to the chart's
+        /// `userDataNamespaces` and run `helm upgrade`; the node then continues by itself. Or use `spec.userData`.
+        UserDataForbidden,
+        /// The user data is larger than Nova takes, or of a kind that a machine can only be given alone (Ignition,
+        /// PowerShell, gzip) while something else would have to be combined with it. The message names both sides by their
+        /// fields: change one of them.
+        InvalidUserData,
+        /// The node needs more than the `limits` of a Cloud allow in total. Ask for less, or raise them.
+        ExceedsLimits,
+        /// A list of what the cloud offers has not been read yet. Passes by itself.
+        CatalogueUnread,
+        /// On a MachineType: some cloud cannot make some operating system; the message says why.
+        NotResolved,
+    }
+
+    /// The machine is up, but nobody can tell whether it is ready.
+    Guest {
+        /// The cloud does not give us the console; the message has Nova's words. Set `readiness: [{type: tcp, port: 22}]` in
+        /// the node or in its machine type; the edit counts at once. The machine is kept, and no time passes for
+        /// `timeouts.boot`. The console is asked for again every minute.
+        NoConsole,
+        /// The console shows a machine that is up and has no cloud-init (Fedora `CoreOS`, cirros, Windows). Set
+        /// `readiness: [{type: tcp, port: 22}]` in the node or in its machine type; the edit counts at once.
+        NoCloudInit,
+        /// No address of the machine is one that the Cloud's `spec.addressFrom` chooses, so no port can be tried and no
+        /// name set. The message lists the addresses. Change `addressFrom`, or the networks.
+        NoAddress,
+    }
+
+    /// An attempt failed, or a machine that was Ready broke.
+    Attempt {
+        /// The cloud has no host for that flavor. The next zone is tried, then the next cloud; all nodes avoid that
+        /// place for 5 minutes, or until a machine was made there. A node that has no other place waits; the message
+        /// says until when.
+        NoValidHost,
+        /// The cloud refused the request, and would refuse it again. Read the message and edit; that cloud is left out
+        /// for the round, and asked again after 10 minutes.
+        RequestRefused,
+        /// Nova put the server in ERROR. The message has its fault, which does not say that there was no host. A node
+        /// that was Ready: an administrator of the cloud may reset the server; otherwise delete the node.
+        ServerError,
+        /// The server stopped. A node that was Ready: start the server again, and the node is Ready again by itself.
+        ServerStopped,
+        /// Somebody deleted the server. A node that was Ready: delete it and make another.
+        ServerLost,
+        /// Cinder put a volume in error and does not say why.
+        VolumeError,
+        /// Somebody deleted or detached a volume. A node that was Ready: delete it and make another.
+        VolumeLost,
+        /// Somebody deleted or detached a port. A node that was Ready: delete it and make another.
+        PortLost,
+        /// Somebody deleted the floating IP, or let it lead elsewhere. A node that was Ready: delete it and make another.
+        FloatingIPLost,
+        /// No router joins the network of the machine and the external network that the floating IP is to come from. Set the
+        /// gateway of the router, name another `pool` or other `networks`, or let the policy be `IfNeeded`: then the fixed
+        /// address serves.
+        NoRouter,
+        /// A volume is reserved for a server that was never made, which is cleared up by itself; or it is in
+        /// `error_deleting`, which only an administrator of the cloud can end: `openstack volume set --state error ID`;
+        /// it is then deleted by itself.
+        VolumeStuck,
+        /// The server was not ACTIVE within `timeouts.launch`. Is the cloud slow, or the timeout too short?
+        LaunchTimeout,
+        /// The server was ACTIVE, but a readiness check did not pass within `timeouts.boot`. The message says which; look at
+        /// `consoleTail` of that attempt in the status too. An image that writes nothing to the serial console needs
+        /// `readiness: [{type: tcp, port: 22}]`.
+        BootTimeout,
+        /// Another TestNode holds the name. Delete that one, or set another `spec.hostname`. Two nodes that are Ready
+        /// can hold one name after two operators ran at once: delete one of them.
+        NameConflict,
+        /// The status was lost (after a restore, for example). What was found in the cloud and was not running is
+        /// removed.
+        StatusLost,
+        /// The node was restored, or made again under its old name, and a machine that was made for the earlier object is
+        /// still there. The message names it. Nothing is made or deleted until you choose: annotate the node, or the
+        /// Cloud for all nodes there, with `testnode.dev/former-machine=adopt` or `=leave`. See
+        /// [Back up and restore](restore.md).
+        FormerMachineFound,
+        /// The machine type was deleted, or its user data changed, after the attempt began and before the server was
+        /// created. The attempt does not count, and the next one begins with what the machine type says then.
+        MachineTypeChanged,
+        /// The attempt failed for a reason that this release does not know; see the message.
+        LaunchFailed,
+        /// `spec.onFailure` is `Hold`: look at the machine, then set it to `Retry` or delete the node.
+        HeldAfterFailure,
+    }
+
+    /// The cloud, DNS or the API server does not do as it should.
+    Cloud {
+        /// Create the Secret that the message names, in the operator's namespace.
+        SecretNotFound,
+        /// The message names the key of `clouds.yaml` that does not work, and what to write.
+        SecretInvalid,
+        /// The cloud refused the credentials. Put the right ones into the Secret; the login is tried again every 30 s.
+        AuthenticationFailed,
+        /// There was no usable answer: address, TLS, network, or the cloud is down.
+        CloudUnreachable,
+        /// Something that is to be deleted is still there after `timeouts.delete`; the message names it, with the words of
+        /// the cloud if it refused, and says what to do. The operator asks for it again and again, and continues by
+        /// itself. Often an administrator of the cloud must help. A server: check that its compute host is up, then
+        /// `openstack server set --state error ID`. A volume: end what Cinder names (a snapshot, a transfer), or
+        /// `openstack volume set --state error ID`. A port: `openstack port delete ID`.
+        DeleteStuck,
+        /// Somebody removed the marks of the cluster and of the node from something that is to be deleted. Without a mark
+        /// nothing is touched. Run the command in the message to give them back, or delete the thing.
+        MarkLost,
+        /// The cloud asks us to slow down, or the Cloud's own `rate.requestsPerSecond` is used up; the message says which. Passes
+        /// by itself. Lower `rate.requestsPerSecond` if the cloud asks often, raise it if it never does.
+        RateLimited,
+        /// A request named something that is not there. The operator looks again by itself.
+        NotFound,
+        /// A request was refused because of the state of what it is about. The operator looks again by itself.
+        Conflict,
+        /// The credentials are of another project than before. Put the old ones back, or make another Cloud. Nothing is
+        /// believed or changed until then.
+        ProjectChanged,
+        /// What is there was marked by another cluster. Start the operator with the `--cluster-id` that the message
+        /// names.
+        ClusterIDChanged,
+        /// A field of `spec.dns`, or its Secret, cannot be used; the message says which. Or the name server does not let its
+        /// key change names; the message says what is to be granted, and it is asked again every half minute.
+        DNSUnusable,
+        /// nsupdate-web, the name server or the authority did not do as asked; the message has its words. A node that is being deleted
+        /// keeps its ports, and so its address, until its name is withdrawn, and stays until `spec.dns.verify.server` confirms
+        /// that. If that server never answers again, name another in the Cloud, or none.
+        DNSUpdateFailed,
+        /// Somebody else uses the name: it has a record of any type that is not ours, is an alias, or a wildcard record of the
+        /// zone answers for it. The message says which, and what to do. Until then the name is left alone.
+        DNSConflict,
+        /// The Cloud's `spec.dns.allowHostnames` has no pattern that the whole hostname matches. Delete the node and make
+        /// it with another `spec.hostname`, or ask the admin for a pattern.
+        HostnameNotAllowed,
+        /// The Cloud is being deleted and takes no new machines.
+        CloudGoing,
+        /// The Cloud says `drain: true` and takes no new machines. Nodes that have no other cloud wait. On the Cloud: what
+        /// exists there stays, until somebody deletes it.
+        Draining,
+        /// The Cloud is being deleted, and nodes still need it. Delete those.
+        InUse,
+        /// The API server did not take a write; the message has its words. It passes by itself, or the operator lacks a
+        /// permission, or a policy of the cluster denies the change: then change the policy, or the node so that the
+        /// policy allows it. It is tried again at least once a minute.
+        KubernetesAPI,
+        /// A task of the operator has stopped, so what is known of the cloud is old. `/livez` says so too, and the
+        /// process is restarted. Please report it, with the log.
+        ListingStuck,
+        /// Somebody between us and the cloud, or its DNS, could read or change what is sent; the message says where. Host
+        /// keys, names and passwords are then only as safe as the network.
+        Unprotected,
+        /// An event on a pod: an operator in another namespace works for this cluster, so this one does nothing. One
+        /// cluster has one operator: uninstall one of the two.
+        AnotherOperator,
+    }
+
+    /// A node gives up what it has in a cloud that is lost.
+    Abandon {
+        /// The record is being written to the Cloud's status.
+        Abandoning,
+        /// An event on the node and on the Cloud: the node was released, and this may be left in the cloud.
+        Abandoned,
+        /// An event on the node: the annotation is not honoured, and why. The node is torn down like any other, as soon
+        /// as its cloud allows it.
+        AbandonRefused,
+        /// An event on the Cloud: nothing is left of a node that was abandoned, and its record is removed.
+        NothingLeft,
+    }
+
+    /// What a sweep found. Events on the Cloud.
+    Orphan {
+        /// Something was found that belongs to no TestNode. With mode `Report` you decide: delete it, or keep it.
+        OrphanFound,
+        /// An orphan was deleted, or its name was withdrawn.
+        OrphanDeleted,
+    }
+}
+
+impl Reason {
+    /// The reason that is written like this, if this release has it.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A word of another release is read as [`Reason::LaunchFailed`]: only the reasons of failed attempts are read back.
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        Ok(Self::from_word(&word).unwrap_or(Self::LaunchFailed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_read_back_as_it_was_written() {
+        for reason in Reason::ALL {
+            let text = serde_json::to_string(reason).unwrap();
+
+            assert_eq!(text, format!("\"{reason}\""));
+            assert_eq!(serde_json::from_str::<Reason>(&text).unwrap(), *reason);
+        }
+    }
+
+    #[test]
+    fn a_word_of_another_release_is_read_as_a_failure() {
+        assert_eq!(serde_json::from_str::<Reason>("\"Unheard\"").unwrap(), Reason::LaunchFailed);
+    }
+
+    #[test]
+    fn each_reason_has_a_meaning_of_one_line() {
+        for reason in Reason::ALL {
+            assert!(reason.meaning().len() > 10, "{reason} has no meaning");
+            assert!(!reason.meaning().contains(['\n', '|']), "{reason} breaks its table");
+        }
+    }
+}

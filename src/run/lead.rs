@@ -1,0 +1,92 @@
+//! From the Lease to the work, and back: what is done as the leader ends before the Lease is released.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::stranger::Stranger;
+use super::{Error, bootstrap};
+use crate::controller::Stop;
+use crate::lease::{Leadership, Lease};
+use crate::metrics::Metrics;
+use crate::reconcile::context::Seams;
+use crate::supervision::Supervisor;
+use crate::{cli, controller};
+
+/// Works while it leads, until told to stop.
+///
+/// # Errors
+///
+/// When it may not go on.
+pub(super) async fn lead(
+    options: cli::Run,
+    client: kube::Client,
+    seams: Seams,
+    supervisor: Supervisor,
+    metrics: Metrics,
+    stop: Stop,
+) -> Result<(), Error> {
+    let health = supervisor.health().clone();
+    let known = bootstrap::kinds_are_known(client.clone(), &health);
+    let Some(settings) = options.lease() else {
+        metrics.leads();
+        work(options, client, seams, supervisor, metrics, known, stop).await;
+        return Ok(());
+    };
+    let looked = health.awaits("a look at the Lease");
+    let lease_settings = settings.clone();
+    let (lease, mut leadership) = Lease::new(client.clone(), settings)?;
+    let seen = leadership.clone();
+    metrics.before_scrape(move |metrics| {
+        if seen.borrow().leads(Instant::now()) { metrics.leads() } else { metrics.follows() }
+    });
+    let stranger = Stranger::new(&lease_settings, &client, &seams, &health);
+    tokio::spawn(stranger.watch(leadership.clone()));
+    let released = async move {
+        let leads = async {
+            if leadership.wait_for(Leadership::is_known).await.is_ok() {
+                looked.met();
+            }
+            drop(leadership.wait_for(|leadership| matches!(leadership, Leadership::Leading { .. })).await);
+        };
+        tokio::select! {
+            () = leads => {}
+            () = stop.clone() => return,
+        }
+        work(options, client, seams, supervisor, metrics, known, stop).await;
+    };
+    Ok(Box::pin(lease.hold(released)).await?)
+}
+
+/// Looks after everything until told to stop; what is under way ends first, within the grace.
+async fn work(
+    options: cli::Run,
+    client: kube::Client,
+    seams: Seams,
+    supervisor: Supervisor,
+    metrics: Metrics,
+    known: impl Future<Output = ()>,
+    stop: Stop,
+) {
+    let ready = async {
+        known.await;
+        bootstrap::begin(&options, &client, seams, supervisor, metrics).await
+    };
+    let (world, calls) = tokio::select! {
+        begun = ready => begun,
+        () = stop.clone() => return,
+    };
+    info!(cluster_id = world.ctx.clouds.cluster_id(), "lead");
+    let all: BoxFuture<'_, ()> = calls.beside(controller::run(Arc::new(world), stop.clone())).boxed();
+    let ended = async {
+        stop.await;
+        sleep(options.shutdown_grace).await;
+    };
+    tokio::select! {
+        () = all => {}
+        () = ended => warn!("work under way did not end within the grace; the next leader takes it up"),
+    }
+}

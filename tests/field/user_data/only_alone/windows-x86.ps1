@@ -1,0 +1,2 @@
+#ps1_x86
+Write-Host hello

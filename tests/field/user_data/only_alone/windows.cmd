@@ -1,0 +1,2 @@
+rem cmd
+echo hello > C:\hello.txt

@@ -1,0 +1,2 @@
+#ps1_sysnative
+New-Item -Path C:\ready -ItemType File
