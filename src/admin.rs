@@ -8,6 +8,8 @@ pub mod ask;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,8 +18,12 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info};
 
@@ -29,6 +35,15 @@ const ADDRESS_FAMILY_NOT_SUPPORTED: i32 = 97;
 
 /// How long a request under way may hold up the end.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// How long a client may take to say what it wants.
+const HEADERS: Duration = Duration::from_secs(10);
+
+/// So many clients at a time.
+const CONNECTIONS: usize = 512;
+
+/// The pause after the system had no connection to give.
+const AGAIN: Duration = Duration::from_millis(100);
 
 const INDEX: &str = "testnode-operator\n\n/livez    is it alive?\n/readyz   is it ready, and if not, what is missing?\n/metrics  for Prometheus\n";
 
@@ -71,7 +86,8 @@ fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
     (everywhere && unknown).then_some((Ipv4Addr::UNSPECIFIED, address.port()).into())
 }
 
-/// Answers until `stopped`, and a moment longer for who is being answered.
+/// Answers until `stopped`, and a moment longer for who is being answered. Who says nothing for ten seconds is let go of,
+/// so that nobody can take all the places that a probe needs.
 pub async fn serve(
     listener: TcpListener,
     health: Health,
@@ -81,21 +97,41 @@ pub async fn serve(
     if let Ok(address) = listener.local_addr() {
         info!(%address, "answer /livez, /readyz and /metrics");
     }
-    let (stop, mut stopping) = watch::channel(());
-    let served = axum::serve(listener, router(health, metrics)).with_graceful_shutdown(async move {
-        // The sender drops it.
-        drop(stopping.changed().await);
-    });
-    let drained = async {
-        stopped.await;
-        drop(stop);
-        sleep(DRAIN).await;
-    };
+    let service = TowerToHyperService::new(router(health, metrics));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    let (answered, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
+    let mut stopped = pin!(stopped);
+    loop {
+        let next = async {
+            // Nobody closes it.
+            let place = places.clone().acquire_owned().await.ok();
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
+            () = &mut stopped => break,
+            accepted = next => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+                let connection = answered.watch(connection);
+                tokio::spawn(async move {
+                    // Who went away, or said something that is no HTTP, has had its turn.
+                    drop(connection.await);
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                error!(error = &error as &dyn std::error::Error, "cannot take a connection");
+                sleep(AGAIN).await;
+            }
+        }
+    }
+    drop(listener);
     tokio::select! {
-        ended = served.into_future() => if let Err(error) = ended {
-            error!(error = &error as &dyn std::error::Error, "stop answering");
-        },
-        () = drained => {}
+        () = answered.shutdown() => {}
+        () = sleep(DRAIN) => {}
     }
 }
 
@@ -222,6 +258,20 @@ mod tests {
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         assert!(body.ends_with(b"# EOF\n"));
         assert!(String::from_utf8_lossy(&body).contains("testnode_changes_total{change=\"CreateServer\"} 1"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_is_let_go_of() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, Health::new(), Metrics::new(), std::future::pending()));
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
+
+        let mut said = Vec::new();
+        silent.read_to_end(&mut said).await.unwrap();
+
+        assert!(!String::from_utf8_lossy(&said).contains("200 OK"));
     }
 
     #[tokio::test]

@@ -307,10 +307,16 @@ impl Clouds {
             let task = listing_task(kind, name);
             tokio::spawn(async move { supervisor.keep("poller", &task, poll).await }).abort_handle()
         });
-        let (watched, inventory, gate) =
-            (Arc::downgrade(&handle), handle.inventory.clone(), self.gate.clone());
-        let session = move || watched.upgrade().and_then(|handle| handle.session_and_pace(&gate));
-        let explainer = tokio::spawn(poller::explain(inventory, name.to_owned(), session)).abort_handle();
+        let (watched, supervisor) = (Arc::downgrade(&handle), self.supervisor.clone());
+        let (inventory, gate, cloud) = (handle.inventory.clone(), self.gate.clone(), name.to_owned());
+        let explain = move |pulse| {
+            let (watched, gate) = (watched.clone(), gate.clone());
+            let session = move || watched.upgrade().and_then(|handle| handle.session_and_pace(&gate));
+            poller::explain(inventory.clone(), cloud.clone(), session, pulse)
+        };
+        let task = format!("the questions after servers in ERROR in cloud {name}");
+        let explainer =
+            tokio::spawn(async move { supervisor.keep("explainer", &task, explain).await }).abort_handle();
         *handle.pollers.write().unwrap_or_else(PoisonError::into_inner) =
             pollers.into_iter().chain([explainer]).collect();
         handle

@@ -75,6 +75,18 @@ pub struct NameOwner {
     pub text: String,
     /// Addresses that are, or were, this node's.
     pub addresses: BTreeSet<IpAddr>,
+    /// The node as `namespace/name`, while it lives: what an earlier object of this name marked, before a restore, is its
+    /// own then.
+    pub node: Option<String>,
+}
+
+impl NameOwner {
+    /// Whether a TXT record marks the name as this node's.
+    #[must_use]
+    pub fn has_marked(&self, text: &str) -> bool {
+        record::is_marked(text, &self.mark)
+            || self.node.as_deref().is_some_and(|node| record::is_marked_before(text, &self.mark, node))
+    }
 }
 
 /// What is known of a request that was answered without an error.
@@ -147,7 +159,12 @@ impl Dns {
     /// To whom a name belongs of which the authority says this.
     #[must_use]
     pub fn judge(&self, record: &Record, owner: &NameOwner) -> Found {
-        record.judge(&Claim { mark: &owner.mark, own: &owner.addresses, park: self.park() })
+        record.judge(&Claim {
+            mark: &owner.mark,
+            node: owner.node.as_deref(),
+            own: &owner.addresses,
+            park: self.park(),
+        })
     }
 
     /// The address on which names that are withdrawn are parked, if the driver cannot delete them.

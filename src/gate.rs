@@ -137,6 +137,14 @@ impl Gate {
         before.is_some_and(|before| state.lets_go(uid, &before, &now))
     }
 
+    /// The UIDs under which other objects of this `namespace/name` use something.
+    #[must_use]
+    pub fn others_of(&self, node: &str, uid: &str) -> Vec<String> {
+        let state = self.lock();
+        let others = state.uses.iter().filter(|(other, used)| used.node == node && *other != uid);
+        others.map(|(other, _)| other.clone()).collect()
+    }
+
     /// Takes a place for an attempt. It is refused if another node took it since the look.
     pub fn take(&self, used: Use, bounds: &Bounds) -> bool {
         let (mut state, now) = (self.lock(), Instant::now());

@@ -63,7 +63,7 @@ impl Lease {
     ) -> Result<(Self, watch::Receiver<Leadership>), Invalid> {
         settings.check()?;
         let leases = Api::namespaced(client, &settings.namespace);
-        let (leadership, seen) = watch::channel(Leadership::Unknown);
+        let (leadership, seen) = watch::channel(Leadership::Unknown(None));
         let asked = Mutex::default();
         Ok((Self { leases, settings, leadership, heard: None, failing: None, asked }, seen))
     }
@@ -321,6 +321,13 @@ impl Lease {
             None => {
                 self.failing = Some(Instant::now());
                 warn!(why, "cannot read or write the lease");
+                self.leadership.send_if_modified(|told| {
+                    let blind = matches!(told, Leadership::Unknown(_));
+                    if blind {
+                        *told = Leadership::Unknown(Some(why.to_owned()));
+                    }
+                    blind
+                });
             }
             Some(since) => debug!(why, failing_for = ?since.elapsed(), "cannot read or write the lease"),
         }

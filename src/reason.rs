@@ -230,9 +230,13 @@ reasons! {
         /// Name one network under `networks`. Without `networks` the project must own exactly one that can be used. A
         /// network that another project shares is taken only by its id, unless it is `router:external`.
         NetworkNotFound,
-        /// Several networks match. Name one under `networks`, by id if names repeat.
+        /// Several networks match, or more than a machine can have ports. Name one under `networks`, by id if names repeat,
+        /// or make `nameRegex` narrower.
         NetworkAmbiguous,
-        /// `fixedIP` is not an address.
+        /// Neutron lets only the project that owns a network choose addresses there and switch port security off. Leave
+        /// `fixedIPs` and `portSecurity` out, or use a network of the project's own.
+        NetworkNotOwned,
+        /// One of `fixedIPs` is not an address.
         InvalidAddress,
         /// Correct the name of the security group, or give its id.
         SecurityGroupNotFound,
@@ -435,6 +439,28 @@ impl Reason {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+    }
+
+    /// A cloud, DNS or the cluster is not as it should be, so that a person must look, even where the operator goes on by
+    /// itself once it is mended.
+    #[must_use]
+    pub const fn is_trouble(self) -> bool {
+        matches!(
+            self,
+            Self::AuthenticationFailed
+                | Self::CloudUnreachable
+                | Self::ClusterIDChanged
+                | Self::DNSConflict
+                | Self::DNSUnusable
+                | Self::DNSUpdateFailed
+                | Self::HostnameNotAllowed
+                | Self::KubernetesAPI
+                | Self::MarkLost
+                | Self::NameConflict
+                | Self::ProjectChanged
+                | Self::SecretInvalid
+                | Self::SecretNotFound
+        )
     }
 }
 

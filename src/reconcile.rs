@@ -31,7 +31,6 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use tokio::time::Instant;
 use tracing::{debug, info, instrument, warn};
 
 use crate::api::TestNode;
@@ -43,6 +42,9 @@ use plan::{Question, Step, Whom, plan};
 use state::{Problem, RequestKey};
 use status::Outcome;
 
+/// People are told of a change that was undone for so long.
+const UNDONE: Duration = Duration::from_secs(10);
+
 /// A write that lost a race is planned anew from the object as the watch brings it.
 const AFTER_CONFLICT: Duration = Duration::from_millis(250);
 
@@ -52,6 +54,7 @@ const AFTER_CONFLICT: Duration = Duration::from_millis(250);
 /// If the status could not be written; everything else that fails is the node's trouble, and reported.
 #[instrument(name = "reconcile", skip_all, fields(namespace = node.namespace(), node = node.name_any()))]
 pub async fn reconcile(node: Arc<TestNode>, ctx: Arc<Context>) -> Result<Action, Error> {
+    ctx.meet(&observe::path(&node), &node.uid().unwrap_or_default());
     if let Some(rest) = ctx.over_for(&node) {
         return Ok(Action::requeue(rest));
     }
@@ -75,9 +78,17 @@ pub async fn reconcile(node: Arc<TestNode>, ctx: Arc<Context>) -> Result<Action,
         return turn;
     };
     let (uid, version) = (node.uid().unwrap_or_default(), node.resource_version());
-    if let Some(pause) = lasting(&step).and_then(|key| ctx.is_undone(&uid, &key)) {
+    if let Some(undone) = lasting(&step).and_then(|key| ctx.is_undone(&uid, &key)) {
         debug!("later: what was done last is to be done again");
-        return Ok(Action::requeue(pause));
+        if undone.lasts > UNDONE {
+            let what = match &step {
+                Step::Do(change) => change.to_string(),
+                Step::Ask(question) => question.to_string(),
+                Step::Wait(_) | Step::Rest => String::new(),
+            };
+            object::warn_of_undone(&what, &node, &ctx).await;
+        }
+        return Ok(Action::requeue(undone.pause));
     }
     let shared = ctx.clone();
     let told = asked(&step, &look, &ctx);
@@ -169,7 +180,7 @@ async fn send(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
         Ok(()) => {
             ctx.well(&uid, &key);
             if let Some(done) = lasting(step) {
-                ctx.note(&uid, |notes| notes.done = Some((done, Instant::now())));
+                ctx.done(&uid, done, matches!(step, Step::Do(_)));
             }
             let outcome = if matches!(step, Step::Do(_)) { Turn::Changed } else { Turn::Waited };
             (Some(Duration::ZERO), outcome)

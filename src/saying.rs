@@ -12,7 +12,7 @@ mod hidden;
 #[cfg(test)]
 mod tests;
 
-use hidden::is_hidden;
+pub(crate) use hidden::is_hidden;
 
 /// The most characters of a message that are kept.
 const LONGEST_MESSAGE: usize = 300;

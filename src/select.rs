@@ -74,9 +74,10 @@ pub fn resolve(
     let image = boot_image(machine, node, &offerings.images)?;
     let os = os(machine, node).ok();
     let flavor = flavor(machine, node, image.what.image, &offerings.flavors)?;
-    let networks = networks(machine, node, &offerings.networks)?;
+    let groups = offerings.security_groups.as_deref();
+    let networks = networks(machine, node, &offerings.networks, groups)?;
     let floating_ip = floating_ip(machine, node, &networks.what, &offerings.networks)?;
-    let security_groups = security_groups(machine, node, offerings.security_groups.as_deref())?;
+    let security_groups = security_groups(machine, node, groups)?;
     let types = offerings.volume_types.as_deref();
     let data = volumes(machine, node, types)?;
     let boot = boot_volume(machine, node, image.what.image, flavor.what, types)?;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tracing::Subscriber;
 use tracing::subscriber::SetGlobalDefaultError;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -32,7 +32,7 @@ pub enum Error {
         level: String,
         /// Where it stops making sense.
         #[source]
-        source: ParseError,
+        source: Option<ParseError>,
     },
     /// Somebody else has set up logs in this process.
     #[error("logs are set up already")]
@@ -95,7 +95,13 @@ fn filter(level: &str) -> Result<EnvFilter, Error> {
         "trace" | "debug" | "info" | "warn" => format!("warn,kube_client=off,testnode_operator={level}"),
         directives => directives.to_owned(),
     };
-    EnvFilter::try_new(directives).map_err(|source| Error::Filter { level: level.to_owned(), source })
+    let refused = |source| Error::Filter { level: level.to_owned(), source };
+    // A word alone would be taken for the name of a target, and nothing would be logged.
+    let is_misspelt = |part: &str| !part.contains(['=', '[']) && part.trim().parse::<LevelFilter>().is_err();
+    if directives.split(',').any(is_misspelt) {
+        return Err(refused(None));
+    }
+    EnvFilter::try_new(directives).map_err(|source| refused(Some(source)))
 }
 
 /// `2026-11-21T08:00:00.123Z`
@@ -182,9 +188,14 @@ mod tests {
 
     #[test]
     fn a_filter_that_makes_no_sense_is_refused() {
-        let refused = subscriber(Format::Text, "a=b=c", io::sink).err().unwrap();
+        for level in ["a=b=c", "loud", "info,hyper"] {
+            let refused = subscriber(Format::Text, level, io::sink).err().unwrap();
 
-        let says = "log level `a=b=c` is neither a level nor a list of target=level";
-        assert_eq!(refused.to_string(), says);
+            let says = format!("log level `{level}` is neither a level nor a list of target=level");
+            assert_eq!(refused.to_string(), says);
+        }
+        assert!(
+            subscriber(Format::Text, "warn,hyper=debug,testnode_operator[reconcile]=trace", io::sink).is_ok()
+        );
     }
 }

@@ -6,7 +6,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::common::Period;
+use super::common::{NetworkChoice, Period};
 use super::testnode::TestNodeSpec;
 
 /// Fields that every node may set: they choose among what the machine type offers, or concern the guest alone.
@@ -52,7 +52,13 @@ pub const OVERRIDES: &[Override] = &[
     Override { field: "flavor", by_default: false, is_set: |node| node.flavor.is_some() },
     Override { field: "networks", by_default: false, is_set: |node| !node.networks.is_empty() },
     Override { field: "floatingIP", by_default: false, is_set: |node| node.floating_ip.is_some() },
-    Override { field: "securityGroups", by_default: false, is_set: |node| !node.security_groups.is_empty() },
+    Override {
+        field: "securityGroups",
+        by_default: false,
+        is_set: |node| {
+            !node.security_groups.is_empty() || node.networks.iter().any(NetworkChoice::chooses_groups)
+        },
+    },
     Override { field: "image", by_default: false, is_set: |node| node.image.is_some() },
     Override { field: "configDrive", by_default: false, is_set: |node| node.config_drive.is_some() },
     Override { field: "serverGroup", by_default: false, is_set: |node| node.server_group.is_some() },

@@ -8,6 +8,8 @@ use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::pattern::Pattern;
+
 /// An operating system, as testers name it.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Os {
@@ -116,9 +118,15 @@ fn one() -> i64 {
 }
 
 /// A network to have a port on.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.id) != has(self.name)").message("give a network's id or its name, one of them"))]
+#[x_kube(validation = Rule::new("[has(self.id), has(self.name), has(self.nameRegex)].filter(x, x).size() == 1")
+    .message("give exactly one of a network's id, its name, a nameRegex"))]
+#[x_kube(validation = Rule::new("!has(self.nameRegex) || !has(self.fixedIPs)")
+    .message("fixedIPs go with a network's id or name: of those that a nameRegex matches, none is meant"))]
+#[x_kube(validation = Rule::new(
+        "!has(self.securityGroups) || !has(self.portSecurity) || self.portSecurity")
+    .message("without portSecurity there are no securityGroups"))]
 pub struct NetworkChoice {
     /// Neutron id of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,10 +136,31 @@ pub struct NetworkChoice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
-    /// The address to have there; any free one if absent.
-    #[serde(default, rename = "fixedIP", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 45), regex(pattern = r"^[0-9a-fA-F:.]+$"))]
-    pub fixed_ip: Option<String>,
+    /// A regular expression that the whole name matches. Every network that it matches is taken, in the order of their
+    /// names, of those that are the project's own or external (`router:external`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub name_regex: Option<Pattern>,
+    /// The addresses to have there; any free ones if absent. Neutron lets only the project that owns the network choose.
+    #[serde(default, rename = "fixedIPs", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(min = 2, max = 45), regex(pattern = r"^[0-9a-fA-F:.]+$")))]
+    pub fixed_ips: Vec<String>,
+    /// Whether Neutron holds the port to its own addresses and its security groups; as the network has it if absent. With
+    /// `false` the port has no security groups. Only on networks of the project's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_security: Option<bool>,
+    /// Security groups (names or ids) of the port there; those of the node if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(min = 1, max = 255)))]
+    pub security_groups: Vec<String>,
+}
+
+impl NetworkChoice {
+    /// It says which security groups its port has, or that it has none.
+    #[must_use]
+    pub fn chooses_groups(&self) -> bool {
+        !self.security_groups.is_empty() || self.port_security == Some(false)
+    }
 }
 
 /// Whether a machine is given a floating IP.

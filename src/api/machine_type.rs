@@ -19,6 +19,12 @@ use super::hold::OnFailure;
 use super::pattern::Pattern;
 use super::server::{ImageRef, ServerGroupRef, hints_schema, metadata_schema, tags_schema};
 
+mod flavor;
+mod image;
+
+pub use flavor::{FlavorRequirements, FlavorRule};
+pub use image::{ImageRule, Selection, Visibility};
+
 /// What a machine type means in each of its clouds.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[kube(
@@ -239,161 +245,6 @@ pub struct CloudChoice {
 
 fn hundred() -> i64 {
     100
-}
-
-/// How a flavor is found: by id, by name, or the smallest that meets requirements.
-#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.id), has(self.name), has(self.requirements)].filter(x, x).size() == 1")
-    .message("flavor: give exactly one of id, name, requirements"))]
-pub struct FlavorRule {
-    /// Nova's id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub id: Option<String>,
-    /// The flavor's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub name: Option<String>,
-    /// The smallest flavor that meets these, by memory, disk, vCPUs, name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirements: Option<FlavorRequirements>,
-}
-
-/// What a flavor must offer, and which to consider.
-#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FlavorRequirements {
-    /// At least this many vCPUs.
-    #[serde(default, rename = "minVCPUs", skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1024))]
-    pub min_vcpus: Option<i64>,
-    /// At least this much memory, in MiB.
-    #[serde(default, rename = "minRAMMiB", skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 33_554_432))]
-    pub min_ram_mib: Option<i64>,
-    /// At least this much root disk, in GiB.
-    #[serde(default, rename = "minDiskGiB", skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65_536))]
-    pub min_disk_gib: Option<i64>,
-    /// Only flavors whose whole name matches one of these regular expressions; all if empty. Holds for a flavor that a node
-    /// asks for by name, too.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), inner(length(min = 1, max = 255)))]
-    pub allow: Vec<Pattern>,
-    /// No flavor whose whole name matches one of these; nor may a node ask for one by name.
-    #[serde(default = "no_windows")]
-    #[schemars(length(max = 32), inner(length(min = 1, max = 255)))]
-    pub exclude: Vec<Pattern>,
-}
-
-impl Default for FlavorRequirements {
-    fn default() -> Self {
-        Self {
-            min_vcpus: None,
-            min_ram_mib: None,
-            min_disk_gib: None,
-            allow: Vec::new(),
-            exclude: no_windows(),
-        }
-    }
-}
-
-fn no_windows() -> Vec<Pattern> {
-    vec!["win-.*".into()]
-}
-
-/// Which of several images that fit is taken.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-pub enum Selection {
-    /// The newest, by creation time.
-    Newest,
-    /// The oldest, by creation time.
-    Oldest,
-    /// None: several are an error, and the condition names them.
-    #[default]
-    Error,
-}
-
-/// To whom an image shows itself, in Glance's words.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Visibility {
-    /// To every project. Only the cloud's administrators can make one.
-    Public,
-    /// To its own project.
-    Private,
-    /// To the projects it was given to, and that accepted it.
-    Shared,
-    /// To whoever asks for images of this kind. Any member of any project can make one.
-    Community,
-}
-
-impl Visibility {
-    /// Glance's word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Private => "private",
-            Self::Shared => "shared",
-            Self::Community => "community",
-        }
-    }
-}
-
-/// Which image an operating system is.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new(
-        "[has(self.id), has(self.name), has(self.nameRegex), has(self.properties)].filter(x, x).size() == 1")
-    .message("images: give exactly one of id, name, nameRegex, properties"))]
-#[x_kube(validation = Rule::new(
-        "!has(self.id) || !(has(self.owner) || has(self.visibility) || has(self.minCreated))")
-    .message("images: owner, visibility and minCreated choose among several; with an id there is only one"))]
-pub struct ImageRule {
-    /// The operating system this rule is for.
-    pub os: Os,
-    /// Glance's id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub id: Option<String>,
-    /// The image's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub name: Option<String>,
-    /// A regular expression that the whole name matches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub name_regex: Option<Pattern>,
-    /// Properties the image must have, as `os_distro: ubuntu`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxProperties" = 16))]
-    pub properties: Option<BTreeMap<String, String>>,
-    /// Only an image of this project, by its id. Where images of other projects are listed, anyone of their members can
-    /// make one that fits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub owner: Option<String>,
-    /// Only an image of this visibility. Community images are looked at only for a rule that says `community`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub visibility: Option<Visibility>,
-    /// Only an image made at this instant or later, as `2026-01-31T00:00:00Z`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 40),
-        regex(
-            pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$"
-        )
-    )]
-    pub min_created: Option<String>,
-    /// Which is taken when several fit.
-    #[serde(default)]
-    pub selection: Selection,
-    /// The user to log in as; shown in `status.ssh.user`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 32))]
-    pub user: Option<String>,
 }
 
 /// User data for nodes with an operating system.

@@ -21,10 +21,16 @@ pub(super) enum Read {
 pub(super) async fn read(session: &Session, list: &List) -> Result<Read, openstack::Error> {
     Ok(match list {
         List::Flavors => Read::Flavors(session.compute().flavors().await?.into_iter().map(flavor).collect()),
-        List::Images => Read::Images(session.image().images().await?.into_iter().map(image).collect()),
+        List::Images => {
+            let project = session.login().await?.id;
+            let images = session.image().images().await?.into_iter();
+            Read::Images(images.map(|found| image(found, &project)).collect())
+        }
         List::CommunityImages => {
+            let project = session.login().await?.id;
             let images = session.image().community_images().await?.into_iter();
-            Read::CommunityImages(images.map(|found| Image { community: true, ..image(found) }).collect())
+            let community = |found| Image { community: true, ..image(found, &project) };
+            Read::CommunityImages(images.map(community).collect())
         }
         List::Image(id) => Read::Image(id.clone(), unlisted(session, id).await?),
         List::Networks => {
@@ -67,15 +73,17 @@ fn flavor(flavor: compute::Flavor) -> Flavor {
 
 /// An image that no list shows.
 async fn unlisted(session: &Session, id: &str) -> Result<Option<Image>, openstack::Error> {
+    let project = session.login().await?.id;
     match session.image().image(&ImageId::from(id)).await {
-        Ok(found) => Ok(Some(Image { unlisted: true, ..image(found) })),
+        Ok(found) => Ok(Some(Image { unlisted: true, ..image(found, &project) })),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn image(image: image::Image) -> Image {
+fn image(image: image::Image, project: &ProjectId) -> Image {
     Image {
+        foreign: !image.owner.is_empty() && image.owner != project.0,
         id: image.id.0,
         name: image.name,
         status: image.status,

@@ -78,6 +78,7 @@ async fn what_was_read_is_what_the_cloud_said() {
                 min_ram_mib: 512,
                 properties: [("os_distro".into(), "ubuntu".into())].into(),
                 owner: String::new(),
+                foreign: false,
                 visibility: "public".into(),
                 community: false,
                 unlisted: false,

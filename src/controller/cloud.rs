@@ -19,7 +19,7 @@ use crate::api::{self, CLOUD_GUARD, Cloud, FormerMachine, TestNode, finalizer};
 use crate::clouds::{Config, Handle, Login, Rights};
 use crate::inventory::ledger::Born;
 use crate::kubernetes::conditions::{Conditions, news};
-use crate::kubernetes::error::{is_conflict, is_gone};
+use crate::kubernetes::error::{is_conflict, is_gone, said};
 use crate::kubernetes::events::{Event, Severity};
 use crate::kubernetes::finalizers;
 use crate::kubernetes::status::Reported;
@@ -37,18 +37,37 @@ const REACH_AGAIN: Duration = Duration::from_secs(5);
 /// A status that somebody else wrote meanwhile is written again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// One turn.
+/// One turn. What the API server refuses is told on the Cloud, as far as its status can be written.
 ///
 /// # Errors
 /// If the API server cannot be read or written.
 #[instrument(name = "cloud", skip_all, fields(cloud = cloud.name_any()))]
 pub async fn reconcile(cloud: Arc<Cloud>, ctx: Arc<Context>) -> Result<Action, kube::Error> {
-    let name = cloud.name_any();
     let clouds = Api::<Cloud>::all(ctx.client.clone());
-    let handle = ctx.clouds.ensure(&name);
+    let handle = ctx.clouds.ensure(&cloud.name_any());
+    let turned = turn(&cloud, &handle, &clouds, &ctx).await;
+    if let Err(error) = &turned
+        && !is_conflict(error)
+        && !is_gone(error)
+    {
+        let message = format!("the API server does not let this Cloud go on: {}", said(error));
+        let hindrance = Problem { reason: Reason::KubernetesAPI, message };
+        // The error itself is what is logged and tried again.
+        drop(tell(&cloud, &handle, &clouds, &ctx, Some(hindrance)).await);
+    }
+    turned
+}
+
+async fn turn(
+    cloud: &Cloud,
+    handle: &Handle,
+    clouds: &Api<Cloud>,
+    ctx: &Context,
+) -> Result<Action, kube::Error> {
+    let name = cloud.name_any();
     let going = cloud.metadata.deletion_timestamp.is_some();
-    if !going && !finalizers::has(&*cloud, CLOUD_GUARD) {
-        finalizers::add(&clouds, &*cloud, CLOUD_GUARD).await?;
+    if !going && !finalizers::has(cloud, CLOUD_GUARD) {
+        finalizers::add(clouds, cloud, CLOUD_GUARD).await?;
         // The watch tells sooner; where somebody takes the guard away again, this is not a race.
         return Ok(Action::requeue(Duration::from_secs(1)));
     }
@@ -57,16 +76,16 @@ pub async fn reconcile(cloud: Arc<Cloud>, ctx: Arc<Context>) -> Result<Action, k
         // First no node begins there any longer and none is about to, then those that did are looked for.
         let _alone = handle.taking.write().await;
         handle.close();
-        if !is_needed(&name, &ctx).await? {
-            return release(&cloud, &clouds, &secrets, &ctx).await;
+        if !is_needed(&name, ctx).await? {
+            return release(cloud, clouds, &secrets, ctx).await;
         }
     }
-    configure(&cloud, &handle, &secrets, &ctx, going).await?;
+    configure(cloud, handle, &secrets, ctx, going).await?;
     if let Some(config) = naming::ask_rights(&handle.config()).await {
-        settle(&handle, &ctx, config);
+        settle(handle, ctx, config);
     }
     let again = again_in(&handle.config()).unwrap_or(LOOK);
-    Ok(Action::requeue(tell(&cloud, &handle, &clouds, &ctx).await?.unwrap_or(again).min(again)))
+    Ok(Action::requeue(tell(cloud, handle, clouds, ctx, None).await?.unwrap_or(again).min(again)))
 }
 
 /// When to log in again, where it was refused. However often the object is looked at meanwhile: our own status write
@@ -149,16 +168,30 @@ async fn configure(
         Ok(dns) => (dns, None),
         Err(problem) => (None, Some(problem)),
     };
-    let (session, login) = match credentials::session(&name, &cloud.spec, &secret, &ctx.seams, &ctx.metrics) {
-        Ok(session) => {
-            let login = log_in(&session, cloud, ctx).await;
-            (Some(session).filter(|_| matches!(login, Login::In(_))), login)
+    let (session, mut login) =
+        match credentials::session(&name, &cloud.spec, &secret, &ctx.seams, &ctx.metrics) {
+            Ok(session) => {
+                let login = log_in(&session, cloud, ctx).await;
+                (Some(session).filter(|_| matches!(login, Login::In(_))), login)
+            }
+            Err(problem) => (None, Login::Refused(problem)),
+        };
+    if matches!(login, Login::In(_))
+        && let Err(error) = finalizers::add(secrets, &secret, &finalizer(&name)).await
+    {
+        if is_conflict(&error) || is_gone(&error) {
+            return Err(error);
         }
-        Err(problem) => (None, Login::Refused(problem)),
-    };
-    if matches!(login, Login::In(_)) {
-        finalizers::add(secrets, &secret, &finalizer(&name)).await?;
+        // Nothing is made with credentials that anybody can delete meanwhile. And Keystone is not asked without end.
+        let message = format!(
+            "the Secret {}/{} cannot be held by a finalizer: {}",
+            ctx.namespace,
+            secret.name_any(),
+            said(&error)
+        );
+        login = Login::Refused(Problem { reason: Reason::KubernetesAPI, message });
     }
+    let session = session.filter(|_| matches!(login, Login::In(_)));
     settle(handle, ctx, Config { unfit, session, login, dns, ..config(cloud, going, print) });
     Ok(())
 }
@@ -197,13 +230,14 @@ async fn tell(
     handle: &Handle,
     clouds: &Api<Cloud>,
     ctx: &Context,
+    hindrance: Option<Problem>,
 ) -> Result<Option<Duration>, kube::Error> {
     let before = cloud.status.clone().unwrap_or_default();
     let pins = handle.pins();
     let (nodes, usage) = ctx.gate.usage(&handle.name);
     let status = CloudStatus {
         observed_generation: cloud.metadata.generation,
-        conditions: conditions(&before.conditions, cloud, handle, ctx),
+        conditions: conditions(&before.conditions, cloud, handle, ctx, hindrance),
         region: before.region.clone().or(pins.region),
         project_id: before.project_id.clone().or(pins.project_id),
         cluster_id: before.cluster_id.clone().or(pins.cluster_id),
@@ -226,16 +260,24 @@ async fn tell(
     }
 }
 
-/// An event when the reason of `Ready` changed.
+/// An event when the reason of `Ready` changed, unless that only means that the first look is not over.
 async fn publish(cloud: &Cloud, before: &[Condition], after: &[Condition], ctx: &Context) {
-    let Some(ready) = news(before, after, "Ready").filter(|ready| ready.status != "Unknown") else { return };
+    let Some(ready) = news(before, after, "Ready") else { return };
+    let Some(reason) = Reason::from_word(&ready.reason).filter(|reason| *reason != Reason::Pending) else {
+        return;
+    };
     let severity = if ready.status == "True" { Severity::Normal } else { Severity::Warning };
-    let Some(reason) = Reason::from_word(&ready.reason) else { return };
     let (note, regarding) = (ready.message.as_str(), cloud.object_ref(&()));
     ctx.events.publish(Event { severity, reason, action: "Report", note, regarding, related: None }).await;
 }
 
-fn conditions(old: &[Condition], cloud: &Cloud, handle: &Handle, ctx: &Context) -> Vec<Condition> {
+fn conditions(
+    old: &[Condition],
+    cloud: &Cloud,
+    handle: &Handle,
+    ctx: &Context,
+    hindrance: Option<Problem>,
+) -> Vec<Condition> {
     let mut list = Conditions::new(old, cloud.metadata.generation, (ctx.seams.clock)());
     let config = handle.config();
     let authenticated = match &config.login {
@@ -267,7 +309,7 @@ fn conditions(old: &[Condition], cloud: &Cloud, handle: &Handle, ctx: &Context) 
         None => ("True", Reason::NotRefused, "no TestNode waits for room here".into()),
         Some(figures) => ("False", Reason::QuotaExceeded, figures),
     };
-    let ready = match (&config.unfit, authenticated.0, reachable.0) {
+    let found = match (&config.unfit, authenticated.0, reachable.0) {
         (_, "False", _) => authenticated.clone(),
         (_, _, "False") | (None, "True", "Unknown") => reachable.clone(),
         (Some(problem), _, _) => ("False", problem.reason, problem.message.clone()),
@@ -281,6 +323,7 @@ fn conditions(old: &[Condition], cloud: &Cloud, handle: &Handle, ctx: &Context) 
         (None, "True", "True") => ("True", Reason::Ready, names(&config)),
         (None, _, _) => ("Unknown", Reason::Pending, "not looked at yet".into()),
     };
+    let ready = hindrance.map_or(found, |problem| ("False", problem.reason, problem.message));
     let secure = secure(&config);
     for (kind, (status, reason, message)) in [
         ("Ready", ready),

@@ -42,6 +42,8 @@ pub struct Record {
 pub struct Claim<'a> {
     /// The text that marks a name as this node's.
     pub mark: &'a str,
+    /// The node as `namespace/name`, while it lives.
+    pub node: Option<&'a str>,
     /// Addresses that are, or were, this node's.
     pub own: &'a BTreeSet<IpAddr>,
     /// The address on which the Cloud parks names, if it does.
@@ -72,7 +74,11 @@ impl Record {
         if let Some(target) = &self.alias {
             return Found::Taken(format!("it is an alias (CNAME) of {target}; {CURE}"));
         }
-        if self.texts.iter().any(|text| is_marked(text, claim.mark)) {
+        let is_ours = |text: &String| {
+            is_marked(text, claim.mark)
+                || claim.node.is_some_and(|node| is_marked_before(text, claim.mark, node))
+        };
+        if self.texts.iter().any(is_ours) {
             return Found::Ours(self.addresses.clone());
         }
         // It was on its way to be set or deleted: its PTR records come first.
@@ -135,6 +141,16 @@ pub fn is_marked(text: &str, mark: &str) -> bool {
     text.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
+/// Whether a TXT record carries the mark of an earlier object of the same cluster and the same `namespace/name`: a restore
+/// gives an object another UID.
+#[must_use]
+pub fn is_marked_before(text: &str, mark: &str, node: &str) -> bool {
+    let cluster = |text: &str| text.split(' ').next().map(str::to_owned);
+    let of_node = text.split_once(' ').and_then(|(_, rest)| rest.split_once(' ')).map(|(_, node)| node);
+    cluster(text) == cluster(mark)
+        && of_node.and_then(|words| words.strip_prefix("testnode-node=")) == Some(node)
+}
+
 const CURE: &str = "remove that record, or make the node with another spec.hostname";
 
 impl fmt::Display for Found {
@@ -168,7 +184,7 @@ mod tests {
 
     fn judge(record: &Record, own: &[IpAddr]) -> Found {
         let own = own.iter().copied().collect();
-        record.judge(&Claim { mark: MARK, own: &own, park: Some(PARK) })
+        record.judge(&Claim { mark: MARK, node: Some("lab/n1"), own: &own, park: Some(PARK) })
     }
 
     fn words(found: &Found) -> &str {
@@ -193,6 +209,17 @@ mod tests {
 
             prop_assert!(matches!(judge(&record, &own), Found::Taken(_)));
         }
+    }
+
+    #[test]
+    fn what_an_earlier_object_of_the_same_name_marked_is_the_nodes_own_and_nothing_else_is() {
+        let mark = "testnode-cluster=c testnode-uid=new";
+        let before = |text: &str| is_marked_before(text, mark, "lab/n1");
+
+        assert!(before("testnode-cluster=c testnode-uid=old testnode-node=lab/n1"));
+        assert!(!before("testnode-cluster=d testnode-uid=old testnode-node=lab/n1"), "of another cluster");
+        assert!(!before("testnode-cluster=c testnode-uid=old testnode-node=lab/n11"), "another node");
+        assert!(!before("testnode-cluster=c testnode-uid=old"), "it does not say which node");
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Rfc2136 {
         for address in addresses {
             self.set_pointer(name, *address).await?;
         }
-        let update = self.update(name)?.expect(known, &owner.mark);
+        let update = self.update(name)?.expect(known, owner);
         let update = update.replace(known, owner, addresses, self.ttl);
         Ok(self.send(update).await?.into())
     }
@@ -115,7 +115,7 @@ impl Rfc2136 {
         for address in owner.addresses.union(&known.addresses) {
             self.drop_pointer(name, *address).await?;
         }
-        let update = self.update(name)?.expect(known, &owner.mark).clear(known, owner);
+        let update = self.update(name)?.expect(known, owner).clear(known, owner);
         Ok(self.send(update).await?.into())
     }
 

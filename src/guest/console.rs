@@ -153,17 +153,19 @@ fn sign<'a>(line: &'a str, marker: Option<&str>) -> Option<(Sign, &'a str)> {
     ended.or_else(reached).map(|said| (Sign::FinalStage, said))
 }
 
+/// A login, Ignition, cloudbase-init, the console of Windows, Talos.
+const UP: &[&str] = &["login:", "ignition: ", "ignition[", "cloudbaseinit", "sac>", "[talos]"];
+
 /// Whether a guest of another kind is up: it asks for a login, or another program set it up, and cloud-init never spoke.
 fn is_up_without_cloud_init(lines: &[String]) -> bool {
     let spoke = |line: &String| {
         let line = line.to_ascii_lowercase();
         ["cloud-init", "ci-info", "cloud-config", "cloud-final"].iter().any(|word| line.contains(word))
     };
+    // The kernel may print into any line.
     let up = |line: &String| {
-        line.ends_with("login:")
-            || line.contains("Ignition: ")
-            || line.contains("ignition[")
-            || line.contains("cloudbaseinit")
+        let line = line.to_ascii_lowercase();
+        UP.iter().any(|word| line.contains(word))
     };
     !lines.iter().any(spoke) && lines.iter().any(up)
 }

@@ -254,6 +254,7 @@ pub fn port(found: network::Port, cluster: &str) -> Port {
         },
         device: found.device_id,
         addresses: found.addresses,
+        mac: found.mac,
         network: found.network.0,
     }
 }

@@ -172,6 +172,7 @@ pub async fn explain(
     inventory: Arc<Inventory>,
     cloud: String,
     session: impl Fn() -> Option<(Session, Pace)>,
+    pulse: Pulse,
 ) {
     let mut failures = 0;
     loop {
@@ -179,9 +180,11 @@ pub async fn explain(
         let next = inventory.lock().unexplained();
         let (Some(id), Some((session, _))) = (next, session()) else {
             failures = 0;
+            pulse.rest();
             news.await;
             continue;
         };
+        pulse.beat(LISTING);
         session.limiter().ready(kinds::service(Kind::Server), Lane::Poll).await;
         match inventory.read(&session, Kind::Server, &id, None).await {
             Ok(true) => {}

@@ -141,6 +141,8 @@ impl<T: Thing> AnyShelf for Shelf<T> {
         entry.object.meta_mut().owner = Some(entry.owner.clone());
         entry.touched = Some(now);
         self.insert(entry);
+        // What was listed while it was another's may be old.
+        self.ledger.outdated(uid, now);
     }
 
     fn forget(&mut self, uid: &str) {

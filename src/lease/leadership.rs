@@ -7,8 +7,8 @@ use tokio::time::Instant;
 /// Where we stand.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Leadership {
-    /// The Lease has not been read yet.
-    Unknown,
+    /// The Lease has not been read yet, and why, if it was tried.
+    Unknown(Option<String>),
     /// Somebody else may work, or nobody for the moment.
     Following {
         /// Who holds the lease.
@@ -31,7 +31,7 @@ impl Leadership {
     #[must_use]
     pub fn leads(&self, now: Instant) -> bool {
         match self {
-            Self::Unknown | Self::Following { .. } => false,
+            Self::Unknown(_) | Self::Following { .. } => false,
             Self::Leading { until, .. } => now < *until,
         }
     }
@@ -40,7 +40,7 @@ impl Leadership {
     #[must_use]
     pub fn is_known(&self) -> bool {
         match self {
-            Self::Unknown => false,
+            Self::Unknown(_) => false,
             Self::Following { .. } | Self::Leading { .. } => true,
         }
     }

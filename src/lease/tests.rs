@@ -45,7 +45,7 @@ impl Candidate {
     fn follows(&self) -> Option<String> {
         match &*self.leadership.borrow() {
             Leadership::Following { holder, .. } => holder.clone(),
-            Leadership::Unknown | Leadership::Leading { .. } => None,
+            Leadership::Unknown(_) | Leadership::Leading { .. } => None,
         }
     }
 

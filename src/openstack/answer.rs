@@ -73,6 +73,8 @@ fn effect(status: StatusCode, speaker: Speaker) -> Effect {
     match status.as_u16() {
         // Refused at the door, whoever guards it.
         401 | 407 | 413 | 429 => Effect::Answered,
+        // Who gave up waiting, or was left alone, does not know, in whatever shape it says so.
+        408 | 425 | 499 => Effect::Unknown,
         400..=499 if speaker == Speaker::Service => Effect::Answered,
         _ => Effect::Unknown,
     }

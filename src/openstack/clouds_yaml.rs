@@ -1,8 +1,8 @@
 //! A `clouds.yaml` as a provider, Horizon or another program wrote it, read as openstacksdk reads it.
 //!
-//! A key that openstacksdk obeys is obeyed, or refused by its name and with the cure, before the first request. A few
-//! only tune openstacksdk's own requests: those are listed in [`Credentials::unused`], and the Cloud's condition names
-//! them. `tests/field/compare` compares the two over the files in `tests/field/clouds_yaml`.
+//! A key that openstacksdk obeys is obeyed, or refused by its name and with the cure, before the first request. Those that
+//! only tune openstacksdk's own requests, and those that nobody knows, are listed in [`Credentials::unused`], and the
+//! Cloud's condition names them. `tests/field/compare` compares the two over the files in `tests/field/clouds_yaml`.
 //!
 //! Begin with [`parse`]. How the file is written is in `file`, what a `profile` stands for in `vendors`, how we log in in
 //! `login`, and what is said of a single service in `services`.
@@ -14,13 +14,14 @@ use crate::saying::{Origin, Saying};
 use crate::transport::{TlsOptions, Verify};
 
 mod file;
+mod known;
 mod login;
 mod services;
 #[cfg(test)]
 mod tests;
 mod vendors;
 
-use file::{Entry, Region, Texts};
+use file::{Entry, File, Region, Texts};
 use vendors::Profile;
 
 /// Which cloud of the file, and what overrides it.
@@ -46,10 +47,10 @@ pub struct Error(pub Saying);
 /// # Errors
 /// Names the key that does not work, and the cure.
 pub fn parse(text: &str, choice: &Choice<'_>) -> Result<Credentials, Error> {
-    let mut clouds = file::read(text)?;
-    let Some(cloud) = clouds.remove(choice.cloud) else {
-        let known: Vec<&str> = clouds.keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let File { cloud, mut others } = file::read(text, choice.cloud)?;
+    let Some(cloud) = cloud else {
+        others.sort();
+        let known = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
         return Err(Error(format!("there is no cloud `{}` in it, but {known}", choice.cloud).into()));
     };
     credentials(cloud, choice).map_err(|text| Error(format!("cloud `{}`: {text}", choice.cloud).into()))
@@ -66,7 +67,14 @@ fn credentials(cloud: Entry, choice: &Choice<'_>) -> Result<Credentials, String>
     services::check_versions(keys)?;
     let auth_url = auth_url(&cloud)?;
     let services = services::options(keys)?;
-    unused.extend(keys.keys().filter(|key| services::only_tunes(key)).cloned());
+    let is_asked_for = |key: &str| {
+        let asks = format!("{{{key}}}");
+        keys.values().chain(cloud.auth.values()).any(|value| value.contains(&asks))
+    };
+    unused.extend(keys.keys().filter(|key| !known::is_obeyed(key) && !is_asked_for(key)).cloned());
+    unused.extend(
+        cloud.auth.keys().filter(|key| !known::is_read_in_auth(key)).map(|key| format!("auth.{key}")),
+    );
     let region = keys.get("region_name").cloned();
     Ok(Credentials { auth_url, login: login::login(&cloud)?, region, interfaces, tls, services, unused })
 }

@@ -65,6 +65,9 @@ impl Endpoints {
     /// # Errors
     /// Says which regions there are.
     pub fn region(&self, wanted: Option<&str>, compute: Option<&ServiceOptions>) -> Result<String, String> {
+        // Where the file names a region for the servers alone, that is the one to have them.
+        let general = wanted;
+        let wanted = compute.and_then(|options| options.region.as_deref()).or(wanted);
         let entries = self.of(Service::Compute, compute);
         let mut regions: Vec<&str> =
             entries.flat_map(|entry| &entry.endpoints).map(Endpoint::region).collect();
@@ -75,7 +78,7 @@ impl Endpoints {
         }
         let known = if regions.is_empty() { "none".to_owned() } else { regions.join(", ") };
         match (wanted, regions.as_slice()) {
-            (Some(wanted), _) if regions.contains(&wanted) => Ok(wanted.to_owned()),
+            (Some(wanted), _) if regions.contains(&wanted) => Ok(general.unwrap_or(wanted).to_owned()),
             (Some(wanted), _) => Err(format!("no region `{wanted}`; the catalogue has {known}")),
             (None, [only]) => Ok((*only).to_owned()),
             (None, []) => Err("the catalogue has no compute service for this project".to_owned()),
@@ -83,11 +86,15 @@ impl Endpoints {
         }
     }
 
-    /// Whether there is such a service at all, in whatever region.
+    /// Whether there is such a service at all in a region, unless the file names another for this service.
     #[must_use]
-    pub fn has(&self, service: Service, options: Option<&ServiceOptions>) -> bool {
+    pub fn has(&self, service: Service, region: &str, options: Option<&ServiceOptions>) -> bool {
+        let region = options.and_then(|options| options.region.as_deref()).unwrap_or(region);
         options.is_some_and(|options| options.endpoint.is_some())
-            || self.of(service, options).next().is_some()
+            || self
+                .of(service, options)
+                .flat_map(|entry| &entry.endpoints)
+                .any(|endpoint| endpoint.region() == region)
     }
 
     /// The address of a service.
@@ -106,9 +113,16 @@ impl Endpoints {
         let interfaces =
             options.and_then(|options| options.interfaces.as_deref()).unwrap_or(wanted.interfaces);
         let endpoints = || self.of(service, options).flat_map(|entry| &entry.endpoints);
-        let found = interfaces.iter().find_map(|interface| {
-            endpoints().find(|endpoint| endpoint.region() == region && is(*interface, &endpoint.interface))
-        });
+        let fitting: Vec<&Endpoint> = interfaces
+            .iter()
+            .flat_map(|interface| {
+                endpoints()
+                    .filter(|endpoint| endpoint.region() == region && is(*interface, &endpoint.interface))
+            })
+            .collect();
+        // One without an address that can be used does not stand in the way of another.
+        let usable = fitting.iter().find(|endpoint| address(&endpoint.url).is_ok());
+        let found = usable.or(fitting.first()).copied();
         let words = options
             .and_then(|options| options.service_type.clone())
             .unwrap_or_else(|| types(service).join(" or "));

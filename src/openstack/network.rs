@@ -93,8 +93,10 @@ pub struct NewPort {
     pub description: String,
     /// The project's `default` group if absent, none if empty.
     pub security_groups: Option<Vec<SecurityGroupId>>,
-    /// Any free one if absent.
-    pub fixed_ip: Option<IpAddr>,
+    /// Any free ones if empty.
+    pub fixed_ips: Vec<IpAddr>,
+    /// As the network has it if absent.
+    pub port_security: Option<bool>,
 }
 
 impl Networks {
@@ -122,8 +124,11 @@ impl Networks {
     /// # Errors
     /// If any page could not be had.
     pub async fn list_ports(&self, description: &str) -> Result<Vec<Port>, Error> {
-        let request =
-            Request::get("list ports", Service::Network, &["ports"]).query("description", description);
+        // An administrator is shown those of every project.
+        let project = self.0.login().await?.id;
+        let request = Request::get("list ports", Service::Network, &["ports"])
+            .query("project_id", &project.0)
+            .query("description", description);
         let ports = self.0.pages::<wire::PortPage>(request).await?;
         Ok(ports.into_iter().map(Port::from).filter(|port| port.description == description).collect())
     }

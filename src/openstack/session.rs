@@ -169,13 +169,14 @@ impl Session {
             .is_ok_and(|last| matches!(last.failed, Some((_, Error::ProjectChanged { .. }))))
     }
 
-    /// Whether the cloud has no such service at all: neither the catalogue nor the file names one.
+    /// Whether the cloud has no such service: neither the file nor the catalogue names one in our region.
     ///
     /// # Errors
     /// As Keystone answers a login.
     pub(super) async fn lacks(&self, service: Service) -> Result<bool, Error> {
         let options = self.0.options.credentials.services.get(&service);
-        Ok(!self.token(None).await?.endpoints.has(service, options))
+        let token = self.token(None).await?;
+        Ok(!token.endpoints.has(service, &token.project.region, options))
     }
 
     /// Keys of the `clouds.yaml` that we have no use for, and openstacksdk has.

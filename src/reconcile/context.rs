@@ -14,7 +14,7 @@ use super::backoff::backoff;
 use super::calls::Calls;
 use super::error::Error;
 use super::fair::{Fair, Permit};
-use super::notes::{Failed, Notes};
+use super::notes::{Done, Failed, Notes, Undone};
 use super::state::{Problem, RequestKey, Trouble, Verdict};
 use super::waker::Waker;
 use crate::api::{MachineType, TestNode};
@@ -27,9 +27,6 @@ use crate::kubernetes::events::Events;
 use crate::kubernetes::status::StatusWriter;
 use crate::metrics::Metrics;
 use crate::transport::{Failure, TlsOptions, Transport};
-
-/// A change that was undone is made again no sooner.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// The longest pause before a failed request is sent again, even if the service asks for more.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
@@ -192,11 +189,25 @@ impl Context {
         line.take(namespace).await
     }
 
-    /// How long a change waits that was the last one made: somebody undoes what we do, and we are not to race with them.
+    /// A change that was the last one made is to be made again: somebody undoes what we do, and we are not to race with
+    /// them. The longer that goes on the longer it waits.
     #[must_use]
-    pub fn is_undone(&self, uid: &str, key: &RequestKey) -> Option<Duration> {
-        let (_, at) = self.notes().get(uid)?.done.clone().filter(|(done, _)| done == key)?;
-        (at + AGAIN).checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    pub fn is_undone(&self, uid: &str, key: &RequestKey) -> Option<Undone> {
+        let done = self.notes().get(uid)?.done.clone().filter(|done| done.key == *key)?;
+        let lasts = done.at - done.since;
+        let pause = (done.at + backoff(lasts)).checked_duration_since(Instant::now())?;
+        (!pause.is_zero()).then_some(Undone { pause, lasts })
+    }
+
+    /// A change was made, or a question answered. A question may have to be asked again and again, a change not.
+    pub fn done(&self, uid: &str, key: RequestKey, changes: bool) {
+        let at = Instant::now();
+        self.note(uid, |notes| {
+            let again =
+                |before: &Done| changes && before.key == key && at < before.at + 2 * backoff(Duration::MAX);
+            let since = notes.done.take().filter(again).map_or(at, |before| before.since);
+            notes.done = Some(Done { key, at, since });
+        });
     }
 
     /// A request failed; it is not sent again before its time. Returns how long that is.
@@ -262,6 +273,20 @@ impl Context {
         drop(notes);
         for uid in &queued {
             self.waker.wake(uid);
+        }
+    }
+
+    /// Forgets the earlier object of this `namespace/name`, when the first turn of another begins: a restore can be so quick
+    /// that nobody saw the end of the one before.
+    pub fn meet(&self, node: &str, uid: &str) {
+        if self.notes().contains_key(uid) {
+            return;
+        }
+        for before in self.gate.others_of(node, uid) {
+            // What a sweep holds for a moment is no node of ours.
+            if self.notes().contains_key(&before) {
+                self.forget(&before);
+            }
         }
     }
 

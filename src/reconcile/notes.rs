@@ -20,6 +20,26 @@ use crate::dns::record::Record;
 use crate::guest::console::Reading;
 use crate::reason::Reason;
 
+/// A change that was made.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Which.
+    pub key: RequestKey,
+    /// When.
+    pub at: Instant,
+    /// Since when it was made again and again, with nothing else between.
+    pub since: Instant,
+}
+
+/// A change that somebody undoes.
+#[derive(Clone, Copy, Debug)]
+pub struct Undone {
+    /// How long it waits until it is made again.
+    pub pause: Duration,
+    /// How long that goes on.
+    pub lasts: Duration,
+}
+
 /// What this process noted of a node.
 #[derive(Debug, Default)]
 pub struct Notes {
@@ -52,8 +72,8 @@ pub struct Notes {
     pub user_data: Option<UserDataNotes>,
     /// The console as it was read for somebody, until that is written.
     pub console: Option<ConsoleFacts>,
-    /// What was changed last, and when.
-    pub done: Option<(RequestKey, Instant)>,
+    /// What was changed last.
+    pub done: Option<Done>,
     /// It waits for a place or a name.
     pub queued: bool,
     /// What it does or waits for, and since when.

@@ -125,7 +125,7 @@ fn conditions(node: &TestNode) -> &[Condition] {
 }
 
 /// Publishes an event when the reason of `Ready` changed. A person must look where somebody must act, where an attempt
-/// failed, and where a request failed.
+/// failed, where a request failed, and where a cloud or DNS is in trouble.
 async fn tell(before: &TestNode, after: &TestNode, ctx: &Context) {
     let Some(ready) = news(conditions(before), conditions(after), "Ready") else { return };
     let Some(reason) = Reason::from_word(&ready.reason) else { return };
@@ -136,9 +136,19 @@ async fn tell(before: &TestNode, after: &TestNode, ctx: &Context) {
     let troubled = ctx.note(&uid, |notes| {
         notes.troubles.iter().any(|f| f.trouble.reason == reason && f.trouble.failures > 0)
     });
-    let severity = if stalled || failed || troubled { Severity::Warning } else { Severity::Normal };
+    let warns = stalled || failed || troubled || reason.is_trouble();
+    let severity = if warns { Severity::Warning } else { Severity::Normal };
     let action = if ready.status == "True" { "Report" } else { "Reconcile" };
     publish(severity, reason, &ready.message, action, after, ctx).await;
+}
+
+/// Says that something in the cluster or the cloud undoes what we do.
+pub(super) async fn warn_of_undone(what: &str, node: &TestNode, ctx: &Context) {
+    let text = format!(
+        "\"{what}\" is done again and again, and something undoes it each time: look for an admission webhook, a policy or a \
+         controller that changes this object, or for somebody who changes its machine; it is tried again ever more seldom"
+    );
+    publish(Severity::Warning, Reason::KubernetesAPI, &text, "Reconcile", node, ctx).await;
 }
 
 async fn publish(

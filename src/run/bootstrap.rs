@@ -77,7 +77,7 @@ pub(super) async fn begin(
     let (started, started_at) = (Instant::now(), (seams.clock)());
     let cluster_id = match &options.cluster_id {
         Some(id) => id.clone(),
-        None => cluster_id(client).await,
+        None => cluster_id(client, supervisor.health()).await,
     };
     let (waker, woken) = Waker::new();
     let waker = Arc::new(waker);
@@ -125,13 +125,20 @@ pub(super) async fn begin(
 }
 
 /// kube-system's UID: the same for as long as the cluster's etcd is.
-async fn cluster_id(client: &kube::Client) -> String {
+async fn cluster_id(client: &kube::Client, health: &Health) -> String {
     let namespaces = Api::<Namespace>::all(client.clone());
+    let awaited = health.awaits("the UID of namespace kube-system");
     loop {
         match namespaces.get("kube-system").await.map(|namespace| namespace.uid()) {
-            Ok(Some(uid)) => return uid,
+            Ok(Some(uid)) => {
+                awaited.met();
+                return uid;
+            }
             Ok(None) => warn!("kube-system has no UID"),
-            Err(error) => warn!(error = said(&error), "kube-system's UID cannot be read"),
+            Err(error) => {
+                warn!(error = said(&error), "kube-system's UID cannot be read");
+                awaited.because(said(&error));
+            }
         }
         sleep(ASK_AGAIN).await;
     }

@@ -47,7 +47,15 @@ pub(super) async fn lead(
     tokio::spawn(stranger.watch(leadership.clone()));
     let released = async move {
         let leads = async {
-            if leadership.wait_for(Leadership::is_known).await.is_ok() {
+            let known = |leadership: &Leadership| match leadership {
+                Leadership::Unknown(Some(why)) => {
+                    looked.because(why);
+                    false
+                }
+                Leadership::Unknown(None) => false,
+                Leadership::Following { .. } | Leadership::Leading { .. } => true,
+            };
+            if leadership.wait_for(known).await.is_ok() {
                 looked.met();
             }
             drop(leadership.wait_for(|leadership| matches!(leadership, Leadership::Leading { .. })).await);

@@ -83,7 +83,7 @@ fn leader_elsewhere(leadership: &Leadership, here: &str) -> Option<(String, Stri
         Leadership::Following { holder: Some(holder), home: Some(home) } if home != here => {
             Some((holder.clone(), home.clone()))
         }
-        Leadership::Following { .. } | Leadership::Leading { .. } | Leadership::Unknown => None,
+        Leadership::Following { .. } | Leadership::Leading { .. } | Leadership::Unknown(_) => None,
     }
 }
 
@@ -98,6 +98,6 @@ mod tests {
 
         assert_eq!(leader_elsewhere(&follows("here"), "here"), None);
         assert_eq!(leader_elsewhere(&follows("there"), "here"), Some(("pod_1".into(), "there".into())));
-        assert_eq!(leader_elsewhere(&Leadership::Unknown, "here"), None);
+        assert_eq!(leader_elsewhere(&Leadership::Unknown(None), "here"), None);
     }
 }

@@ -28,6 +28,6 @@ const FORMAT: &[RangeInclusive<char>] = &[
 ];
 
 /// Whether a character is a control (Cc) or a format character (Cf).
-pub(super) fn is_hidden(c: char) -> bool {
+pub fn is_hidden(c: char) -> bool {
     c.is_control() || FORMAT.iter().any(|range| range.contains(&c))
 }

@@ -1,6 +1,6 @@
 //! The image of a node: one that somebody names, or that of its operating system.
 
-use super::image::{ImageChoice, image, newest_first, told};
+use super::image::{ImageChoice, image, newest_first, offered, only_shared, told};
 use super::offerings::Image;
 use super::pattern::Patterns;
 use super::{Choice, Problem, os};
@@ -54,6 +54,10 @@ fn referred<'a>(field: &str, reference: &ImageRef, images: &'a [Image]) -> Resul
     };
     let (active, inactive): (Vec<&Image>, Vec<&Image>) =
         images.iter().filter(meant).partition(|image| image.status == "active");
+    let (active, shared) = if id.is_none() { offered(active) } else { (active, Vec::new()) };
+    if active.is_empty() && !shared.is_empty() {
+        return Err(only_shared(field, &format!("name is \"{name}\""), &shared));
+    }
     match (active.as_slice(), inactive.as_slice()) {
         ([image], _) => Ok(image),
         ([], [image, ..]) => {

@@ -10,7 +10,10 @@ use crate::reason::Reason;
 /// Whether the cloud's security groups must be read for this node.
 #[must_use]
 pub fn needs_security_groups(machine: &MachineTypeSpec, node: &TestNodeSpec) -> bool {
-    !node.security_groups.is_empty() || !machine.security_groups.is_empty()
+    let (networks, _) = listed(&node.networks, &machine.networks, "networks");
+    !node.security_groups.is_empty()
+        || !machine.security_groups.is_empty()
+        || networks.iter().any(|network| !network.security_groups.is_empty())
 }
 
 /// The ids of a node's security groups. None named means the project's default: the answer is empty.
@@ -23,13 +26,22 @@ pub fn security_groups(
     groups: Option<&[SecurityGroup]>,
 ) -> Result<Vec<String>, Problem> {
     let (wanted, field) = listed(&node.security_groups, &machine.security_groups, "securityGroups");
+    ids(wanted, &field, groups)
+}
+
+/// The ids of the groups that are named in a field.
+pub(super) fn ids(
+    wanted: &[String],
+    field: &str,
+    groups: Option<&[SecurityGroup]>,
+) -> Result<Vec<String>, Problem> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
     let groups = groups.ok_or_else(|| Problem::unread("security groups"))?;
     let mut ids = Vec::new();
     for wanted in wanted {
-        let id = security_group(wanted, &field, groups)?;
+        let id = security_group(wanted, field, groups)?;
         // Neutron refuses a port that names one twice.
         if !ids.contains(&id) {
             ids.push(id);

@@ -63,8 +63,13 @@ pub fn image<'a>(
         .iter()
         .filter(|image| among.has(image) || matches!(search, Search::Id(_)))
         .partition(|image| image.status == "active" && exclude.matching(&image.name).is_none());
-    let Found { images: mut found, how } = search.among(&usable);
+    let Found { images: found, how } = search.among(&usable);
     let how = format!("{how}{}", among.describe());
+    let by_itself = !matches!(search, Search::Id(_)) && !among.names_whose();
+    let (mut found, shared) = if by_itself { offered(found) } else { (found, Vec::new()) };
+    if found.is_empty() && !shared.is_empty() {
+        return Err(only_shared(&os.to_string(), &how, &shared));
+    }
     found.sort_by(|a, b| newest_first(a).cmp(&newest_first(b)));
     let why = |image: &Image, of: &str| format!("{}: {of}{how}", image.name);
     match (found.as_slice(), selection) {
@@ -83,6 +88,25 @@ pub fn image<'a>(
         }
         (_, Selection::Error) => Err(ambiguous(os, &found, &how)),
     }
+}
+
+/// Of several that fit, those to choose from, and what is left out: the project's own go first, then what the cloud offers to
+/// everybody. What another project shares is chosen only where somebody says so.
+pub(super) fn offered(fitting: Vec<&Image>) -> (Vec<&Image>, Vec<&Image>) {
+    let (own, others): (Vec<_>, Vec<_>) = fitting.into_iter().partition(|image| !image.foreign);
+    if own.is_empty() {
+        others.into_iter().partition(|image| image.visibility == "public")
+    } else {
+        (own, others)
+    }
+}
+
+pub(super) fn only_shared(whose: &str, how: &str, shared: &[&Image]) -> Problem {
+    let message = format!(
+        "{whose}: the only images whose {how} belong to other projects, which share them: {}; if one is meant, give its id",
+        told(shared)
+    );
+    Problem::new(Reason::ImageNotFound, message)
 }
 
 /// Which images are looked at, before one is looked for.
@@ -115,6 +139,11 @@ impl<'a> Among<'a> {
         visible
             && self.owner.is_none_or(|owner| image.owner == owner)
             && self.since.is_none_or(|since| image.created.is_some_and(|created| created >= since))
+    }
+
+    /// Somebody says whose image may be taken.
+    fn names_whose(&self) -> bool {
+        self.owner.is_some() || self.visibility.is_some()
     }
 
     /// As the end of what is said of a search.

@@ -1,50 +1,144 @@
-//! Networks: as named, or the one usable network of the project.
+//! Networks: as named, all that a pattern matches, or the one usable network of the project.
 
 use std::net::IpAddr;
 
-use super::offerings::{Network, Owner, Reach};
+use super::offerings::{Network, Owner, Reach, SecurityGroup};
 use super::problem::list_sorted;
-use super::{Choice, Problem, listed};
+use super::{Choice, Problem, group, listed, pattern};
 use crate::api::common::NetworkChoice;
 use crate::api::machine_type::MachineTypeSpec;
+use crate::api::pattern::Pattern;
 use crate::api::testnode::TestNodeSpec;
 use crate::api::testnode_status::ResolvedNetwork;
 use crate::reason::Reason;
 
-/// The networks of a node, in order. Says why only if nobody named any.
+/// A machine has at most so many ports.
+const MOST: usize = 8;
+
+/// The networks of a node, in order. Says why only if it was not told by their names or ids.
 ///
 /// # Errors
-/// `NetworkNotFound`, `NetworkAmbiguous` or `InvalidAddress`.
+/// `NetworkNotFound`, `NetworkAmbiguous`, `NetworkNotOwned`, `InvalidAddress`, `InvalidPattern`, or what the security groups
+/// of one come to.
 pub fn networks(
     machine: &MachineTypeSpec,
     node: &TestNodeSpec,
     networks: &[Network],
+    groups: Option<&[SecurityGroup]>,
 ) -> Result<Choice<Vec<ResolvedNetwork>>, Problem> {
     let (wanted, field) = listed(&node.networks, &machine.networks, "networks");
     if wanted.is_empty() {
         let network = only_usable(networks)?;
         let why = format!("{}: the only usable one", network.name);
-        return Ok(Choice { what: vec![resolved(network, None)], why });
+        let what =
+            ResolvedNetwork { id: network.id.clone(), name: network.name.clone(), ..Default::default() };
+        return Ok(Choice { what: vec![what], why });
     }
-    let what = wanted.iter().enumerate().map(|(index, wanted)| {
+    let (mut what, mut why) = (Vec::<ResolvedNetwork>::new(), Vec::new());
+    for (index, wanted) in wanted.iter().enumerate() {
         let field = format!("{field}[{index}]");
-        let fixed_ip = wanted.fixed_ip.as_deref().map(|text| address(text, &field)).transpose()?;
-        Ok(resolved(named(wanted, &field, networks)?, fixed_ip))
-    });
-    Ok(Choice { what: what.collect::<Result<_, _>>()?, why: String::new() })
+        let security_groups =
+            group::ids(&wanted.security_groups, &format!("{field}.securityGroups"), groups)?;
+        let found = if let Some(pattern) = &wanted.name_regex {
+            let found = matching(pattern, &field, networks)?;
+            why.push(format!("{}: as {} matches", names(&found), pattern.text()));
+            found.into_iter().filter(|network| what.iter().all(|taken| taken.id != network.id)).collect()
+        } else {
+            vec![named(wanted, &field, networks)?]
+        };
+        for network in found {
+            what.push(ResolvedNetwork {
+                id: network.id.clone(),
+                name: network.name.clone(),
+                fixed_ips: addresses(wanted, &field, network)?,
+                port_security: port_security(wanted, &field, network)?,
+                security_groups: security_groups.clone(),
+            });
+        }
+    }
+    if what.len() > MOST {
+        let message = format!(
+            "{field}: these are {} networks, and a machine has at most {MOST} ports; make nameRegex narrower",
+            what.len()
+        );
+        return Err(Problem::new(Reason::NetworkAmbiguous, message));
+    }
+    Ok(Choice { what, why: why.join(", ") })
 }
 
-fn resolved(network: &Network, fixed_ip: Option<IpAddr>) -> ResolvedNetwork {
-    let fixed_ip = fixed_ip.map(|address| address.to_string());
-    ResolvedNetwork { id: network.id.clone(), name: network.name.clone(), fixed_ip }
+/// All networks that a pattern matches: of the project's own, and of the ways out, which the cloud's operators give to
+/// everybody.
+fn matching<'a>(
+    pattern: &Pattern,
+    field: &str,
+    networks: &'a [Network],
+) -> Result<Vec<&'a Network>, Problem> {
+    let regex = pattern::regex(&format!("{field}.nameRegex"), pattern)?;
+    let (mut found, foreign): (Vec<&Network>, Vec<&Network>) = networks
+        .iter()
+        .filter(|network| regex.is_match(&network.name))
+        .partition(|network| network.owner == Owner::Project || network.reach == Reach::External);
+    if found.is_empty() {
+        let text = pattern.text();
+        let message = if foreign.is_empty() {
+            format!(
+                "{field}.nameRegex `{text}` matches no network; the project sees these: {}",
+                candidates(networks)
+            )
+        } else {
+            format!(
+                "{field}.nameRegex `{text}` matches only networks of other projects; if one is meant, give its id: {}",
+                candidates(foreign)
+            )
+        };
+        return Err(Problem::new(Reason::NetworkNotFound, message));
+    }
+    found.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
+    Ok(found)
 }
 
-fn address(text: &str, field: &str) -> Result<IpAddr, Problem> {
-    text.parse().map_err(|_| {
-        let message =
-            format!("{field}.fixedIP `{text}` is no IP address; write one, as 192.0.2.7 or 2001:db8::7");
-        Problem::new(Reason::InvalidAddress, message)
-    })
+fn names(networks: &[&Network]) -> String {
+    list_sorted(networks.iter().map(|network| network.name.clone()))
+}
+
+fn addresses(wanted: &NetworkChoice, field: &str, network: &Network) -> Result<Vec<String>, Problem> {
+    let mut addresses = Vec::new();
+    for (index, text) in wanted.fixed_ips.iter().enumerate() {
+        let address: IpAddr = text.parse().map_err(|_| {
+            let message = format!(
+                "{field}.fixedIPs[{index}] `{text}` is no IP address; write one, as 192.0.2.7 or 2001:db8::7"
+            );
+            Problem::new(Reason::InvalidAddress, message)
+        })?;
+        let address = address.to_string();
+        if addresses.contains(&address) {
+            let message = format!("{field}.fixedIPs has {address} twice; leave one of them out");
+            return Err(Problem::new(Reason::InvalidAddress, message));
+        }
+        addresses.push(address);
+    }
+    if !addresses.is_empty() {
+        owned(network, &format!("{field}.fixedIPs"), "choose addresses on it")?;
+    }
+    Ok(addresses)
+}
+
+fn port_security(wanted: &NetworkChoice, field: &str, network: &Network) -> Result<Option<bool>, Problem> {
+    if wanted.port_security == Some(false) {
+        owned(network, &format!("{field}.portSecurity"), "switch port security off")?;
+    }
+    Ok(wanted.port_security)
+}
+
+/// What Neutron's default policy keeps for the project that a network belongs to.
+fn owned(network: &Network, field: &str, right: &str) -> Result<(), Problem> {
+    let Owner::Other(project) = &network.owner else { return Ok(()) };
+    let message = format!(
+        "{field}: network {} belongs to project {project}, and only that one may {right}; leave this out, or use a network \
+         of the project's own",
+        network.name
+    );
+    Err(Problem::new(Reason::NetworkNotOwned, message))
 }
 
 fn named<'a>(wanted: &NetworkChoice, field: &str, networks: &'a [Network]) -> Result<&'a Network, Problem> {

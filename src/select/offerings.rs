@@ -61,6 +61,8 @@ pub struct Image {
     pub properties: BTreeMap<String, String>,
     /// The project that it belongs to, by its id; may be empty.
     pub owner: String,
+    /// It is another project's.
+    pub foreign: bool,
     /// To whom it shows itself, in Glance's word.
     pub visibility: String,
     /// Only the list of community images has it. Any member of any project can make such a one.

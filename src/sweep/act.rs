@@ -163,7 +163,7 @@ fn place(name: &Name, cloud: &Handle, ctx: &Context) -> Result<(Dns, Fqdn, NameO
     let cluster_id = ctx.clouds.cluster_id();
     let mark = mark::name(cluster_id, &name.uid);
     let text = mark::name_of(cluster_id, &name.uid, name.node.as_deref().unwrap_or_default());
-    Ok((dns, fqdn, NameOwner { mark, text, addresses: name.own.clone() }))
+    Ok((dns, fqdn, NameOwner { mark, text, addresses: name.own.clone(), node: None }))
 }
 
 /// Whether the name is still that of the node that is gone. Without an authority nobody can tell.

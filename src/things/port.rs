@@ -16,6 +16,8 @@ pub struct Port {
     pub device: Option<String>,
     /// Its own addresses.
     pub addresses: Vec<IpAddr>,
+    /// Its hardware address.
+    pub mac: String,
     /// The id of its network.
     pub network: String,
 }

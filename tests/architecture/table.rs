@@ -53,7 +53,7 @@ pub const TABLE: &[Row] = &[
     // Clients: how the world is asked. They know wires, and neither our kinds nor our decisions.
     row("openstack", "error saying transport"),
     row("dns", "error saying transport dns::record"),
-    row("guest", "ssh_key"),
+    row("guest", "saying ssh_key"),
     // What we have in a cloud, whatever service shows it.
     pure("things", "api"),
     // Decisions. `select::Problem` is the word for all that cannot be, so the vocabulary of decisions has it too.
@@ -119,12 +119,12 @@ pub const TABLE: &[Row] = &[
         "api catalogue clouds dns error gate guest inventory kubernetes metrics openstack reason \
          reconcile::context reconcile::error reconcile::memory reconcile::object reconcile::observe \
          reconcile::plan reconcile::state reconcile::status reconcile::userdata things dns::record \
-         reconcile::fair select reconcile::look reconcile::notes",
+         reconcile::fair saying select reconcile::look reconcile::notes",
     ),
     row(
         "reconcile",
-        "api gate metrics reason reconcile::act reconcile::context reconcile::error reconcile::observe \
-         reconcile::notes reconcile::plan reconcile::report reconcile::state reconcile::status \
+        "api gate metrics reason reconcile::act reconcile::context reconcile::error reconcile::object \
+         reconcile::observe reconcile::notes reconcile::plan reconcile::report reconcile::state reconcile::status \
          reconcile::look",
     ),
     // What no node's turn looks at: things without a node. It asks and deletes as a turn does, and shares what turns share.

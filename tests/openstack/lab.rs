@@ -85,7 +85,8 @@ pub async fn prepared(session: &Session) -> NewServer {
         name: "testnode-u-1-0".into(),
         description: MARK.into(),
         security_groups: Some(groups.into_iter().map(|group| group.id).collect()),
-        fixed_ip: None,
+        fixed_ips: Vec::new(),
+        port_security: None,
     };
     let port = session.network().create_port(&port).await.unwrap();
     pass(1).await;

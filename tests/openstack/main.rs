@@ -126,7 +126,8 @@ async fn over_quota_is_one_class_whoever_says_it() {
         name: "p".into(),
         description: MARK.into(),
         security_groups: None,
-        fixed_ip: None,
+        fixed_ips: Vec::new(),
+        port_security: None,
     };
 
     let errors = [

@@ -29,7 +29,7 @@ async fn refused(lab: &Lab, spec: Value, words: &[&str]) {
 async fn without_overrides_a_node_sets_only_what_every_machine_type_lets_it() {
     for (field, value) in [
         ("flavor", json!("b2-15")),
-        ("networks", json!([{"name": "lab-net", "fixedIP": "10.77.0.99"}])),
+        ("networks", json!([{"name": "lab-net", "fixedIPs": ["10.77.0.99"]}])),
         ("securityGroups", json!(["default"])),
     ] {
         let lab = lab(|spec| {

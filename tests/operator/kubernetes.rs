@@ -255,3 +255,44 @@ async fn what_memory_leaves_out_stays_in_the_object_through_its_life() {
         assert_eq!(after[field], metadata[field], "{field}");
     }
 }
+
+/// A lab in which the API server refuses writes of these for a while, as a policy of the cluster does.
+fn refusing(resource: &'static str) -> Lab {
+    let mut lab = Lab::idle(quick());
+    let write = move |call: &devcluster::Call| {
+        call.verb.writes() && call.resource == resource && call.subresource.is_empty()
+    };
+    lab.cluster.faults().inject(1_000, write, Fault::Refuse(403));
+    lab.start();
+    lab
+}
+
+fn ready(lab: &Lab) -> (String, String, String) {
+    lab.condition("clouds", "", "lab", "Ready")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_that_may_not_be_written_says_so_in_the_words_of_the_api_server() {
+    let lab = refusing("clouds");
+
+    lab.until("it is told", 30, |lab| ready(lab).1 == "KubernetesAPI").await;
+    assert!(ready(&lab).2.contains("403"), "{:?}", ready(&lab));
+
+    lab.cluster.faults().clear();
+    lab.until("it goes on", 30, |lab| ready(lab).0 == "True").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_may_not_be_held_is_told_and_keystone_is_not_asked_without_end() {
+    let lab = refusing("secrets");
+
+    lab.until("it is told", 30, |lab| ready(lab).1 == "KubernetesAPI").await;
+    assert!(ready(&lab).2.contains("Secret testnode-system/lab"), "{:?}", ready(&lab));
+    sleep(Duration::from_mins(2)).await;
+    let logins: usize =
+        lab.tally().iter().filter(|(call, _)| call.contains("POST /auth")).map(|(_, n)| n).sum();
+    assert!((1..=6).contains(&logins), "{:?}", lab.tally());
+
+    lab.cluster.faults().clear();
+    lab.until("it goes on", 60, |lab| ready(lab).0 == "True").await;
+}

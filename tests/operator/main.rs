@@ -33,6 +33,7 @@ mod marks;
 mod moments;
 mod moving;
 mod names;
+mod networks;
 mod options;
 mod places;
 mod restore;

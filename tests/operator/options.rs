@@ -188,7 +188,9 @@ async fn of_several_images_the_newest_or_the_oldest_is_taken_of_those_that_the_r
         let mut settings = quick();
         let mut several: Vec<_> =
             settings.images.iter_mut().filter(|image| image.name == "rocky 9.4").collect();
+        // Both are of other projects: the project's own would go first.
         several[0].owner = "of-the-first".into();
+        several[1].owner = "of-the-second".into();
         if more["visibility"] == "community" {
             several[1].visibility = "community".into();
         }

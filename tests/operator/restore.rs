@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use devcloud::{Effect, Fault, Service, When};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -11,26 +12,6 @@ use crate::harness::{Closing, Lab, Reached, Stranger, quick, two_volumes};
 use crate::sweep::policy;
 
 const NAME: &str = "smithi001.front.example.test";
-const WISH: &str = "testnode.dev/former-machine";
-
-/// Takes an object away without its operator seeing to it, as the loss of etcd does, and brings it back as a backup has it:
-/// with its finalizers, and without its UID and its status.
-fn restore(lab: &Lab, name: &str) -> Value {
-    let backup = lab.the(name);
-    let mut node = backup.clone();
-    node["metadata"]["finalizers"] = json!([]);
-    let node = lab.apply(node);
-    lab.cluster.delete(&node).unwrap();
-    assert!(lab.the(name).is_null());
-    lab.apply(json!({
-        "apiVersion": backup["apiVersion"], "kind": backup["kind"], "spec": backup["spec"],
-        "metadata": {
-            "name": name, "namespace": "default", "finalizers": backup["metadata"]["finalizers"],
-            "annotations": backup["metadata"]["annotations"],
-        },
-    }));
-    backup
-}
 
 /// A lab with a Ready node that was restored while the operator was away.
 async fn restored() -> (Lab, Value) {
@@ -38,17 +19,10 @@ async fn restored() -> (Lab, Value) {
     lab.node("smithi001", two_volumes());
     lab.ready("smithi001", 60).await;
     lab.kill();
-    let backup = restore(&lab, "smithi001");
+    let backup = lab.restore("smithi001");
     lab.forget_calls();
     lab.start();
     (lab, backup)
-}
-
-/// Says on the node what is to become of its former machine.
-fn wish(lab: &Lab, name: &str, word: &str) {
-    let mut node = lab.the(name);
-    node["metadata"]["annotations"][WISH] = word.into();
-    lab.apply(node);
 }
 
 /// The ids of all that is in the cloud.
@@ -108,12 +82,40 @@ async fn a_restored_node_names_its_former_machine_and_nothing_is_made_or_deleted
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cloud_whose_login_is_under_way_is_waited_for_before_anything_is_made_in_another() {
+    let (mut lab, far) = Lab::two_clouds(|_| ()).await;
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 60).await;
+    assert_eq!(far.servers().len(), 1, "it is in the preferred cloud");
+    lab.kill();
+    // As an object that is made anew from Git: without its finalizers.
+    let mut node = lab.restore("smithi001");
+    lab.cluster.delete(&lab.apply(without_finalizers(lab.the("smithi001")))).unwrap();
+    node = without_finalizers(node);
+    let metadata = json!({"name": "smithi001", "namespace": "default"});
+    lab.apply(json!({
+        "apiVersion": node["apiVersion"], "kind": node["kind"], "spec": node["spec"], "metadata": metadata,
+    }));
+    let slow = Fault::new(Effect::Slow { by: Duration::from_secs(4), when: When::Before });
+    far.fault_for(slow.on(Service::Keystone, ""), Duration::from_secs(5)).unwrap();
+    lab.start();
+
+    lab.told("smithi001", "Ready", "FormerMachineFound", 60).await;
+    assert_eq!(lab.cloud.servers().len() + lab.cloud.ports().len(), 0, "{}", lab.story());
+}
+
+fn without_finalizers(mut node: Value) -> Value {
+    node["metadata"]["finalizers"] = json!([]);
+    node
+}
+
+#[tokio::test(start_paused = true)]
 async fn adopting_takes_the_machine_over_with_its_volumes_port_and_name() {
     let (lab, backup) = restored().await;
     let (before, record) = (things(&lab), lab.cloud.record(NAME));
     lab.told("smithi001", "Ready", "FormerMachineFound", 60).await;
 
-    wish(&lab, "smithi001", "adopt");
+    lab.wish("smithi001", "adopt");
     lab.ready("smithi001", 60).await;
     sleep(Duration::from_hours(1)).await;
 
@@ -132,13 +134,56 @@ async fn adopting_takes_the_machine_over_with_its_volumes_port_and_name() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_that_an_earlier_object_marked_is_the_adopted_nodes_own_and_goes_with_it() {
+    let mut lab = Lab::idle(quick());
+    lab.name_by_updates();
+    lab.apply(json!({
+        "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": "lab"},
+        "spec": crate::harness::machine_type(&["lab"]),
+    }));
+    lab.start();
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 60).await;
+    lab.kill();
+    lab.restore("smithi001");
+    lab.start();
+    lab.told("smithi001", "Ready", "FormerMachineFound", 60).await;
+
+    lab.wish("smithi001", "adopt");
+    lab.ready("smithi001", 60).await;
+    // Somebody removes its address: the text of the earlier object is all that is left.
+    lab.cloud.set_record(NAME, []);
+    lab.until("it is published again", 3600, |lab| !lab.cloud.record(NAME).is_empty()).await;
+
+    lab.delete("smithi001");
+    lab.gone("smithi001", 300).await;
+    lab.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_restored_while_the_operator_works_does_not_wait_for_its_own_name() {
+    let lab = Lab::new(quick()).await;
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 60).await;
+    lab.restore("smithi001");
+    lab.told("smithi001", "Ready", "FormerMachineFound", 60).await;
+
+    lab.wish("smithi001", "adopt");
+
+    lab.ready("smithi001", 15).await;
+    lab.delete("smithi001");
+    lab.gone("smithi001", 300).await;
+    lab.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_left_to_the_orphan_rule_goes_and_then_the_node_begins() {
     let (lab, _) = restored().await;
     policy(&lab, json!({"mode": "Delete", "minAge": "1s"}));
     let before = lab.cloud.servers()[0].id.clone();
     lab.told("smithi001", "Ready", "FormerMachineFound", 60).await;
 
-    wish(&lab, "smithi001", "leave");
+    lab.wish("smithi001", "leave");
     lab.ready("smithi001", 1200).await;
 
     assert_eq!(lab.cloud.servers().len(), 1, "{}", lab.story());
@@ -165,7 +210,7 @@ async fn a_status_that_speaks_of_another_uid_is_not_believed_and_every_field_of_
     for field in ["attempts", "server", "volumes", "ports", "dns", "fqdn", "ssh", "accessIP", "consoleTail"] {
         assert!(status[field].is_null(), "{field} stands: {status}");
     }
-    wish(&lab, "smithi001", "adopt");
+    lab.wish("smithi001", "adopt");
     lab.ready("smithi001", 60).await;
 
     assert_eq!(things(&lab), before, "{}", lab.story());
@@ -180,10 +225,10 @@ async fn a_machine_that_was_restored_twice_in_the_middle_of_its_adoption_is_adop
     // It is killed after some of the marks were written.
     let at = lab.operator().gate.passed() + 6;
     lab.operator().gate.close_at(Closing { at, reached: Reached::World });
-    wish(&lab, "smithi001", "adopt");
+    lab.wish("smithi001", "adopt");
     sleep(Duration::from_secs(30)).await;
     lab.kill();
-    restore(&lab, "smithi001");
+    lab.restore("smithi001");
     lab.start();
 
     lab.ready("smithi001", 120).await;
@@ -201,7 +246,7 @@ async fn adopt(closing: Option<Closing>) -> usize {
     if let Some(closing) = closing {
         lab.operator().gate.close_at(Closing { at: passed + closing.at, ..closing });
     }
-    wish(&lab, "smithi001", "adopt");
+    lab.wish("smithi001", "adopt");
     let what = format!("Ready, killed at {closing:?}");
     lab.in_the_end(&what, 400, |lab| lab.is_ready("smithi001")).await;
     sleep(Duration::from_mins(2)).await;
@@ -245,7 +290,7 @@ async fn thirty_nodes_restored_at_once_keep_their_machines_and_a_word_on_the_clo
     let (before, records) = (things(&lab), lab.cloud.records());
     lab.kill();
     for name in &names {
-        restore(&lab, name);
+        lab.restore(name);
     }
     lab.forget_calls();
     for _ in 0..3 {
@@ -258,7 +303,7 @@ async fn thirty_nodes_restored_at_once_keep_their_machines_and_a_word_on_the_clo
     sleep(Duration::from_mins(5)).await;
     assert_eq!(things(&lab), before, "{}", lab.story());
     let mut cloud = lab.cluster.get("clouds", "", "lab").unwrap();
-    cloud["metadata"]["annotations"][WISH] = "adopt".into();
+    cloud["metadata"]["annotations"]["testnode.dev/former-machine"] = "adopt".into();
     lab.apply(cloud);
     sleep(Duration::from_secs(3)).await;
     lab.start();
@@ -282,7 +327,7 @@ async fn a_machine_of_a_node_that_lives_is_not_adopted_whatever_its_mark_says() 
     lab.start();
 
     lab.node("smithi002", json!({}));
-    wish(&lab, "smithi002", "adopt");
+    lab.wish("smithi002", "adopt");
     lab.ready("smithi002", 60).await;
 
     assert_eq!(lab.the("smithi001")["status"]["server"]["id"], server.as_str());

@@ -168,11 +168,12 @@ pub fn set(addresses: &[IpAddr]) -> BTreeSet<IpAddr> {
 pub fn owner(uid: &str, addresses: &[&str]) -> NameOwner {
     let mark = format!("testnode-cluster=c1 testnode-uid={uid}");
     let text = format!("{mark} testnode-node=default/{uid}");
-    NameOwner { mark, text, addresses: addresses.iter().map(|text| ip(text)).collect() }
+    let node = Some(format!("default/{uid}"));
+    NameOwner { mark, text, addresses: addresses.iter().map(|text| ip(text)).collect(), node }
 }
 
 pub fn judge(record: &Record, owner: &NameOwner) -> Found {
-    record.judge(&Claim { mark: &owner.mark, own: &owner.addresses, park: None })
+    record.judge(&Claim { mark: &owner.mark, node: owner.node.as_deref(), own: &owner.addresses, park: None })
 }
 
 pub fn txt(text: &str) -> RData {

@@ -25,10 +25,10 @@ whole name of a release, of at most 53, is in each name, and no two releases sha
 {{- define "testnode-operator.base" -}}
 {{- if .Values.fullnameOverride -}}
 {{ .Values.fullnameOverride }}
+{{- else if regexMatch "^[^a-z]" .Release.Name -}}
+{{ printf "%s-%s" .Chart.Name .Release.Name }}
 {{- else if contains .Chart.Name .Release.Name -}}
 {{ .Release.Name }}
-{{- else if regexMatch "^[0-9]" .Release.Name -}}
-{{ printf "%s-%s" .Chart.Name .Release.Name }}
 {{- else -}}
 {{ printf "%s-%s" .Release.Name .Chart.Name }}
 {{- end -}}
@@ -72,7 +72,7 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "testnode-operator.ser
 
 {{/* What tells these pods from all others; it can never change. */}}
 {{- define "testnode-operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/name: {{ include "testnode-operator.clean" .Chart.Name | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 

@@ -8,7 +8,7 @@ use hickory_proto::rr::rdata::TXT;
 use hickory_proto::rr::{DNSClass, Name, RData, Record as ResourceRecord, RecordType};
 
 use super::super::NameOwner;
-use super::super::record::{Record, is_marked};
+use super::super::record::Record;
 use super::kind_of;
 
 /// The most that one string of a TXT record can hold, in bytes.
@@ -47,12 +47,12 @@ impl Update {
     /// It must be as `known` says. Where the mark is the only text, a server compares that with all texts of the name, and
     /// the addresses need not be compared: those of a type that was there are cleared anyhow, and none of another type may
     /// have come since.
-    pub fn expect(self, known: &Record, mark: &str) -> Self {
+    pub fn expect(self, known: &Record, owner: &NameOwner) -> Self {
         if known.is_empty() {
             return self.must_be_unused();
         }
         match known.texts.iter().next() {
-            Some(text) if known.texts.len() == 1 && is_marked(text, mark) => {
+            Some(text) if known.texts.len() == 1 && owner.has_marked(text) => {
                 let absent =
                     ADDRESSES.into_iter().filter(|kind| of_kind(&known.addresses, *kind).next().is_none());
                 absent.fold(self.must_have(txt(text)), Self::must_lack)
@@ -77,7 +77,7 @@ impl Update {
     /// The name has these addresses and the node's text, and no others.
     pub fn replace(self, known: &Record, owner: &NameOwner, addresses: &BTreeSet<IpAddr>, ttl: u32) -> Self {
         let update = self.clear_addresses(known);
-        let stale = known.texts.iter().filter(|text| is_marked(text, &owner.mark) && **text != owner.text);
+        let stale = known.texts.iter().filter(|text| owner.has_marked(text) && **text != owner.text);
         let update = stale.fold(update, |update, text| update.delete(txt(text)));
         let update = addresses.iter().fold(update, |update, address| update.add(ttl, (*address).into()));
         update.add(ttl, txt(&owner.text))
@@ -86,7 +86,7 @@ impl Update {
     /// Nothing of the node is there. A message that changes nothing, where nothing is there, proves that.
     pub fn clear(self, known: &Record, owner: &NameOwner) -> Self {
         let update = self.clear_addresses(known);
-        let ours = known.texts.iter().filter(|text| is_marked(text, &owner.mark));
+        let ours = known.texts.iter().filter(|text| owner.has_marked(text));
         ours.fold(update, |update, text| update.delete(txt(text))).delete(txt(&owner.text))
     }
 

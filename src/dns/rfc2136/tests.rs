@@ -24,7 +24,7 @@ fn driver(answer: impl Fn(Vec<u8>) -> io::Result<Vec<u8>> + Send + Sync + 'stati
 async fn publish(driver: &Rfc2136) -> Result<Answer, Error> {
     let name = Fqdn::new(&"smithi001".parse().unwrap(), &driver.zone).unwrap();
     let (mark, text) = ("testnode-uid=u1".to_owned(), "testnode-uid=u1 testnode-node=a/b".to_owned());
-    let owner = NameOwner { mark, text, addresses: BTreeSet::new() };
+    let owner = NameOwner { mark, text, addresses: BTreeSet::new(), node: None };
     let address = IpAddr::from([10, 0, 0, 1]);
     driver.publish(&name, &owner, &BTreeSet::from([address]), &Record::default()).await
 }

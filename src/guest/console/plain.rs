@@ -1,4 +1,6 @@
-//! A console's text without what only a terminal understands.
+//! A console's text without what only a terminal understands, and without what cannot be seen.
+
+use crate::saying::is_hidden;
 
 /// As much of a line as a message needs.
 const LONGEST: usize = 240;
@@ -49,7 +51,7 @@ fn without_controls(line: &str) -> String {
         match c {
             '\x1b' => skip_escape(&mut rest),
             '\t' => plain.push(' '),
-            c if c.is_control() => {}
+            c if is_hidden(c) => {}
             c => plain.push(c),
         }
     }

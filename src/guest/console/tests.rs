@@ -116,7 +116,7 @@ proptest! {
         let tail = Console::tail(&text, limit);
 
         prop_assert!(tail.len() <= limit);
-        prop_assert!(!tail.chars().any(|c| c.is_control() && c != '\n'));
+        prop_assert!(!tail.chars().any(|c| crate::saying::is_hidden(c) && c != '\n'));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DuplicateKeyPolicy, options};
 
@@ -49,28 +49,86 @@ impl Entry {
     }
 }
 
-/// The clouds of the file, by name.
-pub(super) fn read(text: &str) -> Result<BTreeMap<String, Entry>, Error> {
+/// The file: the one cloud that is wanted, and what the others are called. Those are not read, and may hold anything.
+#[derive(Default)]
+pub(super) struct File {
+    pub cloud: Option<Entry>,
+    pub others: Vec<String>,
+}
+
+pub(super) fn read(text: &str, wanted: &str) -> Result<File, Error> {
     // Neither a piece of the file nor a value may get into the message.
     let options = options! { with_snippet: false, duplicate_keys: DuplicateKeyPolicy::LastWins };
     let text = text.trim_start_matches('\u{feff}');
-    let file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |from| {
+        from.deserialize_map(Top(wanted))
+    });
+    read.map_err(|error| {
         Error(match error.location() {
             Some(at) => format!("not what is expected at line {}, column {}", at.line(), at.column()).into(),
             None => "not a YAML file with `clouds`".into(),
         })
-    })?;
-    Ok(file.clouds.into_iter().filter_map(|(name, entry)| Some((name, entry?))).collect())
+    })
 }
 
-#[derive(Deserialize)]
-struct File {
-    clouds: BTreeMap<String, Option<Entry>>,
+/// The top of the file.
+struct Top<'a>(&'a str);
+
+impl<'de> Visitor<'de> for Top<'_> {
+    type Value = File;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a file with clouds")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<File, A::Error> {
+        let mut file = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "clouds" {
+                file = Some(map.next_value_seed(Clouds(self.0))?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        file.ok_or_else(|| A::Error::custom("there are no clouds"))
+    }
+}
+
+/// What stands below `clouds`.
+struct Clouds<'a>(&'a str);
+
+impl<'de> DeserializeSeed<'de> for Clouds<'_> {
+    type Value = File;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<File, D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Clouds<'_> {
+    type Value = File;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("clouds by name")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<File, A::Error> {
+        let mut file = File::default();
+        while let Some(name) = map.next_key::<String>()? {
+            if name == self.0 {
+                file.cloud = map.next_value::<Option<Entry>>()?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+                file.others.push(name);
+            }
+        }
+        Ok(file)
+    }
 }
 
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EntryVisitor)
+        deserializer.deserialize_any(EntryVisitor)
     }
 }
 
@@ -83,13 +141,21 @@ impl<'de> Visitor<'de> for EntryVisitor {
         f.write_str("a cloud")
     }
 
+    fn visit_unit<E>(self) -> Result<Entry, E> {
+        Ok(Entry::default())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Entry, E> {
+        empty(text)
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
         let mut entry = Entry::default();
         while let Some(key) = map.next_key::<String>()? {
             match normal(&key).as_str() {
-                "auth" => entry.auth = map.next_value::<Option<Auth>>()?.unwrap_or_default().0,
+                "auth" => entry.auth = map.next_value::<Auth>()?.0,
                 "regions" => {
-                    let regions = map.next_value::<Option<Vec<Region>>>()?.unwrap_or_default();
+                    let Regions(regions) = map.next_value()?;
                     entry.regions = regions.into_iter().filter(|region| !region.name.is_empty()).collect();
                 }
                 name => {
@@ -100,6 +166,11 @@ impl<'de> Visitor<'de> for EntryVisitor {
         }
         Ok(entry)
     }
+}
+
+/// `""` where something else should stand is nothing.
+fn empty<T: Default, E: serde::de::Error>(text: &str) -> Result<T, E> {
+    if text.trim().is_empty() { Ok(T::default()) } else { Err(E::custom("a text is not expected here")) }
 }
 
 /// `auth-url` is `auth_url`.
@@ -119,7 +190,7 @@ struct Auth(Texts);
 
 impl<'de> Deserialize<'de> for Auth {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(AuthVisitor).map(Self)
+        deserializer.deserialize_any(AuthVisitor).map(Self)
     }
 }
 
@@ -132,6 +203,14 @@ impl<'de> Visitor<'de> for AuthVisitor {
         f.write_str("a map")
     }
 
+    fn visit_unit<E>(self) -> Result<Texts, E> {
+        Ok(Texts::new())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Texts, E> {
+        empty(text)
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
         let mut texts = Texts::new();
         while let Some(key) = map.next_key::<String>()? {
@@ -139,6 +218,42 @@ impl<'de> Visitor<'de> for AuthVisitor {
             put(&mut texts, &normal(&key), map.next_value::<Option<String>>()?);
         }
         Ok(texts)
+    }
+}
+
+/// The list of regions.
+#[derive(Default)]
+struct Regions(Vec<Region>);
+
+impl<'de> Deserialize<'de> for Regions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RegionsVisitor)
+    }
+}
+
+struct RegionsVisitor;
+
+impl<'de> Visitor<'de> for RegionsVisitor {
+    type Value = Regions;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of regions")
+    }
+
+    fn visit_unit<E>(self) -> Result<Regions, E> {
+        Ok(Regions::default())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Regions, E> {
+        empty(text)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Regions, A::Error> {
+        let mut regions = Vec::new();
+        while let Some(region) = list.next_element()? {
+            regions.push(region);
+        }
+        Ok(Regions(regions))
     }
 }
 
@@ -178,7 +293,7 @@ impl<'de> Visitor<'de> for RegionVisitor {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "name" => region.name = map.next_value::<Option<String>>()?.unwrap_or_default(),
-                "values" => region.values = map.next_value::<Option<Entry>>()?.unwrap_or_default(),
+                "values" => region.values = map.next_value()?,
                 _ => return Err(A::Error::custom("a region has a name and values")),
             }
         }

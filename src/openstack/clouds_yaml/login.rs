@@ -25,6 +25,28 @@ pub(super) fn login(cloud: &Entry) -> Result<Login, String> {
     }
 }
 
+/// Whether a key of `auth`, or one that may stand beside it, is looked at.
+pub(super) fn is_read(key: &str) -> bool {
+    const WHOLE: &[&str] = &[
+        "application_credential_id",
+        "application_credential_name",
+        "application_credential_secret",
+        "auth_url",
+        "password",
+        "system_scope",
+        "tenant_id",
+        "tenant_name",
+        "trust_id",
+        "user_id",
+        "user_name",
+        "username",
+    ];
+    let ends = |whose: &str| {
+        key.strip_prefix(whose).is_some_and(|end| ["id", "name", "domain_id", "domain_name"].contains(&end))
+    };
+    WHOLE.contains(&key) || ["project_", "user_", "domain_", "default_domain_"].into_iter().any(ends)
+}
+
 /// A key of `auth`. What stands beside `auth` counts where `auth` does not have it.
 pub(super) fn of<'a>(cloud: &'a Entry, key: &str) -> Option<&'a str> {
     cloud.auth.get(key).or_else(|| cloud.keys.get(key)).map(String::as_str)

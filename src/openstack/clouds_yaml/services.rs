@@ -65,21 +65,18 @@ pub(super) fn options(keys: &Texts) -> Result<BTreeMap<Service, ServiceOptions>,
     Ok(services)
 }
 
-/// Whether a key only tunes how openstacksdk itself sends its requests. We have our own ways.
-pub(super) fn only_tunes(key: &str) -> bool {
-    const WHOLE: &[&str] = &["api_timeout", "timeout", "force_ipv4", "prefer_ipv6"];
+/// Whether a key says something of one of the services that we use.
+pub(super) fn is_read(key: &str) -> bool {
     const ENDS: &[&str] = &[
-        "default_microversion",
-        "connect_retries",
-        "connect_retry_delay",
-        "status_code_retries",
-        "status_code_retry_delay",
-        "retriable_status_codes",
-        "rate_limit",
-        "concurrency",
+        "api_version",
+        "endpoint_override",
+        "endpoint",
+        "interface",
+        "endpoint_type",
+        "region_name",
+        "service_type",
+        "service_name",
     ];
-    let begins = |end: &str| {
-        PREFIXES.iter().flat_map(|(_, prefixes, _)| *prefixes).any(|prefix| key == format!("{prefix}_{end}"))
-    };
-    WHOLE.contains(&key) || ENDS.iter().any(|end| key == *end || begins(end))
+    let begins = PREFIXES.iter().flat_map(|(_, prefixes, _)| *prefixes);
+    begins.filter_map(|prefix| key.strip_prefix(prefix)?.strip_prefix('_')).any(|end| ENDS.contains(&end))
 }

@@ -262,6 +262,35 @@ fn an_endpoint_that_is_written_down_is_checked_when_the_file_is_read() {
     }
 }
 
+#[test]
+fn what_another_cloud_of_the_file_holds_is_its_own_matter() {
+    let text = format!("{}  odd: {{auth: {{x: [a]}}, regions: {{}}}}\n  none:\n", password_file(A, ""));
+
+    assert!(parse(&text, &choose("c")).is_ok());
+    let error = parse(&text, &choose("d")).unwrap_err().to_string();
+    assert!(error.contains("there is no cloud `d` in it, but c, none, odd"), "{error}");
+}
+
+#[test]
+fn an_empty_text_is_nothing_wherever_it_stands() {
+    let text = password_file(A, "regions: \"\"");
+    assert!(parse(&text, &choose("c")).is_ok(), "{:?}", parse(&text, &choose("c")));
+    let text = "clouds: {c: {auth: \"\", auth_url: 'https://a', username: u, password: p, project_id: x}}";
+    assert!(parse(text, &choose("c")).is_ok(), "{:?}", parse(text, &choose("c")));
+    let error = parse("clouds: {c: \"\"}", &choose("c")).unwrap_err().to_string();
+    assert!(error.contains("`auth.auth_url` is missing"), "{error}");
+}
+
+#[test]
+fn keys_that_nobody_knows_are_named() {
+    let text = password_file(A, "regoin_name: one\n    has_network: true\n    dns_api_version: 2");
+    let text = text.replace("auth: {", "auth: {pasword: x, ");
+
+    let unused = parse(&text, &choose("c")).unwrap().unused;
+
+    assert_eq!(unused, ["regoin_name", "auth.pasword"], "{text}");
+}
+
 proptest::proptest! {
     /// Any text is read or refused, and nothing of a refused one that could be a secret is told.
     #[test]

@@ -116,9 +116,33 @@ fn whether_there_is_a_service_at_all_is_told_apart_from_where_it_is() {
     let catalogue = catalogue("volumev3", "http://h");
     let written = ServiceOptions { endpoint: Some("http://c".into()), ..ServiceOptions::default() };
 
-    assert!(catalogue.has(Service::BlockStorage, None));
-    assert!(!catalogue.has(Service::Network, None));
-    assert!(catalogue.has(Service::Network, Some(&written)));
+    assert!(catalogue.has(Service::BlockStorage, "one", None));
+    assert!(!catalogue.has(Service::BlockStorage, "two", None), "it is in another region");
+    assert!(!catalogue.has(Service::Network, "one", None));
+    assert!(catalogue.has(Service::Network, "one", Some(&written)));
+    let bare = endpoints(&json!([{ "type": "volumev3", "endpoints": [] }]));
+    assert!(!bare.has(Service::BlockStorage, "one", None));
+}
+
+#[test]
+fn an_endpoint_without_an_address_does_not_stand_in_the_way_of_another() {
+    let two = endpoints(&json!([{ "type": "image", "endpoints": [
+        { "interface": "public", "region_id": "one", "url": null },
+        { "interface": "public", "region_id": "one", "url": "http://images" },
+    ]}]));
+
+    assert_eq!(find(&two, Service::Image, &[Interface::Public], None).unwrap(), "http://images/v2");
+}
+
+#[test]
+fn servers_may_be_in_a_region_of_their_own() {
+    let two = endpoints(&json!([
+        { "type": "compute", "endpoints": [{ "interface": "public", "region_id": "two", "url": "http://h" }] },
+    ]));
+    let own = ServiceOptions { region: Some("two".into()), ..ServiceOptions::default() };
+
+    assert_eq!(two.region(Some("one"), Some(&own)), Ok("one".into()));
+    assert!(two.region(Some("one"), None).is_err());
 }
 
 #[test]

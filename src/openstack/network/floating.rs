@@ -48,7 +48,10 @@ impl Networks {
     /// # Errors
     /// If any page could not be had.
     pub async fn floating_ips(&self) -> Result<Vec<FloatingIp>, Error> {
-        let request = Request::get("list floating IPs", Service::Network, &["floatingips"]);
+        // An administrator is shown those of every project.
+        let project = self.0.login().await?.id;
+        let request = Request::get("list floating IPs", Service::Network, &["floatingips"])
+            .query("project_id", &project.0);
         Ok(self.0.pages::<FloatingIpPage>(request).await?.into_iter().map(FloatingIp::from).collect())
     }
 

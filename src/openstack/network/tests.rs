@@ -18,7 +18,7 @@ async fn ports_are_listed_by_exactly_their_description() {
 
     let ports = session.network().list_ports("testnode-cluster=c").await.unwrap();
 
-    assert_eq!(log.lines(), ["GET neutron/v2.0/ports?description=testnode-cluster%3Dc"]);
+    assert_eq!(log.lines(), ["GET neutron/v2.0/ports?project_id=p1&description=testnode-cluster%3Dc"]);
     assert_eq!(ports.len(), 1);
     assert_eq!(ports[0].device_id, None);
     assert_eq!(ports[0].addresses, ["10.77.0.5".parse::<IpAddr>().unwrap()]);
@@ -32,7 +32,8 @@ async fn a_port_is_asked_for_with_its_groups_and_address() {
         name: "testnode-u-1-0".into(),
         description: "d".into(),
         security_groups: Some(vec!["g1".into()]),
-        fixed_ip: Some("10.77.0.5".parse().unwrap()),
+        fixed_ips: vec!["10.77.0.5".parse().unwrap(), "10.77.0.6".parse().unwrap()],
+        port_security: Some(true),
     };
 
     let port = session.network().create_port(&new).await.unwrap();
@@ -42,7 +43,8 @@ async fn a_port_is_asked_for_with_its_groups_and_address() {
         log.last().body,
         json!({ "port": {
             "network_id": "n1", "name": "testnode-u-1-0", "description": "d",
-            "security_groups": ["g1"], "fixed_ips": [{ "ip_address": "10.77.0.5" }],
+            "security_groups": ["g1"], "port_security_enabled": true,
+            "fixed_ips": [{ "ip_address": "10.77.0.5" }, { "ip_address": "10.77.0.6" }],
         }})
     );
 }

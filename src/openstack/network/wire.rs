@@ -16,8 +16,9 @@ pub(super) fn create_port(new: &NewPort) -> Value {
     let mut port = json!({ "network_id": new.network, "name": new.name, "description": new.description });
     if let Some(map) = port.as_object_mut() {
         map.extend(new.security_groups.iter().map(|ids| ("security_groups".to_owned(), json!(ids))));
-        let fixed_ip = new.fixed_ip.iter();
-        map.extend(fixed_ip.map(|ip| ("fixed_ips".to_owned(), json!([{ "ip_address": ip }]))));
+        map.extend(new.port_security.map(|on| ("port_security_enabled".to_owned(), json!(on))));
+        let fixed_ips: Vec<Value> = new.fixed_ips.iter().map(|ip| json!({ "ip_address": ip })).collect();
+        map.extend((!fixed_ips.is_empty()).then(|| ("fixed_ips".to_owned(), json!(fixed_ips))));
     }
     json!({ "port": port })
 }

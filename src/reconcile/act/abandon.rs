@@ -17,6 +17,7 @@ use crate::reason::Reason;
 use crate::reconcile::context::Context;
 use crate::reconcile::observe::{Look, path};
 use crate::reconcile::state::{Abandon, CloudView};
+use crate::saying::Saying;
 
 /// Answers, and notes that it did. An event that cannot be written holds up nothing.
 pub(super) async fn answer(cloud: &str, node: &TestNode, look: &Look, ctx: &Context) {
@@ -50,6 +51,9 @@ pub(super) async fn answer(cloud: &str, node: &TestNode, look: &Look, ctx: &Cont
         Some(Abandon::RefusalTold(_) | Abandon::Recording | Abandon::Recorded) | None => {}
     }
 }
+
+/// As much of somebody's reason as is recorded.
+const LONGEST_REASON: usize = 256;
 
 /// Clouds that an event names one by one.
 const NAMED: usize = 5;
@@ -89,7 +93,7 @@ fn record(cloud: &str, node: &TestNode, look: &Look, view: &CloudView) -> Abando
         reason: node
             .annotations()
             .get(ABANDON)
-            .map(|reason| reason.chars().take(256).collect())
+            .map(|reason| Saying::line(reason, LONGEST_REASON))
             .unwrap_or_default(),
         // Times are written in whole seconds.
         since: Time(Timestamp::from_second(now.as_second()).unwrap_or(now)),

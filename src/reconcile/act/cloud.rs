@@ -135,14 +135,20 @@ impl Maker<'_> {
         let resolved = self.attempt(number)?.resolved.as_ref();
         let network = resolved.and_then(|resolved| resolved.networks.get(index));
         let network = network.ok_or_else(|| Error::Unready(format!("network {index} is not resolved")))?;
-        let groups = resolved.map(|resolved| resolved.security_groups.clone()).unwrap_or_default();
+        let of_all = resolved.map(|resolved| resolved.security_groups.clone()).unwrap_or_default();
+        let groups = match network.security_groups.as_slice() {
+            _ if network.port_security == Some(false) => Vec::new(),
+            [] => of_all,
+            own => own.to_vec(),
+        };
         let new = NewPort {
             network: NetworkId(network.id.clone()),
             name: mark::port_name(&self.uid, number, index),
             description: mark::tag(mark::CLUSTER, self.handle.inventory.cluster_id()),
             // Nova ignores security groups for ports that were made before: they belong here.
             security_groups: (!groups.is_empty()).then(|| groups.into_iter().map(SecurityGroupId).collect()),
-            fixed_ip: network.fixed_ip.as_ref().and_then(|address| address.parse().ok()),
+            fixed_ips: network.fixed_ips.iter().filter_map(|address| address.parse().ok()).collect(),
+            port_security: network.port_security,
         };
         let port = self.session.network().create_port(&new).await?;
         self.handle.inventory.lock().ports.fold(kinds::port(port, self.cluster()), Instant::now());

@@ -37,6 +37,7 @@ fn target(node: &TestNode, look: &Look, ctx: &Context) -> Result<Target, Error> 
         mark: mark::name(cluster_id, &uid),
         text: mark::name_of(cluster_id, &uid, &path(node)),
         addresses: addresses_of(look.seen.memory.dns.as_ref(), &look.seen.clouds),
+        node: Some(path(node)),
     };
     Ok(Target { uid, dns, name, owner })
 }

@@ -2,6 +2,7 @@
 //! machine bears the old one.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::things::presence;
 use super::{Known, Place};
@@ -31,14 +32,22 @@ pub(super) fn former(known: &Known<'_>) -> Vec<Former> {
     all.filter(|thing| listed.insert((thing.kind, thing.id.clone()))).collect()
 }
 
+/// A process that has begun waits so long for its first login to a cloud. One that hangs does not hold up the others longer.
+const FIRST_LOGIN: Duration = Duration::from_secs(10);
+
 /// A cloud that can be asked and has not been listed whole by this process.
 pub(super) fn unlooked(known: &Known<'_>) -> Option<String> {
+    let begins = known.now.steady < known.started + FIRST_LOGIN;
     let unlisted = |place: &Place<'_>| {
         // Floating IPs need not be listed: not every cloud has them.
         let kinds = || Kind::ALL.into_iter().filter(|kind| *kind != Kind::FloatingIp);
         let ledgers = || kinds().map(|kind| place.state.ledger(kind));
         let away = ledgers().any(|ledger| ledger.away().is_some());
-        matches!(place.login, Login::In(_)) && !away && ledgers().any(|ledger| ledger.last().is_none())
+        match place.login {
+            Login::In(_) => !away && ledgers().any(|ledger| ledger.last().is_none()),
+            Login::Pending => begins,
+            Login::Refused(_) => false,
+        }
     };
     let mut clouds = known.clouds.iter().filter(|(_, place)| may_have(known) && unlisted(place));
     clouds.next().map(|(cloud, _)| cloud.clone())

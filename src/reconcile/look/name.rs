@@ -67,7 +67,7 @@ fn judge(
     own: &BTreeSet<IpAddr>,
 ) -> Found {
     let mark = mark::name(place.cluster_id, known.uid);
-    record.judge(&Claim { mark: &mark, own, park: naming.park })
+    record.judge(&Claim { mark: &mark, node: Some(known.node), own, park: naming.park })
 }
 
 /// The name as it concerns the next step.

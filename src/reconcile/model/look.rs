@@ -110,7 +110,7 @@ impl World {
         let networks = (0..self.life.ports).map(|index| ResolvedNetwork {
             id: format!("net{index}"),
             name: format!("net{index}"),
-            fixed_ip: None,
+            ..ResolvedNetwork::default()
         });
         let pool = FloatingIpPool { id: "ext".into(), name: "ext".into(), network: 0 };
         let floating_ip = self.life.floating.map(|policy| ResolvedFloatingIp { policy, pool: Some(pool) });

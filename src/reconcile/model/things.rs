@@ -47,6 +47,7 @@ pub fn port(id: &str, owner: Owner, index: usize, address: IpAddr) -> Port {
         index,
         device: None,
         addresses: vec![address],
+        mac: String::new(),
         network: format!("net{index}"),
     }
 }

@@ -37,7 +37,11 @@ pub fn resolved() -> Resolved {
     let volume = |name: &str| ResolvedVolume { name: name.into(), size_gib: 1, ..ResolvedVolume::default() };
     Resolved {
         volumes: vec![volume("osd-0"), volume("osd-1")],
-        networks: vec![ResolvedNetwork { id: "net".into(), name: "net".into(), fixed_ip: None }],
+        networks: vec![ResolvedNetwork {
+            id: "net".into(),
+            name: "net".into(),
+            ..ResolvedNetwork::default()
+        }],
         ..Resolved::default()
     }
 }
@@ -120,6 +124,7 @@ pub fn port(id: &str) -> Port {
         binding: Binding::Sound,
         address: Some(address),
         addresses: vec![address],
+        mac: String::new(),
         network: "net".into(),
         ending: Ending::default(),
         remark: None,

@@ -140,6 +140,8 @@ pub struct Port {
     pub address: Option<IpAddr>,
     /// All its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Its hardware address.
+    pub mac: String,
     /// Its network's id.
     pub network: String,
     /// How far its deletion has come.

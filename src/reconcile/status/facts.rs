@@ -87,6 +87,8 @@ fn things(status: &mut TestNodeStatus, seen: &Observed, machine: &Machine<'_>) {
             id: volume.id.clone(),
             status: volume.status.clone(),
             device: volume.device.clone(),
+            serial: Some(serial(&volume.id)),
+            path: Some(format!("/dev/disk/by-id/virtio-{}", serial(&volume.id))),
         })
         .collect();
     status.ports = ports
@@ -95,6 +97,7 @@ fn things(status: &mut TestNodeStatus, seen: &Observed, machine: &Machine<'_>) {
             id: port.id.clone(),
             network: port.network.clone(),
             addresses: port.addresses.iter().map(ToString::to_string).collect(),
+            mac: Some(port.mac.clone()).filter(|mac| !mac.is_empty()),
         })
         .collect();
     let networks = attempt.resolved.iter().flat_map(|resolved| &resolved.networks);
@@ -117,6 +120,11 @@ fn things(status: &mut TestNodeStatus, seen: &Observed, machine: &Machine<'_>) {
     }
     status.access_ip = target_address(seen).map(|address| address.to_string());
     ssh(status, seen, attempt, *server);
+}
+
+/// Nova gives a disk the id of its volume as its serial number, of which virtio carries 20 characters.
+fn serial(volume: &str) -> String {
+    volume.chars().take(20).collect()
 }
 
 fn address_facts(address: IpAddr, network: String, kind: &str) -> AddressFacts {

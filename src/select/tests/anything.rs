@@ -147,8 +147,15 @@ fn groups_of_volumes() -> impl Strategy<Value = Vec<Volumes>> {
 
 fn network_choices() -> impl Strategy<Value = Vec<NetworkChoice>> {
     let address = of(select(&["10.0.0.1", "::1", "x", "1.2.3"][..]).prop_map(str::to_owned));
-    vec((of(word()), of(word()), address), 0..2).prop_map(|all| {
-        all.into_iter().map(|(id, name, fixed_ip)| NetworkChoice { id, name, fixed_ip }).collect()
+    let pattern = of(select(&["a.*", ".*", "("][..]).prop_map(Pattern::from));
+    let choice = (of(word()), of(word()), pattern, address, of(any::<bool>()), vec(word(), 0..2));
+    vec(choice, 0..2).prop_map(|all| {
+        let choice =
+            |(id, name, name_regex, address, port_security, security_groups): (_, _, _, Option<_>, _, _)| {
+                let fixed_ips = address.into_iter().collect();
+                NetworkChoice { id, name, name_regex, fixed_ips, port_security, security_groups }
+            };
+        all.into_iter().map(choice).collect()
     })
 }
 

@@ -246,6 +246,36 @@ fn an_age_that_is_no_time_is_told() {
 }
 
 #[test]
+fn the_projects_own_image_goes_first_then_a_public_one_and_what_another_project_shares_only_if_somebody_says_so()
+ {
+    let own = owned("lab", "private", picture("Ubuntu 22.04"));
+    let foreign =
+        |owner, visibility| Image { foreign: true, ..owned(owner, visibility, picture("Ubuntu 22.04")) };
+    let (public, shared) = (foreign("cloud", "public"), made(foreign("stranger", "shared"), "05-05"));
+    let newest =
+        ImageRule { name: Some("Ubuntu 22.04".into()), selection: Selection::Newest, ..rule(ubuntu()) };
+    let taken = |machine: &MachineTypeSpec, offered: &[Image]| {
+        image(machine, &ubuntu(), offered).map(|choice| choice.what.image.owner.clone())
+    };
+
+    for machine in [machine(), with_rule(newest.clone())] {
+        assert_eq!(taken(&machine, &[public.clone(), shared.clone(), own.clone()]).unwrap(), "lab");
+        assert_eq!(taken(&machine, &[public.clone(), shared.clone()]).unwrap(), "cloud");
+        let said = told(taken(&machine, std::slice::from_ref(&shared)));
+        assert!(said.starts_with("ImageNotFound: ") && said.contains("which share them"), "{said}");
+    }
+    let says_so = ImageRule { owner: Some("stranger".into()), ..newest };
+    assert_eq!(taken(&with_rule(says_so), &[public.clone(), shared.clone()]).unwrap(), "stranger");
+    let named = MachineTypeSpec { image: by_name("Ubuntu 22.04"), ..machine() };
+    let booted = |offered: &[Image]| {
+        boot_image(&named, &node(), offered).map(|choice| choice.what.image.owner.clone())
+    };
+    assert_eq!(booted(&[shared.clone(), public.clone(), own]).unwrap(), "lab");
+    assert_eq!(booted(&[shared.clone(), public]).unwrap(), "cloud");
+    assert!(told(booted(&[shared])).contains("which share them"));
+}
+
+#[test]
 fn a_community_image_is_taken_by_its_id_or_by_a_rule_that_says_so_and_never_else() {
     let theirs = owned("stranger", "community", picture("Ubuntu 22.04"));
     let offered = [Image { community: true, ..theirs }];

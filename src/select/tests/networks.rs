@@ -1,13 +1,14 @@
 //! Examples of networks and security groups.
 
 use super::*;
+use crate::api::testnode_status::ResolvedNetwork;
 
 fn named(name: &str) -> NetworkChoice {
-    NetworkChoice { id: None, name: Some(name.into()), fixed_ip: None }
+    NetworkChoice { name: Some(name.into()), ..NetworkChoice::default() }
 }
 
 fn with_id(id: &str) -> NetworkChoice {
-    NetworkChoice { id: Some(id.into()), name: None, fixed_ip: None }
+    NetworkChoice { id: Some(id.into()), ..NetworkChoice::default() }
 }
 
 /// A network that another project shares with ours.
@@ -17,7 +18,13 @@ fn theirs(name: &str) -> Network {
 
 fn chosen(wanted: &[NetworkChoice], offered: &[Network]) -> Result<Vec<String>, Problem> {
     let node = TestNodeSpec { networks: wanted.to_vec(), ..node() };
-    Ok(networks(&machine(), &node, offered)?.what.into_iter().map(|network| network.id).collect())
+    Ok(networks(&machine(), &node, offered, None)?.what.into_iter().map(|network| network.id).collect())
+}
+
+/// What becomes of the one network that a node asks for.
+fn one(wanted: NetworkChoice, offered: &[Network]) -> Result<ResolvedNetwork, Problem> {
+    let node = TestNodeSpec { networks: vec![wanted], ..node() };
+    Ok(networks(&machine(), &node, offered, None)?.what.remove(0))
 }
 
 fn groups(wanted: &[&str], offered: &[SecurityGroup]) -> Result<Vec<String>, Problem> {
@@ -79,29 +86,93 @@ fn the_nodes_networks_go_before_the_machine_types() {
     let machine = MachineTypeSpec { networks: vec![named("a")], ..machine() };
     let offered = [net("a"), net("b")];
     let ids = |node| {
-        networks(&machine, &node, &offered).unwrap().what.into_iter().map(|n| n.id).collect::<Vec<_>>()
+        networks(&machine, &node, &offered, None).unwrap().what.into_iter().map(|n| n.id).collect::<Vec<_>>()
     };
 
     assert_eq!(ids(node()), ["id-a"]);
     assert_eq!(ids(TestNodeSpec { networks: vec![named("b")], ..node() }), ["id-b"]);
-    let said = told(networks(&machine, &node(), &[]));
+    let said = told(networks(&machine, &node(), &[], None));
     assert!(said.starts_with("NetworkNotFound: the machine type's networks[0]: "), "{said}");
 }
 
 #[test]
-fn an_address_must_be_one() {
-    let at = |text: &str| NetworkChoice { fixed_ip: Some(text.into()), ..named("private") };
-    let ask = |text: &str| {
-        let node = TestNodeSpec { networks: vec![at(text)], ..node() };
-        networks(&machine(), &node, &[net("private")]).map(|choice| choice.what[0].fixed_ip.clone())
+fn an_address_must_be_one_and_there_once() {
+    let at = |all: &[&str]| NetworkChoice {
+        fixed_ips: all.iter().map(|text| (*text).to_owned()).collect(),
+        ..named("private")
     };
+    let ask = |all: &[&str]| one(at(all), &[net("private")]).map(|network| network.fixed_ips);
 
-    assert_eq!(ask("10.0.0.7").unwrap().as_deref(), Some("10.0.0.7"));
-    assert_eq!(ask("2001:DB8::7").unwrap().as_deref(), Some("2001:db8::7"));
+    assert_eq!(ask(&["10.0.0.7", "2001:DB8::7"]).unwrap(), ["10.0.0.7", "2001:db8::7"]);
     assert_eq!(
-        told(ask("10.0.0")),
-        "InvalidAddress: spec.networks[0].fixedIP `10.0.0` is no IP address; write one, as 192.0.2.7 or 2001:db8::7"
+        told(ask(&["10.0.0.7", "10.0.0"])),
+        "InvalidAddress: spec.networks[0].fixedIPs[1] `10.0.0` is no IP address; write one, as 192.0.2.7 or 2001:db8::7"
     );
+    assert_eq!(
+        told(ask(&["2001:db8::7", "2001:DB8::7"])),
+        "InvalidAddress: spec.networks[0].fixedIPs has 2001:db8::7 twice; leave one of them out"
+    );
+}
+
+#[test]
+fn only_on_its_own_networks_a_project_chooses_addresses_and_switches_port_security_off() {
+    let choice = NetworkChoice { id: Some("id-theirs".into()), ..NetworkChoice::default() };
+    let addressed = NetworkChoice { fixed_ips: vec!["10.0.0.7".into()], ..choice.clone() };
+    let open = NetworkChoice { port_security: Some(false), ..choice.clone() };
+    let offered = [net("private"), theirs("theirs")];
+
+    assert_eq!(
+        told(one(addressed, &offered)),
+        "NetworkNotOwned: spec.networks[0].fixedIPs: network theirs belongs to project p9, and only that one may choose \
+         addresses on it; leave this out, or use a network of the project's own"
+    );
+    assert!(told(one(open, &offered)).starts_with("NetworkNotOwned: spec.networks[0].portSecurity: "));
+    let closed = NetworkChoice { port_security: Some(true), ..choice };
+    assert_eq!(one(closed, &offered).unwrap().port_security, Some(true));
+}
+
+#[test]
+fn a_pattern_takes_every_network_that_it_matches_of_ours_and_the_ways_out() {
+    let external = Network { reach: Reach::External, ..theirs("Ext-Net") };
+    let offered = [net("lab-b"), theirs("lab-c"), external, net("lab-a"), net("other")];
+    let pattern = |text: &str| NetworkChoice { name_regex: Some(text.into()), ..NetworkChoice::default() };
+
+    assert_eq!(
+        chosen(&[pattern("lab-.*|Ext-Net")], &offered).unwrap(),
+        ["id-Ext-Net", "id-lab-a", "id-lab-b"]
+    );
+    // One that stands there already is not taken twice.
+    assert_eq!(chosen(&[named("lab-b"), pattern("lab-.*")], &offered).unwrap(), ["id-lab-b", "id-lab-a"]);
+    assert_eq!(
+        told(chosen(&[pattern("lab-c")], &offered)),
+        "NetworkNotFound: spec.networks[0].nameRegex `lab-c` matches only networks of other projects; if one is meant, give \
+         its id: lab-c (id-lab-c, of project p9)"
+    );
+    assert!(
+        told(chosen(&[pattern("nope")], &offered))
+            .contains("`nope` matches no network; the project sees these: ")
+    );
+    assert!(told(chosen(&[pattern("(")], &offered)).starts_with("InvalidPattern: "));
+    let many: Vec<Network> = (0..9).map(|index| net(&format!("lab-{index}"))).collect();
+    assert!(
+        told(chosen(&[pattern("lab-.*")], &many))
+            .starts_with("NetworkAmbiguous: spec.networks: these are 9 networks")
+    );
+}
+
+#[test]
+fn a_network_can_have_security_groups_of_its_own() {
+    let own = NetworkChoice { security_groups: vec!["ssh".into()], ..named("private") };
+    let node = TestNodeSpec { networks: vec![own.clone()], ..node() };
+    let choose = |groups| networks(&machine(), &node, &[net("private")], groups);
+
+    assert!(needs_security_groups(&machine(), &node));
+    assert!(told(choose(None)).starts_with("CatalogueUnread: "));
+    let ssh = [group("2", "ssh")];
+    assert_eq!(choose(Some(&ssh)).unwrap().what[0].security_groups, ["2"]);
+    assert!(told(choose(Some(&[]))).starts_with(
+        "SecurityGroupNotFound: spec.networks[0].securityGroups: the project has no security group ssh"
+    ));
 }
 
 #[test]

@@ -52,7 +52,11 @@ fn all_of_it_comes_to_one_answer_that_says_why() {
     let expected = Resolved {
         flavor: ResolvedFlavor { id: "id-b2-7".into(), name: "b2-7".into(), vcpus: 2, ram_mib: 7000, disk_gib: 50 },
         image: ResolvedImage { id: "id-Ubuntu 22.04".into(), name: "Ubuntu 22.04".into(), user: None },
-        networks: vec![ResolvedNetwork { id: "id-private".into(), name: "private".into(), fixed_ip: None }],
+        networks: vec![ResolvedNetwork {
+            id: "id-private".into(),
+            name: "private".into(),
+            ..ResolvedNetwork::default()
+        }],
         floating_ip: None,
         security_groups: vec!["2".into()],
         volumes: vec![volume("osd-0", 10, Some("fast")), volume("osd-1", 10, Some("fast")), volume("log-0", 5, None)],

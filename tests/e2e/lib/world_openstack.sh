@@ -79,6 +79,9 @@ end_strangers() {
         port) inside DELETE "neutron/v2.0/ports/$id" ;;
       esac
     done
+  for id in $(inside GET neutron/v2.0/networks?name=osd-net | jq -r '.networks[].id'); do
+    inside DELETE "neutron/v2.0/networks/$id"
+  done
 }
 
 # end_routers: with the floating IPs that lead through them.

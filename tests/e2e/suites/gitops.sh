@@ -46,7 +46,7 @@ judged() {
 
 test_each_stage_of_a_life_is_judged_rightly() {
   stop_operator
-  knob '{"guest_boot": "3s"}'
+  knob '{"guest_boot": "10s"}'
   node staged 'volumes: [{name: osd, sizeGiB: 1}]' | apply
   # Nobody has looked at it yet.
   eventually 0 judged testnode/staged InProgress Progressing

@@ -4,6 +4,7 @@ mod cluster;
 pub mod forgetful;
 mod harm;
 pub mod operator;
+mod restore;
 mod stranger;
 mod tell;
 mod wires;

@@ -82,7 +82,15 @@ fn port(
     let Some(port) = world.port(id).filter(|port| port.project == request.caller.project) else {
         return Err(not_found("ports", id));
     };
-    if let Some(fixed) = text(asked, "fixed_ip_address").filter(|fixed| *fixed != port.address.to_string()) {
+    let wanted = text(asked, "fixed_ip_address");
+    if wanted.is_none() && !port.more.is_empty() {
+        let message = format!(
+            "Bad floatingip request: Port {id} has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when \
+             assigning a floating IP."
+        );
+        return Err(error(400, "BadRequest", &message));
+    }
+    if let Some(fixed) = wanted.filter(|fixed| port.addresses().all(|own| *fixed != own.to_string())) {
         let message = format!("Bad floatingip request: Port {id} does not have fixed ip {fixed}.");
         return Err(error(400, "BadRequest", &message));
     }

@@ -1,5 +1,7 @@
 //! Ports.
 
+use std::net::Ipv4Addr;
+
 use serde_json::{Value, json};
 
 use super::{Request, error, invalid, not_found, over_quota};
@@ -33,12 +35,14 @@ fn own<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w Port
 
 fn view(world: &World, port: &Port) -> Value {
     let created = world.clock.zulu(port.created);
+    let fixed = |address| json!({"subnet_id": port.subnet, "ip_address": address});
+    let fixed_ips: Vec<_> = port.addresses().map(fixed).collect();
     json!({
         "id": port.id, "name": port.name, "description": port.description, "tags": port.tags,
         "network_id": port.network, "tenant_id": port.project, "project_id": port.project,
-        "mac_address": port.mac, "fixed_ips": [{"subnet_id": port.subnet, "ip_address": port.address}],
+        "mac_address": port.mac, "fixed_ips": fixed_ips,
         "device_id": port.device_id, "device_owner": port.device_owner, "status": port.status,
-        "admin_state_up": true, "security_groups": port.security_groups, "port_security_enabled": true,
+        "admin_state_up": true, "security_groups": port.security_groups, "port_security_enabled": port.port_security,
         "allowed_address_pairs": [], "binding:vnic_type": "normal", "created_at": created, "updated_at": created,
         "revision_number": 1,
     })
@@ -72,14 +76,16 @@ fn create(world: &mut World, request: &Request<'_>) -> Answer {
     let Some(known) = world.settings.networks.iter().find(|known| known.id == network) else {
         return Err(not_found("networks", network));
     };
-    let fixed = items(asked, "fixed_ips").first().and_then(|fixed| text(fixed, "ip_address"));
-    let fixed = match fixed {
-        Some(address) => {
-            Some(address.parse().map_err(|_| invalid(&format!("'{address}' is not a valid IP address")))?)
-        }
-        None => None,
-    };
-    if let Some(address) = fixed.filter(|address| world.taken(network, *address)) {
+    let port_security = asked.get("port_security_enabled").and_then(Value::as_bool);
+    if known.shared {
+        refuse_choices(asked, port_security)?;
+    }
+    let wanted = items(asked, "fixed_ips").iter().filter_map(|fixed| text(fixed, "ip_address"));
+    let wanted = wanted.map(|address| {
+        address.parse().map_err(|_| invalid(&format!("'{address}' is not a valid IP address")))
+    });
+    let wanted: Vec<Ipv4Addr> = wanted.collect::<Result<_, _>>()?;
+    if let Some(address) = wanted.iter().find(|address| world.taken(network, **address)) {
         return Err(error(
             409,
             "IpAddressAlreadyAllocated",
@@ -93,12 +99,19 @@ fn create(world: &mut World, request: &Request<'_>) -> Answer {
         Some(_) => Some(security_groups(world, asked)?),
         None => None,
     };
+    if port_security == Some(false) && groups.as_ref().is_some_and(|groups| !groups.is_empty()) {
+        return Err(error(
+            400,
+            "PortSecurityAndIPRequiredForSecurityGroups",
+            "Port security must be enabled and port must have an IP address in order to use security groups.",
+        ));
+    }
     let used = world.ports.iter().filter(|port| port.project == request.caller.project).count();
     let limit = world.settings.quotas.port;
     if limit >= 0 && i64::try_from(used).unwrap_or(i64::MAX) >= limit {
         return Err(over_quota("port"));
     }
-    let Some(mut port) = world.make_port(&request.caller.project, network, fixed) else {
+    let Some(mut port) = world.make_port(&request.caller.project, network, wanted.first().copied()) else {
         return Err(error(
             409,
             "IpAddressGenerationFailure",
@@ -108,12 +121,30 @@ fn create(world: &mut World, request: &Request<'_>) -> Answer {
     port.name = text(asked, "name").unwrap_or_default().into();
     port.description = text(asked, "description").unwrap_or_default().into();
     port.tags = items(asked, "tags").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    port.more = wanted.into_iter().skip(1).collect();
+    port.port_security = port_security.unwrap_or(true);
+    if !port.port_security {
+        port.security_groups.clear();
+    }
     if let Some(groups) = groups {
         port.security_groups = groups;
     }
     let body = json!({"port": view(world, &port)});
     world.ports.push(port);
     Ok(Reply::json(201, body))
+}
+
+/// What Neutron's default policy keeps for the project that a network belongs to.
+fn refuse_choices(asked: &Value, port_security: Option<bool>) -> Result<(), Reply> {
+    let chosen = items(asked, "fixed_ips").iter().any(|fixed| text(fixed, "ip_address").is_some());
+    let rule = match (chosen, port_security) {
+        (true, _) => {
+            "(rule:create_port and (rule:create_port:fixed_ips and (rule:create_port:fixed_ips:ip_address)))"
+        }
+        (false, Some(false)) => "(rule:create_port and rule:create_port:port_security_enabled)",
+        (false, _) => return Ok(()),
+    };
+    Err(error(403, "PolicyNotAuthorized", &format!("{rule} is disallowed by policy")))
 }
 
 fn security_groups(world: &World, asked: &Value) -> Result<Vec<String>, Reply> {

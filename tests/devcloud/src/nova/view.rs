@@ -136,7 +136,7 @@ pub(crate) fn addresses(world: &World, server: &Server) -> Value {
         let floating = world.floating_ips.iter().filter(|ip| {
             ip.port.as_ref() == Some(&port.id) && world.now >= ip.since + world.settings.floating_ip_shown
         });
-        let fixed = std::iter::once(("fixed", port.address));
+        let fixed = port.addresses().map(|address| ("fixed", address));
         let entries = fixed.chain(floating.map(|ip| ("floating", ip.address))).map(|(kind, address)| {
             json!({"version": 4, "addr": address, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": port.mac})
         });

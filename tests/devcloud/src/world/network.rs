@@ -24,8 +24,12 @@ pub struct Port {
     pub network: String,
     /// Its subnet's id.
     pub subnet: String,
-    /// Its address.
+    /// Its address, the first if it was asked to have several.
     pub address: Ipv4Addr,
+    /// Its other addresses.
+    pub more: Vec<Ipv4Addr>,
+    /// It is held to its addresses and its security groups.
+    pub port_security: bool,
     /// Its MAC address.
     pub mac: String,
     /// The server that has it, or nothing.
@@ -66,6 +70,13 @@ pub struct FloatingIp {
     pub created: Instant,
 }
 
+impl Port {
+    /// All its addresses.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        std::iter::once(self.address).chain(self.more.iter().copied())
+    }
+}
+
 impl World {
     pub fn port(&self, id: &str) -> Option<&Port> {
         self.ports.iter().find(|port| port.id == id)
@@ -77,7 +88,7 @@ impl World {
 
     /// Whether an address of a network is in use.
     pub fn taken(&self, network: &str, address: Ipv4Addr) -> bool {
-        self.ports.iter().any(|port| port.network == network && port.address == address)
+        self.ports.iter().any(|port| port.network == network && port.addresses().any(|own| own == address))
             || self.floating_ips.iter().any(|ip| ip.network == network && ip.address == address)
     }
 
@@ -106,6 +117,8 @@ impl World {
             network: network.into(),
             subnet,
             address: fixed.unwrap_or(free),
+            more: Vec::new(),
+            port_security: true,
             mac: self.mac(),
             device_id: String::new(),
             device_owner: String::new(),

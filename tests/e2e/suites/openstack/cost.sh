@@ -34,7 +34,7 @@ fleet() {
 }
 
 test_forty_at_once_cost_at_most_10_calls_each() {
-  local begun=$SECONDS up down writes needed
+  local begun=$SECONDS up down writes needed lasted
   alone
   node before "$OSD" | apply
   wait_ready before
@@ -44,7 +44,8 @@ test_forty_at_once_cost_at_most_10_calls_each() {
   fleet | apply
   kubectl wait --for=condition=Ready testnodes --all -n "$namespace" --timeout=300s >/dev/null
   up=$(cloud_calls)
-  note "all $FLEET Ready after $((SECONDS - begun)) s and $up cloud calls"
+  lasted=$((SECONDS - begun))
+  note "all $FLEET Ready after $lasted s and $up cloud calls"
   begun=$SECONDS
   kubectl delete testnodes --all -n "$namespace" --timeout=300s >/dev/null
   nothing_left || fail 'something is left although the nodes are gone'
@@ -55,7 +56,9 @@ test_forty_at_once_cost_at_most_10_calls_each() {
   at_most $((10 * FLEET)) $((up + down)) 'cloud calls of them all'
   writes=$(for ((needed = 1; needed <= FLEET; needed++)); do kubernetes_writes "many$needed"; done | sort -n | tail -n 1)
   note "at most $writes Kubernetes writes for one"
-  at_most 12 "$writes" 'Kubernetes writes of one node'
+  # Where a life takes more than a minute and a half, each further step that lasts is told too.
+  lasted=$((lasted + SECONDS - begun - 90))
+  at_most $((12 + (lasted > 0 ? lasted / 10 : 0))) "$writes" 'Kubernetes writes of one node'
 }
 
 test_at_rest_a_cloud_costs_at_most_4_calls_a_minute() {

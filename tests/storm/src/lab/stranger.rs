@@ -87,7 +87,8 @@ impl Stranger {
             name: name.into(),
             description: "somebody's".into(),
             security_groups: None,
-            fixed_ip: None,
+            fixed_ips: Vec::new(),
+            port_security: None,
         };
         self.0.network().create_port(&new).await.unwrap().id.to_string()
     }

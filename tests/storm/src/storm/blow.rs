@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use devcloud::{Backend, DevCloud, Effect, Fault, Quotas, Status, When};
 use devcluster::Outage;
+use tokio::time::Instant;
 
 use super::World;
 use super::gust::{Gust, Undo};
@@ -70,6 +71,7 @@ impl World {
             | Gust::WriteRefused
             | Gust::ClusterSlow => self.cluster(gust),
             Gust::StatusWiped => self.wipe(),
+            Gust::Restored => self.restore(),
             Gust::Crash | Gust::Kill | Gust::SecondOperator | Gust::WrongClusterId => self.operators(gust),
             Gust::Paused => self.pause(),
             Gust::ServerTaken | Gust::ServerBroken | Gust::VolumeTaken | Gust::PortTaken => {
@@ -158,6 +160,35 @@ impl World {
             let client = self.lab.cluster.client();
             tokio::spawn(crate::lab::wipe_status(client, name));
         }
+    }
+
+    fn restore(&mut self) {
+        let there: Vec<usize> = (0..self.lives.len()).filter(|at| self.lives[*at].is_alive()).collect();
+        if there.is_empty() {
+            return;
+        }
+        let life = &mut self.lives[*self.chance.pick(&there)];
+        self.lab.restore(&life.name);
+        let node = self.lab.the(&life.name);
+        node["metadata"]["uid"].as_str().unwrap().clone_into(&mut life.uid);
+        (life.born, life.restored) = (Instant::now(), true);
+        life.nameless |= life.kept.is_none();
+        let name = life.name.clone();
+        self.later(1, 60, Undo::Wish(name));
+    }
+
+    /// A machine that was Ready is adopted. Any other, or what became of one, is left to the orphan rule.
+    pub(super) fn wish(&mut self, name: &str) {
+        let Some(life) = self.lives.iter_mut().find(|life| life.name == name && life.is_alive()) else {
+            return;
+        };
+        let word = if life.kept.is_some() && !life.harmed { "adopt" } else { "leave" };
+        if word == "leave" {
+            life.kept = None;
+            // It may have no server any more, which alone says its name.
+            life.nameless |= life.harmed;
+        }
+        self.lab.wish(name, word);
     }
 
     fn operators(&mut self, gust: Gust) {
@@ -266,6 +297,7 @@ impl World {
             Undo::Unpause(name) => self.edit(name, |spec| {
                 spec.as_object_mut().map(|spec| spec.remove("paused"));
             }),
+            Undo::Wish(name) => self.wish(name),
             Undo::ClusterId => {
                 self.manner.cluster_id = None;
                 self.lab.kill();

@@ -90,6 +90,8 @@ pub enum Gust {
     ClusterSlow,
     /// A status is wiped.
     StatusWiped,
+    /// A node is lost and restored, under another UID. A while later somebody says what is to become of its machine.
+    Restored,
     /// The operator dies at one of its next requests.
     Crash,
     /// The operator dies at once.
@@ -229,6 +231,8 @@ pub enum Undo {
     ClusterId,
     /// A node goes on.
     Unpause(String),
+    /// Somebody says what is to become of a former machine.
+    Wish(String),
     /// An administrator of the clouds comes by.
     Mend,
 }

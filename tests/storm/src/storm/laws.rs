@@ -79,7 +79,7 @@ impl Laws {
             // A twin takes port and volumes along when it goes.
             let doubled = |life: &&mut Life| self.twins.contains_key(&life.uid);
             lives.iter_mut().filter(doubled).for_each(|life| life.harmed = true);
-            self.names(lab, clouds);
+            self.names(lab, clouds, lives);
             self.kept(clouds, lives);
         }
         self.seen = (clouds_at, cluster_at);
@@ -139,7 +139,7 @@ impl Laws {
 
     /// The name goes before its address is free. nsupdate-web sets what it is told last, so two operators at once may
     /// undo each other's names; at the end of all, theirs too must be gone.
-    fn names(&mut self, lab: &Lab, clouds: &[DevCloud]) {
+    fn names(&mut self, lab: &Lab, clouds: &[DevCloud], lives: &[Life]) {
         if self.late_names || self.two_operators {
             return;
         }
@@ -148,7 +148,12 @@ impl Laws {
             .flat_map(|cloud| {
                 cloud.look(|all| {
                     let floating = all.floating_ips.iter().map(|ip| ip.address.into());
-                    all.ports.iter().map(|port| port.address.into()).chain(floating).collect::<Vec<_>>()
+                    all.ports
+                        .iter()
+                        .flat_map(devcloud::Port::addresses)
+                        .map(IpAddr::from)
+                        .chain(floating)
+                        .collect::<Vec<_>>()
                 })
             })
             .collect();
@@ -156,7 +161,9 @@ impl Laws {
         let loose = lab.cloud.look(|all| {
             let all =
                 all.records.iter().flat_map(|(name, found)| found.iter().map(move |found| (name, found)));
-            let loose = all.filter(|(_, found)| !held.contains(found) && !parking.contains(found));
+            let known = |name: &str| name.split('.').next().is_none_or(|name| !is_lost(name, lives));
+            let loose =
+                all.filter(|(name, found)| !held.contains(found) && !parking.contains(found) && known(name));
             loose.map(|(name, found)| format!("{name} points at {found}, which is free")).collect::<Vec<_>>()
         });
         for what in loose {
@@ -333,9 +340,11 @@ fn follow(lab: &Lab, lives: &mut [Life]) {
 }
 
 /// Nobody can know any more who set this name: neither status nor port of one who had it tells. Of two operators one
-/// may set a name when the other has withdrawn it and deleted the port.
+/// may set a name when the other has withdrawn it and deleted the port. And of a machine that was restored before it had a
+/// server nothing says the name.
 fn is_lost(name: &str, lives: &[Life]) -> bool {
-    lives.iter().any(|life| life.name == name && life.wiped && (life.portless || life.doubled))
+    let lost = |life: &Life| life.nameless || life.wiped && (life.portless || life.doubled);
+    lives.iter().any(|life| life.name == name && lost(life))
 }
 
 /// Whether a life is where it should be when trouble is over, and if not, what it says.

@@ -33,6 +33,10 @@ pub struct Life {
     pub harmed: bool,
     /// Somebody wiped its status.
     pub wiped: bool,
+    /// It was lost and restored, under another UID.
+    pub restored: bool,
+    /// What it had before may have no server, which alone says its name.
+    pub nameless: bool,
     /// Somebody took its port.
     pub portless: bool,
     /// Two operators worked at it at once.
@@ -96,6 +100,8 @@ impl Life {
             uid,
             harmed: false,
             wiped: false,
+            restored: false,
+            nameless: false,
             portless: false,
             doubled: false,
             kept,

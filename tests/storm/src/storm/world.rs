@@ -171,6 +171,7 @@ impl World {
         let limit = Instant::now() + REST_WITHIN;
         loop {
             self.beats(GLANCE).await;
+            self.wish_anew();
             let late = self.late(Life::is_there);
             if late.is_empty() {
                 break;
@@ -186,6 +187,17 @@ impl World {
         self.beats(STILL).await;
         for what in self.late(|life| life.is_alive() && !life.harmed) {
             self.laws.breach(Law::Stuck, format!("did not stay at rest: {what}"));
+        }
+    }
+
+    /// Somebody reads that what a node had before is no machine that can be adopted, and leaves it to the orphan rule.
+    fn wish_anew(&mut self) {
+        let waits = |life: &&Life| {
+            life.is_alive() && life.restored && self.lab.says(&life.name, "Ready").1 == "FormerMachineFound"
+        };
+        let names: Vec<String> = self.lives.iter().filter(waits).map(|life| life.name.clone()).collect();
+        for name in &names {
+            self.wish(name);
         }
     }
 

@@ -7,10 +7,10 @@ use devcloud::{DevCloud, Settings};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::World;
+use super::{HOSTS, World};
 use crate::chance::Chance;
 use crate::lab::{Guard, Lab, Manner, Stranger, machine_type, quick};
-use crate::storm::gust::{against, weather};
+use crate::storm::gust::{Gust, against, weather};
 use crate::storm::laws::{Laws, describe};
 use crate::storm::life::Life;
 
@@ -43,6 +43,16 @@ fn settings(which: &str, seed: u64, chance: &mut Chance) -> Settings {
     settings
 }
 
+/// Objects are restored too. Who reads an object back has one operator; and where a machine is not adopted, the orphan rule
+/// is to have it.
+fn restores(lab: &Lab, weather: &mut Vec<Gust>) {
+    weather.retain(|gust| *gust != Gust::SecondOperator);
+    weather.extend([Gust::Restored; 2]);
+    for cloud in HOSTS {
+        lab.edit("clouds", "", cloud, |spec| spec["orphans"] = json!({"mode": "Delete", "minAge": "1s"}));
+    }
+}
+
 impl World {
     /// The world of a seed, before anything happens in it: in all weathers, or in that which a guard is there for, and
     /// perhaps with an operator that lacks one.
@@ -69,7 +79,10 @@ impl World {
         let lives = (0..4 + chance.index(8)).map(|number| Life::draw(number, storm, &mut chance)).collect();
         // Nova lists no server that was deleted softly, and it is there.
         let soft = lab.cloud.settings().soft_delete || far.settings().soft_delete;
-        let weather = in_weather.map_or_else(|| weather(&mut chance, soft), against);
+        let mut weather = in_weather.map_or_else(|| weather(&mut chance, soft), against);
+        if in_weather.is_none() && seed % 5 == 3 {
+            restores(&lab, &mut weather);
+        }
         let mut world = Self {
             lab,
             seed,
