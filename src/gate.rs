@@ -29,7 +29,7 @@ use refusals::Refusal;
 pub use amounts::{Amounts, Quantity, count};
 pub use cooling::Place;
 pub use figures::{Count, FIGURES_LAST, Quota};
-pub use names::{Age, Rank};
+pub use names::{Age, Rank, named_in};
 
 /// What one node uses, or is about to.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -29,6 +29,19 @@ impl Age {
     }
 }
 
+/// Another node, as somebody may read of it who reads a node of this namespace: those of other namespaces have no names here.
+#[must_use]
+pub fn named_in(namespace: &str, other: &str) -> String {
+    const LEFT: &str = "what is left of ";
+    let left = other.strip_prefix(LEFT);
+    let near = left.unwrap_or(other).split_once('/').is_some_and(|(of, _)| of == namespace);
+    match left {
+        _ if near => other.to_owned(),
+        Some(_) => format!("{LEFT}one of another namespace"),
+        None => "of another namespace".to_owned(),
+    }
+}
+
 impl State {
     pub(super) fn holder(&self, uid: &str, fqdn: &str, own: Option<&Rank>) -> Option<String> {
         self.uses

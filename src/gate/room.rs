@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::amounts::{Amounts, Quantity};
 use super::figures::FIGURES_LAST;
-use super::names::Age;
+use super::names::{Age, named_in};
 use super::queue::{self, Bound, By, Turn, Wish};
 use super::{Bounds, Queued, Stage, State, count};
 use crate::api::Kind;
@@ -62,6 +62,7 @@ impl State {
                 Room::Full(format!("other nodes come first: {}", queue::tell(&lasting(&bounds), need)))
             }
             Turn::Kept(node) => {
+                let node = named_in(age.namespace(), &node);
                 Room::Full(format!("the room there is is kept for TestNode {node}, which has waited longer"))
             }
         }

@@ -237,6 +237,14 @@ async fn nodes_that_wait_for_two_services_have_each_read_half_as_often() {
 }
 
 #[test]
+fn a_node_of_another_namespace_is_not_named() {
+    assert_eq!(named_in("lab", "lab/a"), "lab/a");
+    assert_eq!(named_in("lab", "what is left of lab/a"), "what is left of lab/a");
+    assert_eq!(named_in("lab", "other/a"), "of another namespace");
+    assert_eq!(named_in("lab", "what is left of other/a"), "what is left of one of another namespace");
+}
+
+#[test]
 fn of_two_claims_on_one_name_the_one_with_an_address_stays_then_the_older() {
     let gate = Gate::default();
     let mut set = Use { fqdn: Some("n.z".into()), ..used("young", cores(1)) };

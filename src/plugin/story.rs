@@ -94,8 +94,8 @@ fn reported(event: &Event) -> Option<Happened> {
 fn stands(node: &TestNode, now: Timestamp) -> String {
     let conditions = node.own_status().map(|status| status.conditions.as_slice()).unwrap_or_default();
     if conditions.is_empty() {
-        return "The operator has not written its status yet. Is it running? See kubectl get pods -A -l \
-                app.kubernetes.io/name=testnode-operator\n"
+        return "The operator has not written its status yet. If that stays so, ask the lab's admin whether it runs \
+                (kubectl get pods -A -l app.kubernetes.io/name=testnode-operator).\n"
             .into();
     }
     let mut text = String::from("Now:\n");
@@ -151,7 +151,7 @@ mod tests {
         let told = story(&node(), &[]);
 
         assert_eq!(told[0], "created: machine type ovh");
-        assert!(tell(&node(), &[], at(1)).contains("Is it running?"));
+        assert!(tell(&node(), &[], at(1)).contains("ask the lab's admin whether it runs"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::state::{Desired, Memory, Observed};
 use crate::api::{ABANDON, FINALIZER_PREFIX, FormerMachine, MachineType, TestNode};
 use crate::clock::Now;
 use crate::clouds::{self, Config, Handle};
+use crate::gate::named_in;
 use crate::inventory::State;
 
 pub use uses::{age, path, used};
@@ -133,7 +134,11 @@ fn holders(
     let own = memory.dns.as_ref().map(|dns| &dns.name);
     let names = names.iter().flatten().filter_map(|naming| naming.fqdn.as_ref());
     let rank = uses::rank(node, memory);
-    let holder = |name: &String| Some((name.clone(), ctx.gate.holder(uid, name, Some(&rank))?));
+    let namespace = node.namespace().unwrap_or_default();
+    let holder = |name: &String| {
+        let holder = ctx.gate.holder(uid, name, Some(&rank))?;
+        Some((name.clone(), named_in(&namespace, &holder)))
+    };
     own.into_iter().chain(names).filter_map(holder).collect()
 }
 

@@ -112,6 +112,18 @@ async fn in_mode_delete_an_orphan_goes_whole_at_its_age_and_its_name_goes_first(
     assert!(events(&lab, "OrphanDeleted").len() >= 3, "{:?}", events(&lab, "OrphanDeleted"));
 }
 
+/// Nova lists no server that it keeps for a while, and port and volumes stay on it.
+#[tokio::test(start_paused = true)]
+async fn where_the_cloud_keeps_servers_for_a_while_an_orphan_goes_whole_too() {
+    let lab = orphaned(&["smithi001"]).await;
+    lab.cloud.change(|settings| settings.soft_delete = true);
+
+    policy(&lab, json!({"mode": "Delete", "minAge": "1m"}));
+
+    lab.until("all are gone", 900, |lab| things(lab) == (0, 0, 0)).await;
+    lab.assert_clean();
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_sweep_deletes_more_than_it_may() {
     let lab = orphaned(&["smithi001", "smithi002", "smithi003", "smithi004", "smithi005"]).await;

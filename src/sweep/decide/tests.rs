@@ -99,7 +99,6 @@ fn an_orphan_is_known_by_two_lists_in_sweeps_that_follow_each_other() {
         (|scene| scene.believed = false) as fn(&mut Scene),
         |scene| scene.nodes = None,
         |scene| scene.things.clear(),
-        |scene| scene.things[0].state = State::Missing,
         |scene| scene.nodes.as_mut().unwrap().living.insert("u1".into(), None).map_or((), drop),
     ] {
         let (mut spoilt, mut memory) = (scene.clone(), known.clone());
@@ -107,6 +106,14 @@ fn an_orphan_is_known_by_two_lists_in_sweeps_that_follow_each_other() {
         remember(&spoilt, &mut memory);
         assert_eq!(times(&memory), [0; 0], "{spoilt:?}");
     }
+    // Nova lists no server that it keeps for a while: that does not count, and is not forgotten.
+    scene.things[0].state = State::Missing;
+    scene.things[0].listed = Some(Duration::from_mins(62));
+    remember(&scene, &mut memory);
+    assert_eq!(times(&memory), [2]);
+    let mut nobody = Memory::default();
+    remember(&scene, &mut nobody);
+    assert_eq!(times(&nobody), [0; 0]);
 }
 
 #[test]

@@ -1,14 +1,17 @@
 # shellcheck shell=bash
 # Ports of a real Neutron: on networks by a pattern, with addresses, groups and port security of their own, with IPv6.
 
-# with_osd_net: another network of the lab's project. It is external, so that no node is put on it by itself.
+# with_osd_net: another network of the lab's project. It is switched off, so that no node is put on it by itself. An operator
+# reads what there is now and then; one that begins reads it at once.
 with_osd_net() {
   local project network
+  stop_operator
   project=$(inside GET 'keystone/v3/projects?name=lab' | jq -er '.projects[0].id')
   network=$(inside POST neutron/v2.0/networks "{\"network\": {\"name\": \"osd-net\", \"project_id\": \"$project\",
-    \"router:external\": true}}" | jq -er .network.id)
+    \"admin_state_up\": false}}" | jq -er .network.id)
   subnet "$network" "$project" '"ip_version": 4, "cidr": "10.78.0.0/24"'
   subnet "$network" "$project" '"ip_version": 6, "cidr": "2001:db8:78::/64", "ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"'
+  start_operator
 }
 
 # subnet NETWORK PROJECT REST

@@ -27,6 +27,8 @@ const GLANCE: Duration = Duration::from_secs(5);
 const REST_WITHIN: Duration = Duration::from_mins(40);
 /// After the last fault, and its deletion, every node is gone within this.
 const GONE_WITHIN: Duration = Duration::from_mins(15);
+/// What a restored node left to the orphan rule is gone within this: a sweep a minute, and a few for each machine.
+const SWEPT_WITHIN: Duration = Duration::from_mins(15);
 /// What was in flight has had its time.
 const STILL: Duration = Duration::from_mins(3);
 
@@ -227,7 +229,8 @@ impl World {
                 self.delete(at);
             }
         }
-        if self.chance.percent(30) {
+        let swept = self.lives.iter().any(|life| life.restored);
+        if self.chance.percent(30) && !swept {
             // All at once, as a lab is given up; what the nodes need stays until they are gone.
             for which in HOSTS {
                 for (kind, namespace) in [("clouds", ""), ("secrets", SYSTEM)] {
@@ -247,7 +250,7 @@ impl World {
                 break;
             }
         }
-        self.beats(STILL).await;
+        self.beats(if swept { SWEPT_WITHIN } else { STILL }).await;
         let clouds = self.clouds();
         self.laws.nothing_left(&self.lab, &clouds, &self.strangers, &self.lives);
         self.laws.strangers_are_untouched(&clouds, &self.strangers, &self.made);
