@@ -75,8 +75,7 @@ pub struct NameOwner {
     pub text: String,
     /// Addresses that are, or were, this node's.
     pub addresses: BTreeSet<IpAddr>,
-    /// The node as `namespace/name`, while it lives: what an earlier object of this name marked, before a restore, is its
-    /// own then.
+    /// The node as `namespace/name`, while it lives. What an earlier object of this name has marked is its own then.
     pub node: Option<String>,
 }
 
@@ -84,8 +83,7 @@ impl NameOwner {
     /// Whether a TXT record marks the name as this node's.
     #[must_use]
     pub fn has_marked(&self, text: &str) -> bool {
-        record::is_marked(text, &self.mark)
-            || self.node.as_deref().is_some_and(|node| record::is_marked_before(text, &self.mark, node))
+        record::is_marked(text, &self.mark, self.node.as_deref())
     }
 }
 

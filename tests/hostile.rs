@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use devcloud::{DevCloud, Effect, Fault, HOSTILE_TEXTS, Service, Settings, When};
+use devcloud::{Effect, Fault, HOSTILE_TEXTS, Service, When};
 use serde_json::{Value, json};
-use storm::lab::{Lab, machine_type, panics, quick};
+use storm::lab::{Lab, panics};
 use tokio::time::{Instant, sleep};
 
 /// Services that a node needs.
@@ -56,19 +56,6 @@ fn tricks() -> Vec<Effect> {
     all
 }
 
-/// A lab with a second cloud whose machines have a type of their own.
-async fn two_clouds() -> (Lab, DevCloud) {
-    let lab = Lab::new(quick()).await;
-    let far = DevCloud::new(Settings { seed: 1, ..quick() });
-    lab.add_cloud("far", far.clone());
-    lab.apply(json!({
-        "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": "far"},
-        "spec": machine_type(&["far"]),
-    }));
-    lab.until("far is Ready", 30, |lab| lab.condition("clouds", "", "far", "Ready").0 == "True").await;
-    (lab, far)
-}
-
 /// Waits until something is true, and says how long it took. What the hostile cloud shows meanwhile is no matter.
 async fn took(lab: &Lab, is_so: impl Fn(&Lab) -> bool) -> Duration {
     let began = Instant::now();
@@ -81,7 +68,7 @@ async fn took(lab: &Lab, is_so: impl Fn(&Lab) -> bool) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn time_beside_a_hostile_cloud_is_like_any_other_for_the_nodes_of_another() {
-    let (lab, far) = two_clouds().await;
+    let (lab, far) = Lab::with_far().await;
     let before = panics();
     lab.node("alone", json!({}));
     let alone = lab.ready("alone", 30).await;

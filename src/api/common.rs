@@ -123,7 +123,7 @@ fn one() -> i64 {
 #[x_kube(validation = Rule::new("[has(self.id), has(self.name), has(self.nameRegex)].filter(x, x).size() == 1")
     .message("give exactly one of a network's id, its name, a nameRegex"))]
 #[x_kube(validation = Rule::new("!has(self.nameRegex) || !has(self.fixedIPs)")
-    .message("fixedIPs go with a network's id or name: of those that a nameRegex matches, none is meant"))]
+    .message("fixedIPs need the id or the name of a network: a nameRegex can match several"))]
 #[x_kube(validation = Rule::new(
         "!has(self.securityGroups) || !has(self.portSecurity) || self.portSecurity")
     .message("without portSecurity there are no securityGroups"))]
@@ -136,8 +136,8 @@ pub struct NetworkChoice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
-    /// A regular expression that the whole name matches. Every network that it matches is taken, in the order of their
-    /// names, of those that are the project's own or external (`router:external`).
+    /// A regular expression for the whole name. All networks that it matches are taken, in the order of their names, if they
+    /// are the project's own or external (`router:external`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub name_regex: Option<Pattern>,
@@ -145,8 +145,8 @@ pub struct NetworkChoice {
     #[serde(default, rename = "fixedIPs", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), inner(length(min = 2, max = 45), regex(pattern = r"^[0-9a-fA-F:.]+$")))]
     pub fixed_ips: Vec<String>,
-    /// Whether Neutron holds the port to its own addresses and its security groups; as the network has it if absent. With
-    /// `false` the port has no security groups. Only on networks of the project's own.
+    /// Whether Neutron lets only the port's own addresses and what its security groups allow through; as for the whole network
+    /// if absent. With `false` the port has no security groups; only the project that owns the network can ask for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_security: Option<bool>,
     /// Security groups (names or ids) of the port there; those of the node if empty.

@@ -19,28 +19,25 @@ pub(super) enum Read {
 
 /// Asks for one list, by one request and its further pages.
 pub(super) async fn read(session: &Session, list: &List) -> Result<Read, openstack::Error> {
+    // No request more: every list needs the login too.
+    let project = session.login().await?.id;
     Ok(match list {
         List::Flavors => Read::Flavors(session.compute().flavors().await?.into_iter().map(flavor).collect()),
         List::Images => {
-            let project = session.login().await?.id;
             let images = session.image().images().await?.into_iter();
             Read::Images(images.map(|found| image(found, &project)).collect())
         }
         List::CommunityImages => {
-            let project = session.login().await?.id;
             let images = session.image().community_images().await?.into_iter();
             let community = |found| Image { community: true, ..image(found, &project) };
             Read::CommunityImages(images.map(community).collect())
         }
-        List::Image(id) => Read::Image(id.clone(), unlisted(session, id).await?),
+        List::Image(id) => Read::Image(id.clone(), unlisted(session, id, &project).await?),
         List::Networks => {
-            // No request more: the list needs the login too.
-            let project = session.login().await?.id;
             let networks = session.network().networks().await?;
             Read::Networks(networks.into_iter().map(|network| self::network(network, &project)).collect())
         }
         List::SecurityGroups => {
-            let project = session.login().await?.id;
             let groups = session.network().security_groups().await?.into_iter();
             Read::SecurityGroups(
                 groups
@@ -72,10 +69,13 @@ fn flavor(flavor: compute::Flavor) -> Flavor {
 }
 
 /// An image that no list shows.
-async fn unlisted(session: &Session, id: &str) -> Result<Option<Image>, openstack::Error> {
-    let project = session.login().await?.id;
+async fn unlisted(
+    session: &Session,
+    id: &str,
+    project: &ProjectId,
+) -> Result<Option<Image>, openstack::Error> {
     match session.image().image(&ImageId::from(id)).await {
-        Ok(found) => Ok(Some(Image { unlisted: true, ..image(found, &project) })),
+        Ok(found) => Ok(Some(Image { unlisted: true, ..image(found, project) })),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
@@ -83,7 +83,7 @@ async fn unlisted(session: &Session, id: &str) -> Result<Option<Image>, openstac
 
 fn image(image: image::Image, project: &ProjectId) -> Image {
     Image {
-        foreign: !image.owner.is_empty() && image.owner != project.0,
+        foreign: Owner::of(image.owner.clone(), &project.0) != Owner::Project,
         id: image.id.0,
         name: image.name,
         status: image.status,

@@ -168,21 +168,18 @@ async fn configure(
         Ok(dns) => (dns, None),
         Err(problem) => (None, Some(problem)),
     };
-    let (session, mut login) =
-        match credentials::session(&name, &cloud.spec, &secret, &ctx.seams, &ctx.metrics) {
-            Ok(session) => {
-                let login = log_in(&session, cloud, ctx).await;
-                (Some(session).filter(|_| matches!(login, Login::In(_))), login)
-            }
-            Err(problem) => (None, Login::Refused(problem)),
-        };
+    let opened = credentials::session(&name, &cloud.spec, &secret, &ctx.seams, &ctx.metrics);
+    let mut login = match &opened {
+        Ok(session) => log_in(session, cloud, ctx).await,
+        Err(problem) => Login::Refused(problem.clone()),
+    };
     if matches!(login, Login::In(_))
         && let Err(error) = finalizers::add(secrets, &secret, &finalizer(&name)).await
     {
         if is_conflict(&error) || is_gone(&error) {
             return Err(error);
         }
-        // Nothing is made with credentials that anybody can delete meanwhile. And Keystone is not asked without end.
+        // Nothing is made with credentials that anybody can delete. And Keystone is not asked again at once.
         let message = format!(
             "the Secret {}/{} cannot be held by a finalizer: {}",
             ctx.namespace,
@@ -191,7 +188,7 @@ async fn configure(
         );
         login = Login::Refused(Problem { reason: Reason::KubernetesAPI, message });
     }
-    let session = session.filter(|_| matches!(login, Login::In(_)));
+    let session = opened.ok().filter(|_| matches!(login, Login::In(_)));
     settle(handle, ctx, Config { unfit, session, login, dns, ..config(cloud, going, print) });
     Ok(())
 }

@@ -74,11 +74,7 @@ impl Record {
         if let Some(target) = &self.alias {
             return Found::Taken(format!("it is an alias (CNAME) of {target}; {CURE}"));
         }
-        let is_ours = |text: &String| {
-            is_marked(text, claim.mark)
-                || claim.node.is_some_and(|node| is_marked_before(text, claim.mark, node))
-        };
-        if self.texts.iter().any(is_ours) {
+        if self.texts.iter().any(|text| is_marked(text, claim.mark, claim.node)) {
             return Found::Ours(self.addresses.clone());
         }
         // It was on its way to be set or deleted: its PTR records come first.
@@ -135,20 +131,17 @@ fn text_in_words(text: &str) -> String {
     }
 }
 
-/// Whether a TXT record carries a mark. More words may follow it, for people.
+/// Whether a TXT record carries a mark. More words may follow it, for people. While the node lives, given as
+/// `namespace/name`, so does a record of an earlier object of this name in the same cluster: a restore gives an object another
+/// UID.
 #[must_use]
-pub fn is_marked(text: &str, mark: &str) -> bool {
-    text.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-}
-
-/// Whether a TXT record carries the mark of an earlier object of the same cluster and the same `namespace/name`: a restore
-/// gives an object another UID.
-#[must_use]
-pub fn is_marked_before(text: &str, mark: &str, node: &str) -> bool {
-    let cluster = |text: &str| text.split(' ').next().map(str::to_owned);
-    let of_node = text.split_once(' ').and_then(|(_, rest)| rest.split_once(' ')).map(|(_, node)| node);
-    cluster(text) == cluster(mark)
-        && of_node.and_then(|words| words.strip_prefix("testnode-node=")) == Some(node)
+pub fn is_marked(text: &str, mark: &str, node: Option<&str>) -> bool {
+    if text.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) {
+        return true;
+    }
+    let [cluster, _uid, of] = *text.splitn(3, ' ').collect::<Vec<_>>() else { return false };
+    let same_node = node.is_some() && of.strip_prefix("testnode-node=") == node;
+    same_node && mark.split(' ').next() == Some(cluster)
 }
 
 const CURE: &str = "remove that record, or make the node with another spec.hostname";
@@ -214,7 +207,7 @@ mod tests {
     #[test]
     fn what_an_earlier_object_of_the_same_name_marked_is_the_nodes_own_and_nothing_else_is() {
         let mark = "testnode-cluster=c testnode-uid=new";
-        let before = |text: &str| is_marked_before(text, mark, "lab/n1");
+        let before = |text: &str| is_marked(text, mark, Some("lab/n1"));
 
         assert!(before("testnode-cluster=c testnode-uid=old testnode-node=lab/n1"));
         assert!(!before("testnode-cluster=d testnode-uid=old testnode-node=lab/n1"), "of another cluster");

@@ -24,12 +24,13 @@ pub struct Age {
 
 impl Age {
     /// The namespace of the node.
-    pub(super) fn namespace(&self) -> &str {
+    #[must_use]
+    pub fn namespace(&self) -> &str {
         self.node.split('/').next().unwrap_or_default()
     }
 }
 
-/// Another node, as somebody may read of it who reads a node of this namespace: those of other namespaces have no names here.
+/// What a message of a node in this namespace calls another node: by its name only if that is in the same namespace.
 #[must_use]
 pub fn named_in(namespace: &str, other: &str) -> String {
     const LEFT: &str = "what is left of ";

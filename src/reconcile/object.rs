@@ -146,7 +146,7 @@ async fn tell(before: &TestNode, after: &TestNode, ctx: &Context) {
 pub(super) async fn warn_of_undone(what: &str, node: &TestNode, ctx: &Context) {
     let text = format!(
         "\"{what}\" is done again and again, and something undoes it each time: look for an admission webhook, a policy or a \
-         controller that changes this object, or for somebody who changes its machine; it is tried again ever more seldom"
+         controller that changes this object, or for somebody who changes its machine; it is tried again less and less often"
     );
     publish(Severity::Warning, Reason::KubernetesAPI, &text, "Reconcile", node, ctx).await;
 }

@@ -19,7 +19,7 @@ use super::state::{Desired, Memory, Observed};
 use crate::api::{ABANDON, FINALIZER_PREFIX, FormerMachine, MachineType, TestNode};
 use crate::clock::Now;
 use crate::clouds::{self, Config, Handle};
-use crate::gate::named_in;
+use crate::gate::{Rank, named_in};
 use crate::inventory::State;
 
 pub use uses::{age, path, used};
@@ -66,7 +66,7 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
     let handles = ctx.clouds.all();
     let configs: Vec<Arc<Config>> = handles.iter().map(|handle| handle.config()).collect();
     let names: Vec<Option<Naming>> = configs.iter().map(|config| naming(config, node)).collect();
-    let holders = holders(ctx, node, &uid, &memory, &names);
+    let holders = holders(ctx, node, &memory, &names);
     // All are locked in the order of their names, and one after the other wherever else.
     let states: Vec<MutexGuard<'_, State>> = handles.iter().map(|handle| handle.inventory.lock()).collect();
     let places = handles.iter().zip(&configs).zip(&states).zip(names);
@@ -123,22 +123,23 @@ fn naming(config: &Config, node: &TestNode) -> Option<Naming> {
     Some(Naming { fqdn: clouds::fqdn(config, node), verifiable: dns.is_verifiable(), park: dns.park() })
 }
 
+/// Which other node holds a name, as a message of this node may say it.
+fn holder(ctx: &Context, node: &TestNode, name: &str, own: Option<&Rank>) -> Option<String> {
+    let age = uses::age(node);
+    Some(named_in(age.namespace(), &ctx.gate.holder(&age.uid, name, own)?))
+}
+
 /// Which other nodes hold the names that this one has, or would have.
 fn holders(
     ctx: &Context,
     node: &TestNode,
-    uid: &str,
     memory: &Memory,
     names: &[Option<Naming>],
 ) -> BTreeMap<String, String> {
     let own = memory.dns.as_ref().map(|dns| &dns.name);
     let names = names.iter().flatten().filter_map(|naming| naming.fqdn.as_ref());
     let rank = uses::rank(node, memory);
-    let namespace = node.namespace().unwrap_or_default();
-    let holder = |name: &String| {
-        let holder = ctx.gate.holder(uid, name, Some(&rank))?;
-        Some((name.clone(), named_in(&namespace, &holder)))
-    };
+    let holder = |name: &String| Some((name.clone(), holder(ctx, node, name, Some(&rank))?));
     own.into_iter().chain(names).filter_map(holder).collect()
 }
 

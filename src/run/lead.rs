@@ -47,13 +47,11 @@ pub(super) async fn lead(
     tokio::spawn(stranger.watch(leadership.clone()));
     let released = async move {
         let leads = async {
-            let known = |leadership: &Leadership| match leadership {
-                Leadership::Unknown(Some(why)) => {
+            let known = |leadership: &Leadership| {
+                if let Leadership::Unknown(Some(why)) = leadership {
                     looked.because(why);
-                    false
                 }
-                Leadership::Unknown(None) => false,
-                Leadership::Following { .. } | Leadership::Leading { .. } => true,
+                leadership.is_known()
             };
             if leadership.wait_for(known).await.is_ok() {
                 looked.met();

@@ -187,11 +187,12 @@ pub fn remember(scene: &Scene, memory: &mut Memory) {
     for thing in scene.things.iter().filter(|thing| objection(WHOSE, scene, memory, thing).is_none()) {
         let Some(listed) = thing.listed else { continue };
         let id = (thing.kind, thing.id.clone());
+        if thing.state == State::Missing {
+            // It may be there all the same: Nova does not list a deleted server that it keeps for a while.
+            sightings.extend(memory.sightings.get(&id).map(|before| (id, *before)));
+            continue;
+        }
         let sighting = match memory.sightings.get(&id) {
-            // What was seen and is in no list any more may be there all the same: Nova lists no server that it keeps for a
-            // while.
-            Some(before) if thing.state == State::Missing => *before,
-            None if thing.state == State::Missing => continue,
             Some(before) if before.listed < listed => Sighting { listed, times: before.times + 1, ..*before },
             Some(before) => *before,
             None => Sighting { first: scene.now, listed, times: 1 },

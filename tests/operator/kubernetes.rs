@@ -133,6 +133,30 @@ async fn who_keeps_taking_a_finalizer_away_is_not_raced_with() {
     .await;
 }
 
+/// As an admission webhook does that cleans objects.
+#[tokio::test(start_paused = true)]
+async fn what_is_undone_each_time_is_done_less_and_less_often_and_a_person_is_told() {
+    let lab = Lab::new(quick()).await;
+    lab.node("smithi001", two_volumes());
+    lab.ready("smithi001", 30).await;
+    let mut writes = Vec::new();
+
+    for _minute in 0..5 {
+        let before = lab.kubernetes_writes("smithi001");
+        for _ in 0..600 {
+            let mut node = lab.the("smithi001");
+            node["metadata"]["finalizers"] = json!([]);
+            lab.apply(node);
+            sleep(Duration::from_millis(100)).await;
+        }
+        writes.push(lab.kubernetes_writes("smithi001") - before);
+    }
+
+    println!("{writes:?} writes a minute");
+    assert!(writes[0] <= 15 && writes[4] <= 2, "{writes:?}");
+    assert!(lab.warned("smithi001", "KubernetesAPI"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cloud_and_its_secret_stay_while_a_node_needs_them() {
     let lab = Lab::new(quick()).await;
@@ -295,4 +319,14 @@ async fn a_secret_that_may_not_be_held_is_told_and_keystone_is_not_asked_without
 
     lab.cluster.faults().clear();
     lab.until("it goes on", 60, |lab| ready(lab).0 == "True").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_may_not_be_written_is_what_readyz_waits_for_in_the_words_of_the_api_server() {
+    let lab = refusing("leases");
+
+    let why = |lab: &Lab| {
+        lab.operator().health.missing().iter().any(|what| what.contains("Lease") && what.contains("403"))
+    };
+    lab.until("it says why", 30, why).await;
 }

@@ -30,6 +30,14 @@ async fn stays_ready_and_calm(lab: &Lab) {
     assert_eq!((lab.cloud.servers().len(), lab.cloud.volumes().len(), lab.cloud.ports().len()), (1, 2, 1));
 }
 
+/// And when it is deleted nothing of it is left.
+async fn stays_ready_and_goes_whole(lab: &Lab) {
+    stays_ready_and_calm(lab).await;
+    lab.delete("smithi001");
+    lab.gone("smithi001", 300).await;
+    lab.assert_clean();
+}
+
 async fn is_told(lab: &Lab, command: &str) {
     lab.until("the lost mark is told", 300, |lab| lab.says("smithi001", "Ready").2.contains(command)).await;
 }
@@ -42,10 +50,7 @@ async fn a_port_that_somebody_renamed_stays_known_and_the_cure_is_told() {
     lab.cloud.rename_port(&port.id, Some("eth0"), None);
 
     is_told(&lab, &format!("openstack port set --name {} {}", port.name, port.id)).await;
-    stays_ready_and_calm(&lab).await;
-    lab.delete("smithi001");
-    lab.gone("smithi001", 300).await;
-    lab.assert_clean();
+    stays_ready_and_goes_whole(&lab).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,10 +61,7 @@ async fn a_server_without_its_uid_stays_known_and_is_deleted_with_its_node() {
     lab.cloud.unmark_server(&id, &[UID]);
 
     is_told(&lab, &format!("openstack server set --property {UID}=")).await;
-    stays_ready_and_calm(&lab).await;
-    lab.delete("smithi001");
-    lab.gone("smithi001", 300).await;
-    lab.assert_clean();
+    stays_ready_and_goes_whole(&lab).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,10 +72,7 @@ async fn a_server_without_the_mark_of_the_cluster_is_asked_for_now_and_then() {
     lab.cloud.unmark_server(&id, &[CLUSTER]);
 
     is_told(&lab, &format!("openstack server set --property {CLUSTER}=")).await;
-    stays_ready_and_calm(&lab).await;
-    lab.delete("smithi001");
-    lab.gone("smithi001", 300).await;
-    lab.assert_clean();
+    stays_ready_and_goes_whole(&lab).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,10 +116,7 @@ async fn a_port_that_was_renamed_while_nobody_looked_stays_the_nodes() {
     lab.start();
     is_told(&lab, &format!("openstack port set --name {} {}", port.name, port.id)).await;
 
-    stays_ready_and_calm(&lab).await;
-    lab.delete("smithi001");
-    lab.gone("smithi001", 300).await;
-    lab.assert_clean();
+    stays_ready_and_goes_whole(&lab).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -119,6 +119,7 @@ async fn a_strangers_record_is_left_alone_until_it_goes() {
 
     lab.node("smithi001", two_volumes());
     let message = lab.told("smithi001", "Ready", "DNSConflict", 60).await;
+    lab.until("a person is told to look", 5, |lab| lab.warned("smithi001", "DNSConflict")).await;
     assert!(message.contains("203.0.113.7"), "{message}");
     sleep(Duration::from_mins(5)).await;
     assert!(lab.cloud.record(NAME).iter().eq([&theirs]));

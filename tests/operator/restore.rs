@@ -88,25 +88,15 @@ async fn a_cloud_whose_login_is_under_way_is_waited_for_before_anything_is_made_
     lab.ready("smithi001", 60).await;
     assert_eq!(far.servers().len(), 1, "it is in the preferred cloud");
     lab.kill();
-    // As an object that is made anew from Git: without its finalizers.
-    let mut node = lab.restore("smithi001");
-    lab.cluster.delete(&lab.apply(without_finalizers(lab.the("smithi001")))).unwrap();
-    node = without_finalizers(node);
-    let metadata = json!({"name": "smithi001", "namespace": "default"});
-    lab.apply(json!({
-        "apiVersion": node["apiVersion"], "kind": node["kind"], "spec": node["spec"], "metadata": metadata,
-    }));
+    // It is lost, and made anew from Git: without its finalizers.
+    lab.force_away("smithi001", &[]);
+    lab.node("smithi001", two_volumes());
     let slow = Fault::new(Effect::Slow { by: Duration::from_secs(4), when: When::Before });
-    far.fault_for(slow.on(Service::Keystone, ""), Duration::from_secs(5)).unwrap();
+    far.fault(slow.on(Service::Keystone, "")).unwrap();
     lab.start();
 
     lab.told("smithi001", "Ready", "FormerMachineFound", 60).await;
     assert_eq!(lab.cloud.servers().len() + lab.cloud.ports().len(), 0, "{}", lab.story());
-}
-
-fn without_finalizers(mut node: Value) -> Value {
-    node["metadata"]["finalizers"] = json!([]);
-    node
 }
 
 #[tokio::test(start_paused = true)]

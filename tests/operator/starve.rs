@@ -6,7 +6,7 @@ use devcloud::{DevCloud, Effect, Fault, Quotas, Service, Settings, When};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::harness::{Lab, machine_type, quick};
+use crate::harness::{Lab, quick};
 
 fn generous() -> Value {
     json!({"requestsPerSecond": 1000, "burst": 1000, "concurrentCreates": 1000})
@@ -22,28 +22,17 @@ fn names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}{number:03}")).collect()
 }
 
-/// A lab with a second cloud `far`, whose machines have a type of their own.
+/// See [`Lab::with_far`]; both clouds take as many requests as we like.
 async fn far_lab() -> (Lab, DevCloud) {
-    let lab = Lab::new(quick()).await;
-    let far = DevCloud::new(Settings { seed: 1, ..quick() });
-    lab.add_cloud("far", far.clone());
+    let (lab, far) = Lab::with_far().await;
     for cloud in ["lab", "far"] {
         lab.edit("clouds", "", cloud, |spec| spec["rate"] = generous());
     }
-    lab.apply(json!({
-        "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": "far"},
-        "spec": machine_type(&["far"]),
-    }));
-    lab.until("far is Ready", 30, |lab| lab.condition("clouds", "", "far", "Ready").0 == "True").await;
     (lab, far)
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_cloud_whose_deletions_hang_delays_no_node_of_another_cloud() {
-    let (lab, far) = far_lab().await;
-    lab.node("alone", json!({}));
-    let alone = lab.ready("alone", 30).await;
-    lab.delete("alone");
+/// Many nodes of `far`, whose deletions hang.
+async fn many_that_hang(lab: &Lab, far: &DevCloud) -> Vec<String> {
     let many = names("far", 60);
     for name in &many {
         lab.node(name, json!({"machineType": "far"}));
@@ -55,6 +44,16 @@ async fn a_cloud_whose_deletions_hang_delays_no_node_of_another_cloud() {
         lab.delete(name);
     }
     sleep(Duration::from_secs(10)).await;
+    many
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_whose_deletions_hang_delays_no_node_of_another_cloud() {
+    let (lab, far) = far_lab().await;
+    lab.node("alone", json!({}));
+    let alone = lab.ready("alone", 30).await;
+    lab.delete("alone");
+    let many = many_that_hang(&lab, &far).await;
 
     lab.node("smithi001", json!({}));
 
@@ -70,17 +69,7 @@ async fn a_cloud_whose_deletions_hang_delays_no_node_of_another_cloud() {
 #[tokio::test(start_paused = true)]
 async fn while_a_clouds_deletions_hang_it_still_makes_machines() {
     let (lab, far) = far_lab().await;
-    let many = names("far", 60);
-    for name in &many {
-        lab.node(name, json!({"machineType": "far"}));
-    }
-    lab.until("all of far are Ready", 120, |lab| many.iter().all(|name| lab.is_ready(name))).await;
-    let hang = Effect::Hang { when: When::Before };
-    far.fault(Fault::new(hang).on(Service::Nova, "^DELETE /servers")).unwrap();
-    for name in &many {
-        lab.delete(name);
-    }
-    sleep(Duration::from_secs(10)).await;
+    many_that_hang(&lab, &far).await;
 
     lab.node("another", json!({"machineType": "far"}));
 

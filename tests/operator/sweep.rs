@@ -17,14 +17,6 @@ pub fn policy(lab: &Lab, orphans: Value) {
     lab.edit("clouds", "", "lab", |spec| spec["orphans"] = orphans);
 }
 
-/// Takes our finalizers from a node, so that it goes and leaves all behind.
-fn force_away(lab: &Lab, name: &str, finalizers: &[&str]) {
-    let mut node = lab.the(name);
-    node["metadata"]["finalizers"] = json!(finalizers);
-    let node = lab.apply(node);
-    lab.cluster.delete(&node).unwrap();
-}
-
 /// A lab in which these nodes were Ready, and then went by force while the operator was away.
 async fn orphaned(names: &[&str]) -> Lab {
     let mut lab = Lab::new(quick()).await;
@@ -34,7 +26,7 @@ async fn orphaned(names: &[&str]) -> Lab {
     lab.until("all are Ready", 60, |lab| names.iter().all(|name| lab.is_ready(name))).await;
     lab.kill();
     for name in names {
-        force_away(&lab, name, &[]);
+        lab.force_away(name, &[]);
     }
     lab.start();
     lab
@@ -227,7 +219,7 @@ async fn a_node_that_goes_without_the_finalizer_of_a_cloud_leaves_an_orphan_ther
     lab.node("smithi001", two_volumes());
     lab.ready("smithi001", 30).await;
     lab.kill();
-    force_away(&lab, "smithi001", &["example.com/somebody-elses"]);
+    lab.force_away("smithi001", &["example.com/somebody-elses"]);
 
     lab.start();
 

@@ -115,6 +115,18 @@ pub struct ResolvedNetwork {
     pub security_groups: Vec<String>,
 }
 
+impl Resolved {
+    /// Ids of the security groups of the port on one of the networks; empty where it has none, or the project's default.
+    #[must_use]
+    pub fn security_groups_on<'a>(&'a self, network: &'a ResolvedNetwork) -> &'a [String] {
+        match network.security_groups.as_slice() {
+            _ if network.port_security == Some(false) => &[],
+            [] => &self.security_groups,
+            own => own,
+        }
+    }
+}
+
 /// What becomes of a machine's floating IP.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DuplicateKeyPolicy, options};
@@ -116,7 +118,7 @@ impl<'de> Visitor<'de> for Clouds<'_> {
         let mut file = File::default();
         while let Some(name) = map.next_key::<String>()? {
             if name == self.0 {
-                file.cloud = map.next_value::<Option<Entry>>()?;
+                file.cloud = Some(map.next_value::<OrEmpty<Entry>>()?.0);
             } else {
                 map.next_value::<IgnoredAny>()?;
                 file.others.push(name);
@@ -128,7 +130,7 @@ impl<'de> Visitor<'de> for Clouds<'_> {
 
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(EntryVisitor)
+        deserializer.deserialize_map(EntryVisitor)
     }
 }
 
@@ -141,21 +143,13 @@ impl<'de> Visitor<'de> for EntryVisitor {
         f.write_str("a cloud")
     }
 
-    fn visit_unit<E>(self) -> Result<Entry, E> {
-        Ok(Entry::default())
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Entry, E> {
-        empty(text)
-    }
-
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
         let mut entry = Entry::default();
         while let Some(key) = map.next_key::<String>()? {
             match normal(&key).as_str() {
-                "auth" => entry.auth = map.next_value::<Auth>()?.0,
+                "auth" => entry.auth = map.next_value::<OrEmpty<Auth>>()?.0.0,
                 "regions" => {
-                    let Regions(regions) = map.next_value()?;
+                    let OrEmpty::<Vec<Region>>(regions) = map.next_value()?;
                     entry.regions = regions.into_iter().filter(|region| !region.name.is_empty()).collect();
                 }
                 name => {
@@ -168,9 +162,39 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 }
 
-/// `""` where something else should stand is nothing.
-fn empty<T: Default, E: serde::de::Error>(text: &str) -> Result<T, E> {
-    if text.trim().is_empty() { Ok(T::default()) } else { Err(E::custom("a text is not expected here")) }
+/// A map or a list, or nothing where there is an empty text.
+struct OrEmpty<T>(T);
+
+impl<'de, T: Default + Deserialize<'de>> Deserialize<'de> for OrEmpty<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OrEmptyVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct OrEmptyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for OrEmptyVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map, a list, or nothing")
+    }
+
+    fn visit_unit<E>(self) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        if text.trim().is_empty() { Ok(T::default()) } else { Err(E::custom("a text is not expected here")) }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<T, A::Error> {
+        T::deserialize(SeqAccessDeserializer::new(list))
+    }
 }
 
 /// `auth-url` is `auth_url`.
@@ -190,7 +214,7 @@ struct Auth(Texts);
 
 impl<'de> Deserialize<'de> for Auth {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AuthVisitor).map(Self)
+        deserializer.deserialize_map(AuthVisitor).map(Self)
     }
 }
 
@@ -203,14 +227,6 @@ impl<'de> Visitor<'de> for AuthVisitor {
         f.write_str("a map")
     }
 
-    fn visit_unit<E>(self) -> Result<Texts, E> {
-        Ok(Texts::new())
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Texts, E> {
-        empty(text)
-    }
-
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
         let mut texts = Texts::new();
         while let Some(key) = map.next_key::<String>()? {
@@ -218,42 +234,6 @@ impl<'de> Visitor<'de> for AuthVisitor {
             put(&mut texts, &normal(&key), map.next_value::<Option<String>>()?);
         }
         Ok(texts)
-    }
-}
-
-/// The list of regions.
-#[derive(Default)]
-struct Regions(Vec<Region>);
-
-impl<'de> Deserialize<'de> for Regions {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RegionsVisitor)
-    }
-}
-
-struct RegionsVisitor;
-
-impl<'de> Visitor<'de> for RegionsVisitor {
-    type Value = Regions;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of regions")
-    }
-
-    fn visit_unit<E>(self) -> Result<Regions, E> {
-        Ok(Regions::default())
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Regions, E> {
-        empty(text)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Regions, A::Error> {
-        let mut regions = Vec::new();
-        while let Some(region) = list.next_element()? {
-            regions.push(region);
-        }
-        Ok(Regions(regions))
     }
 }
 
@@ -293,7 +273,7 @@ impl<'de> Visitor<'de> for RegionVisitor {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "name" => region.name = map.next_value::<Option<String>>()?.unwrap_or_default(),
-                "values" => region.values = map.next_value()?,
+                "values" => region.values = map.next_value::<OrEmpty<Entry>>()?.0,
                 _ => return Err(A::Error::custom("a region has a name and values")),
             }
         }

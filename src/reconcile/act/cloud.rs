@@ -135,12 +135,8 @@ impl Maker<'_> {
         let resolved = self.attempt(number)?.resolved.as_ref();
         let network = resolved.and_then(|resolved| resolved.networks.get(index));
         let network = network.ok_or_else(|| Error::Unready(format!("network {index} is not resolved")))?;
-        let of_all = resolved.map(|resolved| resolved.security_groups.clone()).unwrap_or_default();
-        let groups = match network.security_groups.as_slice() {
-            _ if network.port_security == Some(false) => Vec::new(),
-            [] => of_all,
-            own => own.to_vec(),
-        };
+        let groups =
+            resolved.map(|resolved| resolved.security_groups_on(network).to_vec()).unwrap_or_default();
         let new = NewPort {
             network: NetworkId(network.id.clone()),
             name: mark::port_name(&self.uid, number, index),

@@ -10,7 +10,7 @@ use crate::api::machine_type::CloudChoice;
 use crate::api::{MachineType, TestNode};
 use crate::catalogue::List;
 use crate::clouds::{self, Handle};
-use crate::gate::{Amounts, Place, named_in};
+use crate::gate::{Amounts, Place};
 use crate::inventory::ledger::Born;
 use crate::reason::Reason;
 use crate::reconcile::context::Context;
@@ -125,9 +125,7 @@ fn offer(
     offer.pins = handle.pins();
     offer.volume_zones = config.spec.as_ref().map(|spec| spec.volume_zones.clone()).unwrap_or_default();
     offer.fqdn = clouds::fqdn(&config, node);
-    offer.holder = offer.fqdn.as_ref().and_then(|fqdn| ctx.gate.holder(&super::age(node).uid, fqdn, None));
-    let namespace = node.metadata.namespace.clone().unwrap_or_default();
-    offer.holder = offer.holder.take().map(|holder| named_in(&namespace, &holder));
+    offer.holder = offer.fqdn.as_ref().and_then(|fqdn| super::holder(ctx, node, fqdn, None));
     offer.resolution = match clouds::unnamable(&config, node, cloud) {
         Some(problem) => Resolution::Cannot(problem),
         None => resolution(node, machine, &handle),

@@ -20,6 +20,9 @@ calm() {
   at_cloud POST knobs "$(<"$work/knobs.json")" >/dev/null
 }
 
+# asked_for TEMPLATE: whether such a request is under way, as "POST /ports".
+asked_for() { at_cloud GET calls | jq -e --arg template "$1" 'any(.[]; .template == $template and .status == null)' >/dev/null; }
+
 knob() { at_cloud POST knobs "$1" >/dev/null; }
 
 # at_cloud METHOD PATH [JSON]: behind the curtain.

@@ -100,6 +100,19 @@ impl Lab {
         (lab, far)
     }
 
+    /// A lab with a second cloud, `far`, whose machines have a type of their own, `far`.
+    pub async fn with_far() -> (Self, DevCloud) {
+        let lab = Self::new(quick()).await;
+        let far = DevCloud::new(Settings { seed: 1, ..quick() });
+        lab.add_cloud("far", far.clone());
+        lab.apply(json!({
+            "apiVersion": "testnode.dev/v1alpha1", "kind": "MachineType", "metadata": {"name": "far"},
+            "spec": machine_type(&["far"]),
+        }));
+        lab.until("far is Ready", 30, |lab| lab.condition("clouds", "", "far", "Ready").0 == "True").await;
+        (lab, far)
+    }
+
     /// A lab with one cloud, and without machine type and operator.
     #[must_use]
     pub fn idle(settings: Settings) -> Self {

@@ -8,14 +8,19 @@ use super::Lab;
 const WISH: &str = "testnode.dev/former-machine";
 
 impl Lab {
-    /// Takes an object away without its operator seeing to it, as the loss of etcd does, and brings it back as a backup has
-    /// it: with its finalizers, and without its UID and its status. Returns the backup.
-    pub fn restore(&self, name: &str) -> Value {
-        let backup = self.the(name);
-        let mut node = backup.clone();
-        node["metadata"]["finalizers"] = json!([]);
+    /// Takes our finalizers from a node, so that it goes at once and leaves all behind; or leaves it these.
+    pub fn force_away(&self, name: &str, finalizers: &[&str]) {
+        let mut node = self.the(name);
+        node["metadata"]["finalizers"] = json!(finalizers);
         let node = self.apply(node);
         self.cluster.delete(&node).unwrap();
+    }
+
+    /// An object is lost, as with etcd, and comes back as a backup has it: with its finalizers, and without its UID and its
+    /// status. Returns the backup.
+    pub fn restore(&self, name: &str) -> Value {
+        let backup = self.the(name);
+        self.force_away(name, &[]);
         assert!(self.the(name).is_null());
         self.apply(json!({
             "apiVersion": backup["apiVersion"], "kind": backup["kind"], "spec": backup["spec"],

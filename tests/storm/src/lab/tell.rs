@@ -28,6 +28,14 @@ impl Lab {
         tally
     }
 
+    /// A Warning event on a node in `default` has this reason.
+    #[must_use]
+    pub fn warned(&self, name: &str, reason: &str) -> bool {
+        self.cluster.list("events", "default").iter().any(|event| {
+            event["type"] == "Warning" && event["reason"] == reason && event["involvedObject"]["name"] == name
+        })
+    }
+
     /// Begins to count anew.
     pub fn forget_calls(&self) {
         self.wires.clouds().into_values().for_each(|cloud| cloud.forget_calls());

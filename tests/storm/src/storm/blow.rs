@@ -185,7 +185,7 @@ impl World {
         let word = if life.kept.is_some() && !life.harmed { "adopt" } else { "leave" };
         if word == "leave" {
             life.kept = None;
-            // It may have no server any more, which alone says its name.
+            // It may have no server any more, and only a server says the DNS name.
             life.nameless |= life.harmed;
         }
         self.lab.wish(name, word);

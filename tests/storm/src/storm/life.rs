@@ -35,7 +35,7 @@ pub struct Life {
     pub wiped: bool,
     /// It was lost and restored, under another UID.
     pub restored: bool,
-    /// What it had before may have no server, which alone says its name.
+    /// Its former machine may have no server, and only a server says the DNS name.
     pub nameless: bool,
     /// Somebody took its port.
     pub portless: bool,

@@ -43,8 +43,8 @@ fn settings(which: &str, seed: u64, chance: &mut Chance) -> Settings {
     settings
 }
 
-/// Objects are restored too. Who reads an object back has one operator; and where a machine is not adopted, the orphan rule
-/// is to have it.
+/// Objects are restored too. There is one operator then: what a second one still makes for the lost object is known to nobody.
+/// A machine that is not adopted is left to the orphan rule.
 fn restores(lab: &Lab, weather: &mut Vec<Gust>) {
     weather.retain(|gust| *gust != Gust::SecondOperator);
     weather.extend([Gust::Restored; 2]);
