@@ -100,7 +100,7 @@ pub struct Handle {
     pub inventory: Arc<Inventory>,
     /// What it offers.
     pub catalogue: Catalogue,
-    /// Nodes that were let go while it could not be asked.
+    /// Nodes that were released while it could not be asked.
     pub abandoned: Records,
     /// What the last sweep found that belongs to no node; empty until there was one.
     pub orphans: ArcSwapOption<Orphans>,

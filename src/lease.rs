@@ -49,6 +49,15 @@ struct Term {
     lease: v1::Lease,
     since: Instant,
     until: Instant,
+    /// Where the leader before was at home, if that was elsewhere.
+    from: Option<String>,
+}
+
+/// The Lease as we have just taken it.
+struct Taken {
+    lease: v1::Lease,
+    since: Instant,
+    from: Option<String>,
 }
 
 impl Lease {
@@ -95,7 +104,7 @@ impl Lease {
 
     async fn lead(&mut self) -> Lost {
         let mut term = self.win().await;
-        info!(identity = self.settings.identity, "lead");
+        info!(identity = self.settings.identity, "take the lease");
         self.failing = None;
         loop {
             self.tell(&term);
@@ -113,8 +122,10 @@ impl Lease {
             // A slow answer is one too, as long as it leaves time to lead.
             let taken = timeout_at(until, self.take()).await;
             match taken {
-                Ok(Ok(Some((since, lease)))) if Instant::now() < since + self.settings.renew_deadline => {
-                    return Term { lease, since, until: since + self.settings.renew_deadline };
+                Ok(Ok(Some(Taken { lease, since, from })))
+                    if Instant::now() < since + self.settings.renew_deadline =>
+                {
+                    return Term { lease, since, until: since + self.settings.renew_deadline, from };
                 }
                 Ok(Ok(_)) => self.failing = None,
                 Ok(Err(kube::Error::Api(refusal))) if refusal.code == 409 => debug!("another was faster"),
@@ -127,25 +138,29 @@ impl Lease {
 
     /// One look, and one write if the lease is to be had. The right to work counts from just before the write: others hear
     /// of us only after that.
-    async fn take(&mut self) -> Result<Option<(Instant, v1::Lease)>, kube::Error> {
+    async fn take(&mut self) -> Result<Option<Taken>, kube::Error> {
         let found = self.get().await?;
-        let now = Instant::now();
+        let since = Instant::now();
         let Some(lease) = found else {
             // Its holder works on until it notices; a deleted record frees nobody.
-            if self.heard.as_ref().is_some_and(|word| word.binds(&self.settings, now)) {
+            if self.heard.as_ref().is_some_and(|word| word.binds(&self.settings, since)) {
                 return Ok(None);
             }
-            return self.create().await.map(|lease| Some((now, lease)));
+            return self.create().await.map(|lease| Some(Taken { lease, since, from: None }));
         };
-        let word = LastWord::hear(self.heard.take(), &lease, now);
-        let bound = word.binds(&self.settings, now);
+        let word = LastWord::hear(self.heard.take(), &lease, since);
+        let bound = word.binds(&self.settings, since);
         self.heard = Some(word);
         match record::holder(&lease) {
             Some(other) if other != self.settings.identity && bound => {
                 self.follow(other, record::home(&lease));
                 Ok(None)
             }
-            Some(_) | None => self.replace(&lease).await.map(|lease| Some((now, lease))),
+            Some(_) | None => {
+                let from = record::home(&lease).filter(|home| *home != self.settings.home);
+                let from = from.map(ToOwned::to_owned);
+                self.replace(&lease).await.map(|lease| Some(Taken { lease, since, from }))
+            }
         }
     }
 
@@ -295,7 +310,8 @@ impl Lease {
 
     /// A renewal is not news: it can be seen, but wakes nobody.
     fn tell(&self, term: &Term) {
-        let leading = Leadership::Leading { since: term.since, until: term.until };
+        let Term { since, until, ref from, .. } = *term;
+        let leading = Leadership::Leading { since, until, from: from.clone() };
         self.leadership.send_if_modified(|told| {
             let news = !matches!(told, Leadership::Leading { .. });
             *told = leading;

@@ -410,6 +410,10 @@ reasons! {
         /// An event on a pod: an operator in another namespace works for this cluster, so this one does nothing. One
         /// cluster has one operator: uninstall one of the two.
         AnotherOperator,
+        /// An event on a pod: this operator leads now, and the one before it was in another namespace. Finalizers of ours
+        /// may still hold Secrets there; [how-to/move-to-another-namespace.md](how-to/move-to-another-namespace.md) has
+        /// the command.
+        OperatorMoved,
     }
 
     /// A node gives up what it has in a cloud that is lost.
@@ -442,7 +446,7 @@ impl Reason {
     }
 
     /// A cloud, DNS or the cluster is not as it should be, so that a person must look, even where the operator goes on by
-    /// itself once it is mended.
+    /// itself once it is fixed.
     #[must_use]
     pub const fn is_trouble(self) -> bool {
         matches!(

@@ -17,7 +17,7 @@ mod tls;
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// Apache, in front of many clouds, closes an idle connection after 5 s. A POST
-/// that meets the close has an unknown fate, so we let go first.
+/// that meets the close has an unknown fate, so we close it first.
 const IDLE: Duration = Duration::from_secs(4);
 /// What is read of an answer unless its request says otherwise, and of every refusal: it is only shown.
 const SMALL: usize = 64 * 1024;

@@ -276,7 +276,7 @@ pub struct CloudStatus {
     /// What was found that belongs to no TestNode. Absent with mode `Off`, and until the first sweep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orphans: Option<Orphans>,
-    /// Nodes that were let go with `testnode.dev/abandon` while this cloud could not be asked, and what they may have
+    /// Nodes that were released with `testnode.dev/abandon` while this cloud could not be asked, and what they may have
     /// left here. An entry goes once nothing of it is left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]

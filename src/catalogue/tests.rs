@@ -1,4 +1,4 @@
-//! Lists are read once, kept, and let go of, in paused time.
+//! Lists are read once, kept, and dropped again, in paused time.
 
 use std::time::Duration;
 

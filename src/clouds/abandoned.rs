@@ -1,4 +1,4 @@
-//! The records of nodes that were let go while their cloud could not be asked. The Cloud's own turn is the only one
+//! The records of nodes that were released while their cloud could not be asked. The Cloud's own turn is the only one
 //! that writes them: a node puts its record here, and goes once the status has it.
 
 use std::collections::BTreeMap;

@@ -30,7 +30,7 @@ use crate::reconcile::state::{Problem, Standing};
 
 /// How often usage and reachability are told, where they changed.
 const LOOK: Duration = Duration::from_secs(15);
-/// A login that was refused is tried again: a credential may have been mended in the cloud.
+/// A login that was refused is tried again: a credential may have been fixed in the cloud.
 const LOGIN_AGAIN: Duration = Duration::from_secs(30);
 /// The same where Keystone did not answer.
 const REACH_AGAIN: Duration = Duration::from_secs(5);

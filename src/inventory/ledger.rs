@@ -183,7 +183,7 @@ impl Ledger {
         self.wants.insert(uid.to_owned(), soon);
     }
 
-    /// The nodes whose wait ends with a listing that began then. They wait no more until they say so again.
+    /// The nodes whose wait ends with a listing that began then. They do not wait for another one until they say so again.
     pub fn satisfied(&mut self, began: Instant) -> Vec<String> {
         let done: Vec<String> =
             self.wants.iter().filter(|(_, wanted)| **wanted <= began).map(|(uid, _)| uid.clone()).collect();

@@ -22,6 +22,8 @@ pub enum Leadership {
         since: Instant,
         /// When the right to work ends unless it is renewed before.
         until: Instant,
+        /// The namespace that the leader before was at home in, if that is another than ours.
+        from: Option<String>,
     },
 }
 

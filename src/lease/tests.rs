@@ -120,7 +120,7 @@ async fn the_right_to_work_counts_from_before_the_write() {
     assert_eq!(told - began, Duration::from_millis(4800));
     let since = began + Duration::from_millis(2400);
     let until = since + 10 * SECOND;
-    assert_eq!(*a.leadership.borrow(), Leadership::Leading { since, until });
+    assert_eq!(*a.leadership.borrow(), Leadership::Leading { since, until, from: None });
     let leadership = a.leadership.borrow().clone();
     assert!(leadership.leads(until - Duration::from_millis(1)) && !leadership.leads(until));
 }

@@ -16,7 +16,7 @@ use crate::saying::{Origin, Saying};
 #[cfg(test)]
 mod tests;
 
-/// The longest pause that an answer can ask for. Who asks for a day is asked again after this.
+/// The longest pause that an answer can ask for. A service that asks for a day is asked again after this.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// What a cloud's clocks last said: the `Date` of each service's last answer.
@@ -73,7 +73,7 @@ fn effect(status: StatusCode, speaker: Speaker) -> Effect {
     match status.as_u16() {
         // Refused at the door, whoever guards it.
         401 | 407 | 413 | 429 => Effect::Answered,
-        // Who gave up waiting, or was left alone, does not know, in whatever shape it says so.
+        // A proxy that gave up waiting does not know what happened, whatever its answer looks like.
         408 | 425 | 499 => Effect::Unknown,
         400..=499 if speaker == Speaker::Service => Effect::Answered,
         _ => Effect::Unknown,

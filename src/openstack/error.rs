@@ -54,7 +54,7 @@ pub enum Error {
         /// How long it asked us to stay away; at most five minutes.
         retry_after: Option<Duration>,
     },
-    /// Nothing was sent: the rate toward this service allows no more now.
+    /// Nothing was sent: the rate for this service does not allow another request now.
     #[error("{call}: {service} may be asked again in {wait:.1?}")]
     Throttled {
         /// What we wanted to do.

@@ -78,7 +78,7 @@ pub struct Place<'a> {
     pub naming: Option<Naming>,
     /// Its status has a record of what the node left there.
     pub recorded: bool,
-    /// UIDs of nodes that were abandoned there: what they left is let go already.
+    /// UIDs of nodes that were abandoned there: what they left is released already.
     pub let_go: BTreeSet<String>,
     /// What it wishes for machines of earlier objects.
     pub former: Option<FormerMachine>,

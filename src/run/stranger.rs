@@ -1,5 +1,5 @@
-//! Another release of the operator in the same cluster, in another namespace: this one says so, and does nothing. A
-//! standby of the same release is no stranger.
+//! Another release of the operator in the same cluster, in another namespace: while it leads, this one says so and does
+//! nothing; when this one leads after it, it says what the other may have left. A standby of the same release is no stranger.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use tokio::sync::watch;
@@ -56,7 +56,7 @@ impl Stranger {
                     let awaited =
                         waiting.get_or_insert_with(|| self.health.awaits("the end of another operator"));
                     awaited.because(why.clone());
-                    self.tell(&why).await;
+                    self.tell(Reason::AnotherOperator, &why).await;
                 }
                 None => {
                     if let Some(waiting) = waiting.take() {
@@ -64,14 +64,23 @@ impl Stranger {
                     }
                 }
             }
+            let from = leader_before(&leadership.borrow());
+            if let Some(from) = from {
+                let left = format!(
+                    "the operator was in namespace {from} before. Its finalizers `cloud.testnode.dev/…` hold the Secrets of \
+                     Clouds there; only you can remove them, see docs/how-to/move-to-another-namespace.md"
+                );
+                warn!("{left}");
+                self.tell(Reason::OperatorMoved, &left).await;
+            }
             if leadership.changed().await.is_err() {
                 return;
             }
         }
     }
 
-    async fn tell(&self, note: &str) {
-        let (severity, reason, action) = (Severity::Warning, Reason::AnotherOperator, "Elect");
+    async fn tell(&self, reason: Reason, note: &str) {
+        let (severity, action) = (Severity::Warning, "Elect");
         let regarding = self.pod.clone();
         self.events.publish(Event { severity, reason, action, note, regarding, related: None }).await;
     }
@@ -84,6 +93,14 @@ fn leader_elsewhere(leadership: &Leadership, here: &str) -> Option<(String, Stri
             Some((holder.clone(), home.clone()))
         }
         Leadership::Following { .. } | Leadership::Leading { .. } | Leadership::Unknown(_) => None,
+    }
+}
+
+/// Where the leader before us was at home, if that is elsewhere and we lead now.
+fn leader_before(leadership: &Leadership) -> Option<String> {
+    match leadership {
+        Leadership::Leading { from, .. } => from.clone(),
+        Leadership::Following { .. } | Leadership::Unknown(_) => None,
     }
 }
 

@@ -95,7 +95,7 @@ pub struct Thing {
     pub listed: Option<Duration>,
     /// Somebody marked it to be kept.
     pub kept: bool,
-    /// Its node was abandoned: it is let go already.
+    /// Its node was abandoned: it has been released already.
     pub let_go: bool,
     /// How it stands.
     pub state: State,

@@ -156,7 +156,7 @@ pub const TABLE: &[Row] = &[
     row("main", "admin cli run telemetry error"),
 ];
 
-/// Imports that break the table and stand today, each with its mend. One that is mended must go from here.
+/// Imports that break the table today, each with how to fix it. One that is fixed must be deleted here.
 pub const DEBTS: &[(&str, &str)] = &[];
 
 /// Words that have no place where a decision is made.

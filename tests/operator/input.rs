@@ -1,4 +1,4 @@
-//! Bad input: it ends in a condition that names the cause, nothing is made, and mending it heals.
+//! Bad input: it ends in a condition that names the cause, nothing is made, and fixing it heals the node.
 
 use std::time::Duration;
 

@@ -108,7 +108,7 @@ async fn a_no_change_that_is_wrong_is_not_believed() {
 
     // And it remembers the right address, while the zone has lost it.
     lab.cloud.set_record(NAME, []);
-    lab.until("the name is mended", 1300, says_what_it_should).await;
+    lab.until("the name is right again", 1300, says_what_it_should).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,7 +33,7 @@ async fn a_second_release_in_another_namespace_does_nothing_and_says_who_leads()
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_first_release_is_gone_the_second_takes_over() {
+async fn when_the_first_release_is_gone_the_second_takes_over_and_says_where_it_was() {
     let mut lab = Lab::new(quick()).await;
     lab.namespace("elsewhere");
     lab.credentials_in("elsewhere", "lab", &Lab::clouds_yaml("lab", &lab.cloud));
@@ -46,4 +46,18 @@ async fn when_the_first_release_is_gone_the_second_takes_over() {
 
     lab.ready("smithi001", 60).await;
     assert!(second.health.missing().is_empty());
+    let moved = |event: &serde_json::Value| event["reason"] == "OperatorMoved";
+    let events = lab.cluster.list("events", "elsewhere");
+    let event = events.iter().find(|event| moved(event)).expect("an event");
+    assert!(
+        event["message"].as_str().unwrap().contains("was in namespace testnode-system before"),
+        "{event}"
+    );
+
+    // The next of its own pods has nothing to say of it.
+    drop(second);
+    let third = Operator::start_with(&lab.cluster, &lab.wires, &manner);
+    sleep(Duration::from_mins(1)).await;
+    assert!(third.health.missing().is_empty());
+    assert_eq!(lab.cluster.list("events", "elsewhere").iter().filter(|event| moved(event)).count(), 1);
 }

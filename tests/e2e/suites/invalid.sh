@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Bad input: it is refused at once, or ends in a condition that names the cause and the cure; mending it heals.
+# Bad input: it is refused at once, or ends in a condition that names the cause and the cure; fixing it heals the node.
 
 test_the_api_server_refuses_an_invalid_manifest_of_each_kind() {
   local spec

@@ -129,7 +129,37 @@ lose_the_namespace() {
   equal "$before" "$(machine steady)" 'the server of the node'
   kubectl delete testnode steady -n "$namespace" --timeout=60s >/dev/null
   nothing_left || fail 'something is left although the node is gone'
-  # And back, for the tests that follow: nothing of ours holds a namespace that no Cloud needs.
+  home_again
+}
+
+test_the_operator_moves_to_another_namespace() { on_purpose move_the_operator; }
+
+move_the_operator() {
+  local before commands
+  node steady 'volumes: [{name: osd, sizeGiB: 1}]' | apply
+  wait_ready steady
+  before=$(machine steady)
+  stop_operator
+  commands=$(sed -n '/^ *```console$/,/^ *```$/{/^ *```/d; s/^ *\$ //; p}' "$root/docs/how-to/move-to-another-namespace.md" |
+    grep -v '^kubectl wait' | sed -e "s,charts/testnode-operator,$chart,; s/lab-openstack/lab/g")
+  (cd "$work" && timeout 120 bash -euo pipefail -c "$commands") >"$work/log/way-back.log" 2>&1 ||
+    fail "$commands"$'\n'"$(<"$work/log/way-back.log")"
+  [[ -z $(kubectl get secret lab -n "$SYSTEM" -o name --ignore-not-found) ]] || fail 'the old Secret is still there'
+  SYSTEM=testnode-new
+  operator_kubeconfig=$(kubeconfig_for_serviceaccount "$SYSTEM" testnode-operator)
+  start_operator
+  is_told 60 cloud/lab Ready True
+  contains "$(<"$work/log/operator.log")" 'the operator was in namespace testnode-system before'
+  equal "$before" "$(machine steady)" 'the server of the node'
+  node later | apply
+  wait_ready later
+  kubectl delete testnode steady later -n "$namespace" --timeout=60s >/dev/null
+  kubectl delete namespace testnode-system --timeout=60s >/dev/null
+  home_again
+}
+
+# home_again: back, for the tests that follow. Nothing of ours holds a namespace that no Cloud needs.
+home_again() {
   kubectl delete cloud lab --timeout=30s >/dev/null
   stop_operator
   helm_to uninstall >/dev/null 2>&1
