@@ -4,6 +4,7 @@
 //! slashes.
 
 pub mod absent;
+pub mod block_device;
 pub mod boot_volume;
 pub mod boundary;
 pub mod cloud;

@@ -13,7 +13,7 @@ mod room;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub struct Use {
     pub stage: Stage,
     /// The full name it holds.
     pub fqdn: Option<String>,
+    /// Ids of ports and volumes that exist, and that it uses.
+    pub existing: BTreeSet<String>,
     /// Orders nodes that hold one name: recorded addresses, then age, then UID.
     pub rank: Rank,
 }
@@ -151,7 +153,8 @@ impl Gate {
         let age = used.rank.age.clone();
         let free = state.room(&age, &used.cloud, &used.need, bounds, now) == Room::Free;
         let held = used.fqdn.as_ref().is_some_and(|fqdn| state.holder(&age.uid, fqdn, None).is_some());
-        if !free || held {
+        let had = state.user(&age.uid, &used.existing).is_some();
+        if !free || held || had {
             return false;
         }
         if let Some(refusal) = state.accounts.entry(used.cloud.clone()).or_default().refusal.as_mut() {
@@ -179,6 +182,12 @@ impl Gate {
     #[must_use]
     pub fn holder(&self, uid: &str, fqdn: &str, own: Option<&Rank>) -> Option<String> {
         self.lock().holder(uid, fqdn, own)
+    }
+
+    /// Another node that uses one of these ports and volumes: the id, and the node.
+    #[must_use]
+    pub fn user(&self, uid: &str, existing: &BTreeSet<String>) -> Option<(String, String)> {
+        self.lock().user(uid, existing)
     }
 
     /// A node waits for room: in its turn, by age.
@@ -300,6 +309,10 @@ impl State {
         if built || moved {
             self.let_in.remove(uid);
         }
-        shrunk || moved || built || (before.fqdn.is_some() && before.fqdn != now.fqdn)
+        shrunk
+            || moved
+            || built
+            || (before.fqdn.is_some() && before.fqdn != now.fqdn)
+            || !before.existing.is_subset(&now.existing)
     }
 }

@@ -225,8 +225,24 @@ reasons! {
         FlavorAmbiguous,
         /// The flavor has too little disk or memory for the image. Name a larger one.
         FlavorTooSmall,
-        /// The image does not fit on the volume that it is to boot from. Make `bootVolume.sizeGiB` larger, or leave it out.
+        /// An image or a snapshot does not fit on the volume that is to be made of it. Make `bootVolume.sizeGiB`, or the
+        /// `volumeSize` that the message names, larger, or leave it out.
         BootVolumeTooSmall,
+        /// The `blockDevices` cannot be as they are written: a `deviceName`, a `bootIndex` or a volume is there twice, a number is
+        /// left out, or two fields say what to boot from. The message says which, and what to do.
+        InvalidBlockDevices,
+        /// Name a snapshot that is there and `available`: `openstack volume snapshot list`.
+        SnapshotNotFound,
+        /// Name a volume of the project that is there: `openstack volume list`.
+        VolumeNotFound,
+        /// A volume that `blockDevices` names is in use, or another TestNode has it. The node goes on by itself once it is
+        /// `available`. Or name another volume.
+        VolumeInUse,
+        /// Name a port of the project that is there, or leave `portID` out, and a port is made: `openstack port list`.
+        PortNotFound,
+        /// A port that `networks` names by `portID` is bound to something, or another TestNode has it. The node goes on by itself
+        /// once it is free. Or name another port.
+        PortInUse,
         /// Name one network under `networks`. Without `networks` the project must own exactly one that can be used. A
         /// network that another project shares is taken only by its id, unless it is `router:external`.
         NetworkNotFound,

@@ -120,8 +120,11 @@ fn one() -> i64 {
 /// A network to have a port on.
 #[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.id), has(self.name), has(self.nameRegex)].filter(x, x).size() == 1")
-    .message("give exactly one of a network's id, its name, a nameRegex"))]
+#[x_kube(validation = Rule::new("[has(self.id), has(self.name), has(self.nameRegex), has(self.portID)].filter(x, x).size() == 1")
+    .message("give exactly one of a network's id, its name, a nameRegex, a portID"))]
+#[x_kube(validation = Rule::new(
+        "!has(self.portID) || !(has(self.fixedIPs) || has(self.portSecurity) || has(self.securityGroups))")
+    .message("a port that exists has its addresses and security groups: leave fixedIPs, portSecurity and securityGroups out"))]
 #[x_kube(validation = Rule::new("!has(self.nameRegex) || !has(self.fixedIPs)")
     .message("fixedIPs need the id or the name of a network: a nameRegex can match several"))]
 #[x_kube(validation = Rule::new(
@@ -153,6 +156,11 @@ pub struct NetworkChoice {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), inner(length(min = 1, max = 255)))]
     pub security_groups: Vec<String>,
+    /// Neutron id of a port that exists, instead of one that is made. It is used as it is, by one node at a time, and never
+    /// deleted.
+    #[serde(default, rename = "portID", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[0-9A-Za-z-]+$"))]
+    pub port_id: Option<String>,
 }
 
 impl NetworkChoice {

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::absent::reads_empty_as_absent;
+use super::block_device::BlockDevice;
 use super::boot_volume::BootVolume;
 use super::common::{FloatingIpChoice, NetworkChoice, Os, Period, ReadinessCheck, Resources, Volumes};
 use super::hold::{Hold, OnFailure};
@@ -42,6 +43,7 @@ const SETTLED_FIELDS: &[&str] = &[
     "serverTags",
     "serverDescription",
     "bootVolume",
+    "blockDevices",
 ];
 
 /// The spec's fields that say nothing of the machine: an edit of them begins no new round of attempts.
@@ -313,6 +315,12 @@ pub struct TestNodeSpec {
     /// without being asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_volume: Option<BootVolume>,
+
+    /// Disks of the server with all that Nova can be told of them, beside `volumes`; the machine type's if absent. One with
+    /// `bootIndex: 0` is what the server boots from. Only where the machine type lists `blockDevices` under `overrides`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub block_devices: Vec<BlockDevice>,
 }
 
 reads_empty_as_absent!(TestNodeSpec);
@@ -396,7 +404,7 @@ mod tests {
         let value = match field {
             "paused" => serde_json::json!(true),
             "onFailure" => "Hold".into(),
-            "readiness" | "volumes" => serde_json::json!([]),
+            "readiness" | "volumes" | "blockDevices" => serde_json::json!([]),
             "expireAfter" => "1h".into(),
             "hold" => serde_json::json!({"until": "2030-01-01T00:00:00Z", "reason": "to look at it"}),
             other => format!("another {other}").into(),

@@ -15,8 +15,8 @@ pub use facts::{
     AddressFacts, BootId, DnsFacts, FloatingIpFacts, PortFacts, ServerFacts, SshFacts, VolumeFacts,
 };
 pub use resolved::{
-    FloatingIpPool, Resolved, ResolvedFlavor, ResolvedFloatingIp, ResolvedImage, ResolvedMachineType,
-    ResolvedNetwork, ResolvedVolume,
+    ExistingPort, ExistingVolume, FloatingIpPool, Resolved, ResolvedFlavor, ResolvedFloatingIp,
+    ResolvedImage, ResolvedMachineType, ResolvedNetwork, ResolvedVolume,
 };
 
 /// What is known of a node. The conditions tell its story; the rest are facts.

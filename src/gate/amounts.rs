@@ -97,7 +97,7 @@ impl Amounts {
             cores: resolved.flavor.vcpus,
             ram: resolved.flavor.ram_mib,
             floating_ips: i64::from(resolved.floating_ip.as_ref().is_some_and(|ip| ip.pool.is_some())),
-            ports: count(resolved.networks.len()),
+            ports: count(resolved.networks.iter().filter(|network| network.port.is_none()).count()),
             ..Self::of_volumes(resolved.volumes.iter())
         }
     }

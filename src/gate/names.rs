@@ -1,4 +1,6 @@
-//! Who holds which name.
+//! Who holds which name, and who uses which port or volume that exists.
+
+use std::collections::BTreeSet;
 
 use super::State;
 
@@ -51,5 +53,11 @@ impl State {
             .filter(|(_, used)| own.is_none_or(|own| used.rank < *own))
             .map(|(_, used)| used.node.clone())
             .min()
+    }
+
+    pub(super) fn user(&self, uid: &str, existing: &BTreeSet<String>) -> Option<(String, String)> {
+        let others = self.uses.iter().filter(|(other, _)| *other != uid);
+        let both = |used: &super::Use| used.existing.intersection(existing).min().cloned();
+        others.filter_map(|(_, used)| Some((both(used)?, used.node.clone()))).min()
     }
 }

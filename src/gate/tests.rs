@@ -24,6 +24,7 @@ fn used(uid: &str, need: Amounts) -> Use {
         made: Amounts::default(),
         stage: Stage::Building,
         fqdn: None,
+        existing: BTreeSet::new(),
         rank: Rank { unset: true, age: age(uid) },
     }
 }

@@ -105,12 +105,12 @@ pub struct NewServer {
     pub name: String,
     /// How big.
     pub flavor: FlavorId,
-    /// Absent if it boots from the first volume.
+    /// Absent if it boots from a volume.
     pub image: Option<ImageId>,
     /// Its interfaces, in order. Nova ignores security groups for these.
     pub ports: Vec<PortId>,
-    /// Its volumes, in order. They go with it.
-    pub volumes: Vec<VolumeId>,
+    /// Its volumes, in order.
+    pub volumes: Vec<Mapped>,
     /// A key pair of the project.
     pub key_name: Option<String>,
     /// For cloud-init; not encoded.
@@ -136,6 +136,27 @@ pub struct Extras {
     pub hints: BTreeMap<String, Vec<String>>,
     /// That of this one request; ours if absent.
     pub microversion: Option<String>,
+    /// What the disk of the image is called in it.
+    pub root_device: Option<String>,
+}
+
+/// A volume of a server to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mapped {
+    /// The volume.
+    pub id: VolumeId,
+    /// Its place in the order of booting; negative if it has none.
+    pub boot_index: i64,
+    /// What it is called in the server; as Nova likes if absent.
+    pub device: Option<String>,
+    /// It goes with the server.
+    pub goes: bool,
+}
+
+impl From<VolumeId> for Mapped {
+    fn from(id: VolumeId) -> Self {
+        Self { id, boot_index: -1, device: None, goes: true }
+    }
 }
 
 /// A server group.

@@ -73,7 +73,7 @@ pub async fn ask(question: &Question, node: &Arc<TestNode>, look: &Look, ctx: &C
         }
         Question::Reservations { cloud, id } => {
             let (handle, session) = session(ctx, cloud, node)?;
-            question::reservations(ctx, &uid, id, &handle, &session).await
+            question::reservations(ctx, &uid, id, look, &handle, &session).await
         }
         Question::Console { cloud, boot } => {
             let (_, session) = session(ctx, cloud, node)?;

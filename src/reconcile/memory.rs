@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::plan::{MemoryChange, claimed, remembered};
 use super::state::{Hints, Memory, Observed};
-use crate::api::testnode_status::{DnsFacts, Outcome, TestNodeStatus};
+use crate::api::testnode_status::{DnsFacts, Outcome, Resolved, TestNodeStatus};
 
 /// Reads what is remembered.
 #[must_use]
@@ -21,9 +21,20 @@ pub fn read(status: Option<&TestNodeStatus>) -> Memory {
             server: status.server.as_ref().map(|server| server.id.clone()),
             volumes: status.volumes.iter().map(|volume| volume.id.clone()).collect(),
             floating_ip: status.floating_ip.as_ref().map(|ip| ip.id.clone()),
-            ports: status.ports.iter().map(|port| port.id.clone()).collect(),
+            ports: status
+                .ports
+                .iter()
+                .map(|port| port.id.clone())
+                .filter(|id| !is_used(status, id))
+                .collect(),
         },
     }
+}
+
+/// An attempt only uses it: no look is for it.
+fn is_used(status: &TestNodeStatus, id: &String) -> bool {
+    let resolved = status.attempts.iter().filter_map(|attempt| attempt.resolved.as_ref());
+    resolved.flat_map(Resolved::existing).any(|used| used == id)
 }
 
 /// The memory after a change of it; `None` if what it would alter is not remembered.

@@ -86,6 +86,7 @@ pub const TEAR_DOWN: &[TearDownRule] = &[
     floating::await_floating_ips,
     tear_down::await_ports,
     tear_down::await_settled,
+    tear_down::free_existing_volumes,
     name::await_name_gone,
     tear_down::release,
 ];

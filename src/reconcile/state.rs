@@ -30,7 +30,8 @@ pub use hold::Hold;
 pub use machine::Machine;
 pub use request::{RequestKey, Trouble};
 pub use things::{
-    Binding, Ending, Fault, FloatingIp, Port, Presence, Server, ServerState, Verdict, Volume, VolumeState,
+    Binding, Ending, Fault, FloatingIp, Port, Presence, Server, ServerState, UsedVolume, Verdict, Volume,
+    VolumeState,
 };
 pub use view::{Abandon, CloudView, Failing, Standing};
 
@@ -159,6 +160,8 @@ pub struct Offer {
     pub fqdn: Option<String>,
     /// Another node that holds that name, as `namespace/name`.
     pub holder: Option<String>,
+    /// Why a port or a volume that the node is to use, and that exists, cannot be had now.
+    pub taken: Option<Problem>,
     /// Pins for the attempt: region, project id, cluster id.
     pub pins: Pins,
     /// Cinder's zone for the volumes of a machine in each of Nova's.

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says by panicking that it failed")]
 
 mod abandon;
+mod block_devices;
 mod boot_volume;
 mod boundary;
 mod capacity;
@@ -14,6 +15,7 @@ mod console;
 mod cost;
 mod crash;
 mod crowd;
+mod existing_ports;
 mod expiry;
 mod faults;
 mod field;

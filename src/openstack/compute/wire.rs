@@ -34,7 +34,7 @@ pub(super) fn create_server(new: &NewServer) -> Value {
     if let Some(image) = &new.image {
         server.insert("imageRef".to_owned(), json!(image));
     }
-    if !new.volumes.is_empty() {
+    if !new.volumes.is_empty() || new.extras.root_device.is_some() {
         server.insert("block_device_mapping_v2".to_owned(), block_devices(new));
     }
     if let Some(key) = &new.key_name {
@@ -65,28 +65,36 @@ pub(super) fn create_server(new: &NewServer) -> Value {
 }
 
 /// An image beside volumes must be in the mapping too, else Nova refuses the
-/// "boot sequence". Without one the first volume is what boots.
+/// "boot sequence".
 fn block_devices(new: &NewServer) -> Value {
     let image = new.image.as_ref().map(|image| {
-        json!({
+        let device = json!({
             "uuid": image,
             "source_type": "image",
             "destination_type": "local",
             "boot_index": 0,
             "delete_on_termination": true,
-        })
+        });
+        called(device, new.extras.root_device.as_ref())
     });
-    let boots = usize::from(image.is_none());
-    let volumes = new.volumes.iter().enumerate().map(|(place, volume)| {
-        json!({
-            "uuid": volume,
+    let volumes = new.volumes.iter().map(|volume| {
+        let device = json!({
+            "uuid": volume.id,
             "source_type": "volume",
             "destination_type": "volume",
-            "boot_index": if place < boots { 0 } else { -1 },
-            "delete_on_termination": true,
-        })
+            "boot_index": volume.boot_index,
+            "delete_on_termination": volume.goes,
+        });
+        called(device, volume.device.as_ref())
     });
     image.into_iter().chain(volumes).collect()
+}
+
+fn called(mut device: Value, name: Option<&String>) -> Value {
+    if let (Some(name), Some(fields)) = (name, device.as_object_mut()) {
+        fields.insert("device_name".to_owned(), json!(format!("/dev/{name}")));
+    }
+    device
 }
 
 #[derive(Deserialize)]

@@ -6,13 +6,13 @@ use kube::ResourceExt;
 use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 
-use crate::api::testnode_status::Attempt;
+use crate::api::testnode_status::{Attempt, ExistingVolume, ResolvedVolume};
 use crate::api::{Kind, TestNode, mark};
 use crate::clouds::Handle;
 use crate::error::{Class, Effect};
 use crate::inventory::kinds;
 use crate::openstack::block_storage::NewVolume;
-use crate::openstack::compute::{Extras, NewServer};
+use crate::openstack::compute::{Extras, Mapped, NewServer};
 use crate::openstack::ids::{
     AttachmentId, FlavorId, ImageId, NetworkId, PortId, SecurityGroupId, ServerId, VolumeId,
 };
@@ -46,6 +46,7 @@ pub(super) async fn change(
                 availability_zone: volume.zone.clone(),
                 metadata: maker.metadata(*attempt, [(mark::VOLUME, volume.name.clone())]),
                 image: volume.image.clone().map(ImageId),
+                snapshot: volume.snapshot.clone(),
             };
             maker.create_volume(&new).await
         }
@@ -61,7 +62,11 @@ pub(super) async fn change(
         }
         CloudChange::CreateServer { attempt, volumes, ports } => {
             let result = maker.create_server(*attempt, volumes, ports).await;
-            ctx.note(&maker.uid, |notes| notes.user_data = None);
+            ctx.note(&maker.uid, |notes| {
+                notes.user_data = None;
+                // What claims volumes is to be asked again.
+                notes.reservations.clear();
+            });
             result
         }
         CloudChange::DeleteServer { id }
@@ -91,6 +96,23 @@ pub(super) async fn change(
         }
     };
     maker.settle(change, result)
+}
+
+/// What the server is to have: volumes that were made for it, in the order in which they are wanted, and volumes that exist,
+/// which stay when it goes.
+fn mapping(made: &[String], wanted: &[ResolvedVolume], existing: &[ExistingVolume]) -> Vec<Mapped> {
+    let made = made.iter().zip(wanted).map(|(id, wanted)| Mapped {
+        boot_index: wanted.boot_index.unwrap_or(-1),
+        device: wanted.device_name.clone(),
+        ..Mapped::from(VolumeId(id.clone()))
+    });
+    let existing = existing.iter().map(|volume| Mapped {
+        id: VolumeId(volume.id.clone()),
+        boot_index: volume.boot_index,
+        device: Some(volume.device_name.clone()),
+        goes: false,
+    });
+    made.chain(existing).collect()
 }
 
 struct Maker<'a> {
@@ -174,8 +196,7 @@ impl Maker<'_> {
             userdata::build(self.node, &machine.spec, resolved.os.as_ref(), fqdn.as_deref(), referred);
         let user_data = user_data.map_err(Error::Unready)?;
         let cluster = self.handle.inventory.cluster_id();
-        // The first, so that it is also the first in the server's mapping.
-        let boots_from_volume = resolved.volumes.first().is_some_and(|volume| volume.image.is_some());
+        let image = (!resolved.boots_from_volume()).then(|| ImageId(resolved.image.id.clone()));
         let options = resolved.server.unwrap_or_default();
         let mut metadata = options.metadata;
         // Last: nobody writes over our marks.
@@ -187,9 +208,9 @@ impl Maker<'_> {
         let new = NewServer {
             name: self.node.hostname().to_owned(),
             flavor: FlavorId(resolved.flavor.id.clone()),
-            image: (!boots_from_volume).then(|| ImageId(resolved.image.id.clone())),
+            image,
             ports: ports.iter().cloned().map(PortId).collect(),
-            volumes: volumes.iter().cloned().map(VolumeId).collect(),
+            volumes: mapping(volumes, &resolved.volumes, &resolved.existing_volumes),
             key_name: resolved.key_name.clone(),
             user_data,
             availability_zone: attempt.zone.clone(),
@@ -200,6 +221,7 @@ impl Maker<'_> {
                 description: options.description,
                 hints,
                 microversion: options.nova_microversion,
+                root_device: resolved.root_device,
             },
         };
         let id = self.session.compute().create_server(&new).await?;

@@ -97,6 +97,11 @@ pub(super) async fn remember(
                 made: Amounts::default(),
                 stage: gate::Stage::Building,
                 fqdn: fqdn.clone(),
+                existing: attempt
+                    .resolved
+                    .as_ref()
+                    .map(|resolved| resolved.existing().cloned().collect())
+                    .unwrap_or_default(),
                 rank: gate::Rank { unset: true, age: age(node) },
             };
             let bounds = ctx.clouds.find(&attempt.cloud).map(|handle| handle.bounds()).unwrap_or_default();

@@ -109,11 +109,15 @@ pub(super) async fn reservations(
     ctx: &Context,
     uid: &str,
     volume: &str,
+    look: &Look,
     handle: &Handle,
     session: &Session,
 ) -> Result<(), Error> {
     let loose = handle.loose_attachments(session, volume).await?;
-    if loose.is_empty() {
+    // One that exists by itself need not be claimed; one of ours was asked for because it is.
+    let mut used = look.seen.clouds.values().flat_map(|view| &view.existing_volumes);
+    let exists = used.any(|used| used.id == volume);
+    if loose.is_empty() && !exists {
         let words =
             format!("volume {volume} is not free, and Cinder shows no server that is gone and had it");
         handle.inventory.lock().hindered(Kind::Volume, volume, words.clone(), Instant::now());

@@ -15,7 +15,7 @@ use crate::inventory::ledger;
 use crate::inventory::shelf::Entry;
 use crate::reconcile::state::{
     Binding, BootId, CloudView, Ending, Failing, FloatingIp, Port, Presence, Problem, Server, ServerState,
-    Standing, Volume, VolumeState,
+    Standing, UsedVolume, Volume, VolumeState, is_failed,
 };
 use crate::things::{self, Thing};
 
@@ -40,6 +40,9 @@ pub(super) fn view(known: &Known<'_>, cloud: &str, place: &Place<'_>) -> CloudVi
         servers_gone: state.servers.graves(uid).map(|(_, attempt)| at.attempt(*attempt)).collect(),
         ..CloudView::empty(Standing::Seen)
     };
+    for attempt in known.memory.attempts.iter().filter(|attempt| attempt.cloud == cloud) {
+        at.existing(&mut view, attempt);
+    }
     hints(&mut view, known, cloud, state);
     if let Some(attempt) = known.memory.current().filter(|attempt| attempt.cloud == cloud) {
         at.clocks(&mut view, attempt);
@@ -285,6 +288,41 @@ impl Looking<'_> {
             port: found.port.clone(),
             ending: self.ending(entry),
             remark: self.remark(entry),
+        }
+    }
+
+    /// What an attempt uses that exists by itself. Its addresses are as they were when the attempt began.
+    fn existing(&self, view: &mut CloudView, attempt: &Attempt) {
+        let Some(resolved) = attempt.resolved.as_ref().filter(|_| !attempt.settled || !is_failed(attempt))
+        else {
+            return;
+        };
+        let server =
+            view.servers.iter().find(|server| server.attempt == attempt.number).map(|s| s.id.clone());
+        for (index, network) in resolved.networks.iter().enumerate() {
+            let Some(port) = &network.port else { continue };
+            let addresses: Vec<IpAddr> =
+                port.addresses.iter().filter_map(|address| address.parse().ok()).collect();
+            view.existing_ports.push(Port {
+                id: port.id.clone(),
+                attempt: attempt.number,
+                index,
+                presence: Presence::There,
+                device: server.clone(),
+                binding: Binding::Sound,
+                address: address(&addresses, Some(&network.name), self.place.address_from),
+                addresses,
+                mac: port.mac.clone(),
+                network: network.id.clone(),
+                ending: Ending::default(),
+                remark: None,
+            });
+        }
+        for volume in &resolved.existing_volumes {
+            if view.existing_volumes.iter().all(|known| known.id != volume.id) {
+                let reservations = self.known.notes.reservations.get(&volume.id).cloned();
+                view.existing_volumes.push(UsedVolume { id: volume.id.clone(), reservations });
+            }
         }
     }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::cloud::THEIRS;
 use super::process::Books;
 use super::world::{FQDN, NODE, UID, World};
 use super::zone::PARK;
 use crate::api::common::{CheckKind, ReadinessCheck};
 use crate::api::hold::OnFailure;
 use crate::api::testnode_status::{
-    FloatingIpPool, Resolved, ResolvedFloatingIp, ResolvedNetwork, ResolvedVolume,
+    ExistingVolume, FloatingIpPool, Resolved, ResolvedFloatingIp, ResolvedNetwork, ResolvedVolume,
 };
 use crate::clock::Now;
 use crate::clouds;
@@ -115,7 +116,9 @@ impl World {
         let pool = FloatingIpPool { id: "ext".into(), name: "ext".into(), network: 0 };
         let floating_ip = self.life.floating.map(|policy| ResolvedFloatingIp { policy, pool: Some(pool) });
         let (volumes, networks) = (volumes.collect(), networks.collect());
-        Resolved { networks, floating_ip, volumes, ..Resolved::default() }
+        let theirs = ExistingVolume { id: THEIRS.into(), device_name: "vdz".into(), boot_index: -1 };
+        let existing_volumes = self.life.existing.then_some(theirs).into_iter().collect();
+        Resolved { networks, floating_ip, volumes, existing_volumes, ..Resolved::default() }
     }
 
     fn offers(&self) -> Vec<Offer> {
@@ -141,6 +144,7 @@ impl World {
             turn: Turn { place: 1, of: 1 },
             cooling: BTreeMap::new(),
             fqdn: self.life.named.then(|| FQDN.to_owned()),
+            taken: None,
             holder: (self.now < self.held_until).then(|| "lab/other".to_owned()),
             pins: Pins::default(),
             volume_zones: BTreeMap::new(),

@@ -110,9 +110,13 @@ fn failure(desired: &Desired, seen: &Observed, open: &Machine<'_>) -> Option<(Ou
     if let Some(volume) = open.volumes.iter().find(|volume| volume.state == VolumeState::Error) {
         let mut message =
             format!("volume {} ({}) is in error; Cinder does not say why", volume.key, volume.id);
-        if volume.key == BOOT {
-            message
-                .push_str(": the image may be larger than the volume; if so, make bootVolume.sizeGiB larger");
+        let mut wanted = open.attempt.resolved.iter().flat_map(|resolved| &resolved.volumes);
+        let of_image = wanted.any(|wanted| wanted.name == volume.key && wanted.image.is_some());
+        if volume.key == BOOT || of_image {
+            let field = if volume.key == BOOT { "bootVolume.sizeGiB" } else { "volumeSize" };
+            message.push_str(": the image may be larger than the volume; if so, make ");
+            message.push_str(field);
+            message.push_str(" larger");
         }
         return failed(Reason::VolumeError, message);
     }

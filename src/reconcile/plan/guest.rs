@@ -29,10 +29,16 @@ pub(super) fn await_guest(desired: &Desired, seen: &Observed) -> Option<Step> {
         return Some(Step::Ask(question));
     }
     let blocked = obstacle(check, seen, &open);
-    Some(blocked.map_or_else(
-        || waiting(check, seen, &open),
-        |problem| Step::Wait(Waiting::stalled(problem.reason, problem.message)),
-    ))
+    Some(
+        blocked.map_or_else(|| waiting(check, seen, &open), |problem| Step::Wait(blocked_by(problem, &open))),
+    )
+}
+
+/// It waits for somebody. An address may also come by itself: Neutron adds those of IPv6 when it likes.
+pub(super) fn blocked_by(problem: Problem, open: &Machine<'_>) -> Waiting {
+    let addressed = problem.reason == Reason::NoAddress;
+    let looks = addressed.then(|| (open.attempt.cloud.clone(), Kind::Port)).into_iter().collect();
+    Waiting { looks, ..Waiting::stalled(problem.reason, problem.message) }
 }
 
 /// The check that is waited for cannot pass until somebody edits something.

@@ -175,6 +175,7 @@ pub fn offer(cloud: &str) -> Offer {
         cooling: BTreeMap::new(),
         fqdn: None,
         holder: None,
+        taken: None,
         pins: Pins::default(),
         volume_zones: BTreeMap::new(),
     }

@@ -102,6 +102,15 @@ impl Volume {
     }
 }
 
+/// A volume that exists by itself, and that an attempt uses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UsedVolume {
+    /// Cinder's id.
+    pub id: String,
+    /// Attachments of it whose server does not exist; `None` if that was not asked since the last server was created.
+    pub reservations: Option<Vec<String>>,
+}
+
 /// A floating IP of the node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatingIp {

@@ -28,7 +28,7 @@ use crate::{
     world::{
         network::{FloatingIp, Port},
         server::{Server, ServerFate},
-        volume::{Attachment, Volume, VolumeFate},
+        volume::{Attachment, Snapshot, Volume, VolumeFate},
     },
 };
 
@@ -52,6 +52,7 @@ pub(crate) struct World {
     pub servers: Vec<Server>,
     pub volumes: Vec<Volume>,
     pub attachments: Vec<Attachment>,
+    pub snapshots: Vec<Snapshot>,
     pub ports: Vec<Port>,
     pub floating_ips: Vec<FloatingIp>,
     /// What the name server has, by lower-case name without the final dot.
@@ -145,6 +146,7 @@ impl World {
             servers: Vec::new(),
             volumes: Vec::new(),
             attachments: Vec::new(),
+            snapshots: Vec::new(),
             ports: Vec::new(),
             floating_ips: Vec::new(),
             records: BTreeMap::new(),

@@ -136,9 +136,10 @@ pub(crate) fn addresses(world: &World, server: &Server) -> Value {
         let floating = world.floating_ips.iter().filter(|ip| {
             ip.port.as_ref() == Some(&port.id) && world.now >= ip.since + world.settings.floating_ip_shown
         });
-        let fixed = port.addresses().map(|address| ("fixed", address));
-        let entries = fixed.chain(floating.map(|ip| ("floating", ip.address))).map(|(kind, address)| {
-            json!({"version": 4, "addr": address, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": port.mac})
+        let fixed = port.all_addresses().map(|address| ("fixed", address));
+        let floating = floating.map(|ip| ("floating", std::net::IpAddr::from(ip.address)));
+        let entries = fixed.chain(floating).map(|(kind, address)| {
+            json!({"version": if address.is_ipv4() { 4 } else { 6 }, "addr": address, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": port.mac})
         });
         if let Value::Array(list) = networks.entry(name).or_insert_with(|| json!([])) {
             list.extend(entries);
