@@ -29,6 +29,22 @@ fn used(uid: &str, need: Amounts) -> Use {
     }
 }
 
+#[test]
+fn what_exists_is_used_by_one_node_at_a_time_and_those_who_wait_are_woken_when_it_is_let_go() {
+    let gate = Gate::default();
+    read(&gate, 0, 100);
+    let with = |uid: &str, id: &str| Use { existing: [id.to_owned()].into(), ..used(uid, cores(1)) };
+
+    assert!(gate.take(with("a", "port-1"), &bounds(None)));
+    assert!(!gate.take(with("b", "port-1"), &bounds(None)), "two nodes would have one port");
+    assert!(gate.take(with("c", "port-2"), &bounds(None)));
+    assert_eq!(gate.user("b", &["port-1".to_owned()].into()), Some(("port-1".into(), "ns/a".into())));
+    assert_eq!(gate.user("a", &["port-1".to_owned()].into()), None, "it does not wait for itself");
+
+    assert!(gate.set("a", None));
+    assert!(gate.take(with("b", "port-1"), &bounds(None)));
+}
+
 fn made(uid: &str, need: Amounts) -> Use {
     Use { made: need, stage: Stage::Made, ..used(uid, need) }
 }

@@ -113,10 +113,10 @@ pub(super) async fn reservations(
     handle: &Handle,
     session: &Session,
 ) -> Result<(), Error> {
-    let loose = handle.loose_attachments(session, volume).await?;
     // One that exists by itself need not be claimed; one of ours was asked for because it is.
     let mut used = look.seen.clouds.values().flat_map(|view| &view.existing_volumes);
     let exists = used.any(|used| used.id == volume);
+    let loose = handle.loose_attachments(session, volume, !exists).await?;
     if loose.is_empty() && !exists {
         let words =
             format!("volume {volume} is not free, and Cinder shows no server that is gone and had it");

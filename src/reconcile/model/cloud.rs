@@ -122,7 +122,7 @@ impl Cloud {
 
     /// A volume of somebody else's that the node uses.
     pub fn theirs(&mut self) {
-        let owner = Owner { uid: "u-2".into(), attempt: Some(1) };
+        let owner = Owner { uid: "u-2".into(), attempt: None };
         let volume = things::volume(THEIRS, owner, "theirs", VolumeState::Available, 0);
         self.volumes.insert(THEIRS.into(), (volume, None));
     }

@@ -263,6 +263,15 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_else_has_is_waited_for_and_nothing_is_made() {
+        let taken = Problem { reason: Reason::PortInUse, message: "port p is bound to s; free it".into() };
+        let offer = Offer { taken: Some(taken), ..offer("lab") };
+
+        let Step::Wait(waiting) = next(&Observed::held().with_offer(offer)) else { panic!("it goes on") };
+        assert_eq!((waiting.reason, waiting.until.is_some()), (Reason::PortInUse, true));
+    }
+
+    #[test]
     fn a_cloud_that_cannot_be_asked_does_not_hold_up_another() {
         let gone = Offer { standing: away(), ..offer("far") };
 
