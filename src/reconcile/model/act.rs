@@ -1,6 +1,6 @@
 //! Requests to the clouds: sent, lost, refused, late; and what the inventory is told of them.
 
-use super::cloud::{Effect, No, Order, THEIRS};
+use super::cloud::{Effect, No, Order};
 use super::laws::Sent;
 use super::scenario::{MINUTE, SECOND};
 use super::things;
@@ -165,9 +165,7 @@ impl World {
             }
             CloudChange::CreateServer { attempt, volumes, ports } => {
                 let owner = Owner { uid: UID.into(), attempt: Some(*attempt) };
-                let theirs = self.life.existing.then(|| THEIRS.to_owned());
-                let volumes = theirs.into_iter().chain(volumes.iter().cloned()).collect();
-                let order = Order { owner, volumes, ports: ports.clone() };
+                let order = Order { owner, volumes: volumes.clone(), ports: ports.clone() };
                 let (serial, luck) = (self.serial(), self.luck());
                 let there = self.clouds.get_mut(cloud).unwrap();
                 there.reserve(&order, serial, luck >= 240)?;

@@ -1,6 +1,5 @@
 //! Questions that no list answers.
 
-use super::cloud::THEIRS;
 use super::scenario::SECOND;
 use super::world::{Roused, UID, World};
 use crate::guest::console::{Finished, Reading, Sign};
@@ -44,7 +43,7 @@ impl World {
             Question::Presence { cloud, kind, id } => return self.presence(cloud, *kind, id, seen),
             Question::Reservations { cloud, id } => {
                 let loose = self.clouds[cloud].loose(id);
-                if loose.is_empty() && id != THEIRS {
+                if loose.is_empty() {
                     let now = self.instant(self.now);
                     let state = &mut self.process.books.get_mut(cloud).unwrap().state;
                     state.hindered(Kind::Volume, id, "the cloud's own words".into(), now);

@@ -8,9 +8,6 @@ use super::things;
 use crate::reconcile::state::{Fault, ServerState, Verdict, VolumeState};
 use crate::things::{FloatingIp, Kind, Owner, Port, Server, Volume};
 
-/// The volume that exists by itself.
-pub const THEIRS: &str = "v-theirs";
-
 /// A cloud.
 #[derive(Debug, Default)]
 pub struct Cloud {
@@ -118,13 +115,6 @@ impl Cloud {
         self.volumes.insert(id, (volume, None));
         let port = things::port("p-other", owner, 0, self.free_address());
         self.ports.insert("p-other".into(), port);
-    }
-
-    /// A volume of somebody else's that the node uses.
-    pub fn theirs(&mut self) {
-        let owner = Owner { uid: "u-2".into(), attempt: None };
-        let volume = things::volume(THEIRS, owner, "theirs", VolumeState::Available, 0);
-        self.volumes.insert(THEIRS.into(), (volume, None));
     }
 
     /// The lowest free address: what is freed is soon somebody else's.
@@ -293,16 +283,8 @@ impl Cloud {
         for volume in &machine.volumes {
             let Some((shown, held)) = self.volumes.get_mut(volume) else { continue };
             if held.as_ref().is_some_and(|held| held.server.as_deref() == Some(id)) {
-                // Cinder was away: its claim stays.
-                if volume == THEIRS && now % 4 == 1 {
-                    continue;
-                }
                 *held = None;
                 shown.servers.clear();
-                if volume == THEIRS {
-                    shown.state = VolumeState::Available;
-                    continue;
-                }
                 // Nova asks Cinder for the first and then dies: the rest stays.
                 if last.is_none() {
                     shown.state = VolumeState::Deleting;

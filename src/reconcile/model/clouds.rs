@@ -23,7 +23,6 @@ impl Clouds {
             .map(|(name, octet)| ((*name).to_owned(), Cloud { octet, soft_delete, ..Cloud::default() }))
             .collect();
         all.values_mut().for_each(Cloud::neighbour);
-        all.values_mut().for_each(Cloud::theirs);
         Self { all, one }
     }
 

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::cloud::THEIRS;
 use super::process::Books;
 use super::world::{FQDN, NODE, UID, World};
 use super::zone::PARK;
 use crate::api::common::{CheckKind, ReadinessCheck};
 use crate::api::hold::OnFailure;
 use crate::api::testnode_status::{
-    ExistingVolume, FloatingIpPool, Resolved, ResolvedFloatingIp, ResolvedNetwork, ResolvedVolume,
+    FloatingIpPool, Resolved, ResolvedFloatingIp, ResolvedNetwork, ResolvedVolume,
 };
 use crate::clock::Now;
 use crate::clouds;
@@ -116,9 +115,7 @@ impl World {
         let pool = FloatingIpPool { id: "ext".into(), name: "ext".into(), network: 0 };
         let floating_ip = self.life.floating.map(|policy| ResolvedFloatingIp { policy, pool: Some(pool) });
         let (volumes, networks) = (volumes.collect(), networks.collect());
-        let theirs = ExistingVolume { id: THEIRS.into(), device_name: "vdz".into(), boot_index: -1 };
-        let existing_volumes = self.life.existing.then_some(theirs).into_iter().collect();
-        Resolved { networks, floating_ip, volumes, existing_volumes, ..Resolved::default() }
+        Resolved { networks, floating_ip, volumes, ..Resolved::default() }
     }
 
     fn offers(&self) -> Vec<Offer> {

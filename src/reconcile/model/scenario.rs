@@ -18,8 +18,6 @@ pub struct Scenario {
     pub volumes: usize,
     /// Networks, and so ports.
     pub ports: usize,
-    /// It uses a volume that exists by itself.
-    pub existing: bool,
     /// It is to have a floating IP.
     pub floating: Option<FloatingIpPolicy>,
     /// No router leads to the external network.
@@ -177,11 +175,9 @@ pub fn scenarios(events: &'static [Event], most: usize) -> impl Strategy<Value =
             };
             let no_router = floating == Some(FloatingIpPolicy::IfNeeded) && tape.len() % 2 == 1;
             let updates = verifiable && tape.len() % 3 == 1;
-            let existing = tape.len() % 4 == 1;
             Scenario {
                 volumes,
                 ports,
-                existing,
                 floating,
                 no_router,
                 named,

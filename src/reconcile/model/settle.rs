@@ -16,9 +16,6 @@ impl World {
     pub fn settle(&mut self, cloud: &str, change: &CloudChange, reply: &Reply) {
         let now = self.instant(self.now);
         let (kind, creating) = (change.kind(), change.creates());
-        if let CloudChange::CreateServer { .. } = change {
-            self.process.notes.reservations.clear();
-        }
         let books = self.process.books.get_mut(cloud).unwrap();
         if let CloudChange::FreeVolume { id, .. } = change {
             self.process.notes.reservations.remove(id);
