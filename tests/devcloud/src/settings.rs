@@ -44,6 +44,9 @@ pub struct Settings {
     /// From `POST /servers` to ACTIVE.
     #[serde(with = "seconds")]
     pub server_build: Duration,
+    /// From the request for a rebuild to ACTIVE.
+    #[serde(with = "seconds")]
+    pub server_rebuild: Duration,
     /// From a server's DELETE to 404.
     #[serde(with = "seconds")]
     pub server_delete: Duration,
@@ -198,6 +201,7 @@ impl Default for Settings {
             dns_clock_ahead: 0,
             api_latency: Duration::ZERO,
             server_build: Duration::from_secs(2),
+            server_rebuild: Duration::from_secs(2),
             server_delete: Duration::from_secs(1),
             volume_create: Duration::from_millis(500),
             volume_delete: Duration::from_millis(500),

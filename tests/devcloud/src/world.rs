@@ -7,6 +7,7 @@ pub(crate) mod building;
 pub(crate) mod ending;
 pub(crate) mod ids;
 pub(crate) mod network;
+pub(crate) mod rebuilding;
 pub(crate) mod server;
 pub(crate) mod volume;
 
@@ -106,6 +107,10 @@ pub(crate) enum Event {
     Spawn(String),
     /// The build fails with this text.
     Fail(String, String),
+    /// A rebuild takes the volumes from a server.
+    RebuildDetaches(String),
+    /// A rebuild is done, or has failed.
+    Rebuilt(String),
     /// A going server lets go of its ports.
     Unplug(String),
     /// The server is gone.
@@ -245,6 +250,8 @@ impl World {
             Event::Attach(id) => self.attach(&id),
             Event::Spawn(id) => self.spawn(&id),
             Event::Fail(id, message) => self.fail(&id, &message),
+            Event::RebuildDetaches(id) => self.rebuild_detaches(&id),
+            Event::Rebuilt(id) => self.rebuilt(&id),
             Event::Unplug(id) => self.unplug(&id),
             Event::Vanish(id) => self.vanish(&id),
             Event::DeleteFails(id, message) => self.delete_fails(&id, message),

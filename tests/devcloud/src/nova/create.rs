@@ -69,6 +69,7 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
         task: Some("scheduling".into()),
         flavor,
         image: image.filter(|_| !mapping.boots_from_volume).map(str::to_owned),
+        image_before: None,
         metadata,
         tags,
         key_name: key_name.map(str::to_owned),

@@ -36,7 +36,7 @@ pub(crate) fn detail(world: &World, request: &Request<'_>, server: &Server) -> V
     };
     let spawned = !server.boots.is_empty();
     let mut body = json!({
-        "id": server.id, "name": server.name, "status": server.status.word(),
+        "id": server.id, "name": server.name, "status": word(server),
         "tenant_id": server.project, "user_id": world.settings.user_id,
         "metadata": server.metadata, "addresses": addresses(world, server),
         "image": server.image.as_ref().map_or_else(|| json!(""), |image| json!({
@@ -83,6 +83,11 @@ pub(crate) fn detail(world: &World, request: &Request<'_>, server: &Server) -> V
         fields.insert("fault".into(), fault);
     }
     body
+}
+
+/// What is being done to it can be told before what it is.
+fn word(server: &Server) -> &'static str {
+    if server.task.as_deref() == Some("rebuilding") { "REBUILD" } else { server.status.word() }
 }
 
 fn task(server: &Server) -> Option<&str> {

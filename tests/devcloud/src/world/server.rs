@@ -27,6 +27,8 @@ pub struct Server {
     pub flavor: Flavor,
     /// Its image's id; none when booted from a volume.
     pub image: Option<String>,
+    /// The image that it had before it was rebuilt last.
+    pub image_before: Option<String>,
     /// Its metadata.
     pub metadata: BTreeMap<String, String>,
     /// Its tags.
@@ -162,6 +164,10 @@ pub struct ServerFate {
     pub no_datasource: bool,
     /// cloud-init does not print the host keys.
     pub no_host_keys: bool,
+    /// Its next rebuild ends in ERROR with this text, and with the image that it had.
+    pub rebuild_fails: Option<String>,
+    /// Its rebuilds end in ACTIVE, and its volumes stay `reserved`.
+    pub rebuild_keeps_volumes: bool,
     /// It stays in `deleting`.
     pub delete_sticks: bool,
     /// Cinder was away when it went, and did not hear of it: its volumes stay in use, and are not deleted with it.
