@@ -52,6 +52,12 @@ pub enum List {
 }
 
 impl List {
+    /// It shows images.
+    #[must_use]
+    pub fn is_of_images(&self) -> bool {
+        matches!(self, Self::Images | Self::Image(_) | Self::CommunityImages)
+    }
+
     /// What [`select::resolve`] needs of a cloud for this node.
     #[must_use]
     pub fn wanted(machine: &MachineTypeSpec, node: &TestNodeSpec) -> Vec<Self> {

@@ -79,6 +79,9 @@ reasons! {
         CreatingServer,
         /// The cloud builds the server. Ends when the server is ACTIVE, or after `timeouts.launch`.
         Launching,
+        /// The system of a machine that was Ready is made anew, as `spec.os`, `spec.image` or `spec.rebuild` asked for. The
+        /// message says how far it has come. Afterwards readiness is checked as for a new machine.
+        Rebuilding,
         /// A readiness check has not passed yet. The message shows how far cloud-init has come. Ends after
         /// `timeouts.boot`.
         Booting,
@@ -179,6 +182,8 @@ reasons! {
         KeepToFixedAddress,
         /// The server is created.
         CreateServer,
+        /// The server is rebuilt.
+        RebuildServer,
         /// A server is deleted.
         DeleteServer,
         /// A server is deleted for good that the cloud would keep for a while.
@@ -265,6 +270,9 @@ reasons! {
         /// PowerShell, gzip) while something else would have to be combined with it. The message names both sides by their
         /// fields: change one of them.
         InvalidUserData,
+        /// `spec.os`, `spec.image` or `spec.rebuild` asks for a rebuild of a machine that boots from a volume. Nova would only
+        /// start it again, or refuse. Take the change back, or delete the node and make another.
+        RebuildRefused,
         /// The node needs more than the `limits` of a Cloud allow in total. Ask for less, or raise them.
         ExceedsLimits,
         /// A list of what the cloud offers has not been read yet. Passes by itself.
@@ -325,6 +333,10 @@ reasons! {
         /// `consoleTail` of that attempt in the status too. An image that writes nothing to the serial console needs
         /// `readiness: [{type: tcp, port: 22}]`.
         BootTimeout,
+        /// The rebuild of a machine that was Ready failed; the message has the reason and the cloud's words. The machine is kept
+        /// as it is. Set `spec.rebuild` to a new value to try again, or give `os` and `image` back the values that they had:
+        /// if Nova did not begin, the node is Ready again.
+        RebuildFailed,
         /// Another TestNode holds the name. Delete that one, or set another `spec.hostname`. Two nodes that are Ready
         /// can hold one name after two operators ran at once: delete one of them.
         NameConflict,

@@ -23,6 +23,7 @@ mod offerings;
 mod pattern;
 mod problem;
 mod server;
+mod system;
 #[cfg(test)]
 mod tests;
 mod user_data;
@@ -39,6 +40,7 @@ pub use network::networks;
 pub use offerings::{Flavor, Image, Network, Offerings, Owner, Reach, SecurityGroup, ServerGroup};
 pub use problem::Problem;
 pub use server::{fill, needs_server_groups, server};
+pub use system::{System, system};
 pub use user_data::{user_data, user_data_digest};
 pub use volume::{MOST_VOLUMES, needs_volume_types, volumes};
 

@@ -26,6 +26,7 @@ pub const FREE: &[&str] = &[
     "description",
     "paused",
     "consoleRequest",
+    "rebuild",
 ];
 
 /// A field that a node may set only where its machine type says so.

@@ -17,11 +17,10 @@ use super::boot_volume::BootVolume;
 use super::common::{FloatingIpChoice, NetworkChoice, Os, Period, ReadinessCheck, Resources, Volumes};
 use super::hold::{Hold, OnFailure};
 use super::server::{ImageRef, ServerGroupRef, hints_schema, metadata_schema, tags_schema};
-use super::testnode_status::TestNodeStatus;
+use super::testnode_status::{AskedSystem, TestNodeStatus};
 
 /// The spec's fields that a machine is made from. Once it is made, or being made, they stand.
 const SETTLED_FIELDS: &[&str] = &[
-    "os",
     "cloud",
     "flavor",
     "resources",
@@ -34,7 +33,6 @@ const SETTLED_FIELDS: &[&str] = &[
     "sshAuthorizedKeys",
     "userData",
     "userDataRef",
-    "image",
     "configDrive",
     "serverGroup",
     "schedulerHints",
@@ -44,8 +42,16 @@ const SETTLED_FIELDS: &[&str] = &[
     "bootVolume",
 ];
 
+/// The spec's fields that say what system a machine has. An edit of them rebuilds a machine that was Ready; while one is being
+/// made they stand.
+const SYSTEM_FIELDS: &[&str] = &["os", "image", "rebuild"];
+
 /// The spec's fields that say nothing of the machine: an edit of them begins no new round of attempts.
 const ASIDE_FIELDS: &[&str] = &["owner", "description", "expireAfter", "hold", "paused", "consoleRequest"];
+
+/// CEL: an attempt is under way.
+const BEING_MADE: &str = "has(oldSelf.status) && has(oldSelf.status.attempts) && oldSelf.status.attempts.exists(a, \
+     !has(a.closedAt))";
 
 /// CEL: an attempt is under way, or one succeeded.
 const MACHINE_EXISTS: &str = "has(oldSelf.status) && has(oldSelf.status.attempts) && oldSelf.status.attempts.exists(a, \
@@ -53,18 +59,29 @@ const MACHINE_EXISTS: &str = "has(oldSelf.status) && has(oldSelf.status.attempts
 
 /// "What a machine is made from stays while there is one", as one root rule: only there are spec and status in view.
 fn settled_rule() -> kube::core::Rule {
+    stays_while(MACHINE_EXISTS, SETTLED_FIELDS, "the machine exists", "delete the node and make another")
+}
+
+/// "What is being made stays what it is to be": a machine can be rebuilt once it was Ready.
+fn system_rule() -> kube::core::Rule {
+    let cure =
+        "wait until the node is Ready, then the machine is rebuilt; or delete the node and make another";
+    stays_while(BEING_MADE, SYSTEM_FIELDS, "the machine is being made", cure)
+}
+
+fn stays_while(condition: &str, fields: &[&str], when: &str, cure: &str) -> kube::core::Rule {
     let same = |field: &&str| {
         format!(
             "has(self.spec.{field}) == has(oldSelf.spec.{field}) && (!has(self.spec.{field}) || self.spec.{field} == \
              oldSelf.spec.{field})"
         )
     };
-    let unchanged: Vec<String> = SETTLED_FIELDS.iter().map(|field| format!("({})", same(field))).collect();
+    let unchanged: Vec<String> = fields.iter().map(|field| format!("({})", same(field))).collect();
     let names: Vec<String> =
-        SETTLED_FIELDS.iter().map(|field| format!("({} ? '' : ' spec.{field}')", same(field))).collect();
-    kube::core::Rule::new(format!("!({MACHINE_EXISTS}) || ({})", unchanged.join(" && "))).message(
+        fields.iter().map(|field| format!("({} ? '' : ' spec.{field}')", same(field))).collect();
+    kube::core::Rule::new(format!("!({condition}) || ({})", unchanged.join(" && "))).message(
         kube::core::Message::Expression(format!(
-            "'cannot change while the machine exists:' + {} + '; delete the node and make another'",
+            "'cannot change while {when}:' + {} + '; {cure}'",
             names.join(" + ")
         )),
     )
@@ -129,6 +146,7 @@ impl fmt::Display for UserDataRef {
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     validation = settled_rule(),
+    validation = system_rule(),
     validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name has at most 63 characters"),
     validation = Rule::new(
         "has(self.spec.hostname) || self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])$')"
@@ -163,7 +181,8 @@ pub struct TestNodeSpec {
     #[schemars(length(min = 1, max = 1024))]
     pub description: Option<String>,
 
-    /// The operating system to boot; the machine type's `defaultOS` if absent.
+    /// The operating system to boot; the machine type's `defaultOS` if absent. Another one rebuilds a machine that was Ready,
+    /// see `rebuild`. It cannot change while the machine is being made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os: Option<Os>,
 
@@ -275,7 +294,8 @@ pub struct TestNodeSpec {
 
     /// The image to boot, instead of the one that the operating system is. Only where the machine type lists `image` under
     /// `overrides`, and never one that its `excludeImages` matches. `os` beside it says only what the image is: which
-    /// `cloudInit` and which login user of the machine type go with it.
+    /// `cloudInit` and which login user of the machine type go with it. Another one rebuilds a machine that was Ready, see
+    /// `rebuild`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageRef>,
 
@@ -313,6 +333,14 @@ pub struct TestNodeSpec {
     /// without being asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_volume: Option<BootVolume>,
+
+    /// Any new value rebuilds a machine that was Ready: its root disk is made anew from the same image, or from another if
+    /// `os` or `image` are new too. Address, ports, volumes and name stay; SSH host keys are new. A rebuild that failed is
+    /// tried again by another new value. It cannot change while the machine is being made. A machine that boots from a volume
+    /// cannot be rebuilt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub rebuild: Option<String>,
 }
 
 reads_empty_as_absent!(TestNodeSpec);
@@ -322,6 +350,12 @@ impl TestNodeSpec {
     #[must_use]
     pub fn asking_for_console(request: &str) -> serde_json::Value {
         serde_json::json!({"spec": {"consoleRequest": request}})
+    }
+
+    /// What it asks of a machine's system.
+    #[must_use]
+    pub fn asked_system(&self) -> AskedSystem {
+        AskedSystem { os: self.os.clone(), image: self.image.clone(), rebuild: self.rebuild.clone() }
     }
 
     /// SHA-256 of all that it asks of a machine: whoever edits that wants another try at once.
@@ -385,8 +419,8 @@ mod tests {
             spec["properties"].as_object().unwrap().keys().map(String::as_str).collect();
 
         let may_change = MAY_CHANGE.iter().map(|(field, _)| field);
-        let listed: Vec<&str> =
-            SETTLED_FIELDS.iter().chain(NEVER_CHANGE).chain(may_change).copied().collect();
+        let fixed = SETTLED_FIELDS.iter().chain(SYSTEM_FIELDS).chain(NEVER_CHANGE);
+        let listed: Vec<&str> = fixed.chain(may_change).copied().collect();
         assert_eq!(there, listed.iter().copied().collect());
         assert_eq!(listed.len(), there.len(), "a field is listed twice");
     }

@@ -8,12 +8,16 @@ use serde::{Deserialize, Serialize};
 
 mod attempt;
 mod facts;
+mod outcome;
+mod rebuild;
 mod resolved;
 
-pub use attempt::{Attempt, Outcome};
+pub use attempt::Attempt;
 pub use facts::{
     AddressFacts, BootId, DnsFacts, FloatingIpFacts, PortFacts, ServerFacts, SshFacts, VolumeFacts,
 };
+pub use outcome::Outcome;
+pub use rebuild::{AskedSystem, Rebuild};
 pub use resolved::{
     FloatingIpPool, Resolved, ResolvedFlavor, ResolvedFloatingIp, ResolvedImage, ResolvedMachineType,
     ResolvedNetwork, ResolvedVolume,

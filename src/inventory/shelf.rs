@@ -243,6 +243,14 @@ impl<T: Thing> Shelf<T> {
         }
     }
 
+    /// A call of ours was answered, and this is what it did to a thing.
+    pub(super) fn alter(&mut self, id: &str, now: Instant, does: impl FnOnce(&mut T)) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            does(&mut entry.object);
+            entry.touched = Some(now);
+        }
+    }
+
     /// The end of another thing of this owner takes these with it.
     pub fn go_along(&mut self, owner: &Owner, now: Instant) {
         for id in self.owned.get(&owner.uid).into_iter().flatten() {

@@ -210,8 +210,11 @@ impl Notes {
     /// Notes what was seen: since when a boot is ACTIVE, and when a check of it was last blocked. Boots of servers that no
     /// longer exist are forgotten.
     pub fn saw(&mut self, desired: &Desired, seen: &Observed, started: Instant, now: Now) {
-        let instants =
-            seen.memory.attempts.iter().flat_map(|attempt| [&attempt.opened_at, &attempt.server_active_at]);
+        let attempts = &seen.memory.attempts;
+        let rebuilds = attempts.iter().filter_map(|attempt| attempt.rebuild.as_ref());
+        let rebuilds = rebuilds.flat_map(|rebuild| [&rebuild.opened_at, &rebuild.server_active_at]);
+        let instants = attempts.iter().flat_map(|attempt| [&attempt.opened_at, &attempt.server_active_at]);
+        let instants = instants.chain(rebuilds);
         let noted = |at: &Time| (at.0, self.steady_at(at.0, started, now));
         self.steady = instants.flatten().map(noted).collect();
         let servers = || seen.clouds.values().flat_map(|view| &view.servers);

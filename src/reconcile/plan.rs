@@ -18,18 +18,20 @@ mod name;
 mod obstacle;
 mod pause;
 mod place;
+mod rebuild;
 mod step;
 mod surplus;
 mod tear_down;
 
 use super::state::{Desired, Observed};
 
-pub use change::{Change, Closing, CloudChange, Mark, MemoryChange};
+pub use change::{Change, Closing, CloudChange, Mark, MemoryChange, RebuildClosing};
 pub use choice::{claimed, remembered};
 pub use console::console_due_in;
 pub use guest::{is_blocked, reported};
 pub use name::{is_published, target_address};
 pub use obstacle::{REST_BETWEEN_ROUNDS, queues_at};
+pub use rebuild::told as failed_rebuild;
 pub use step::{Question, Request, Step, Waiting, Whom};
 
 /// A rule of [`BRING_UP`].
@@ -60,11 +62,17 @@ pub const BRING_UP: &[Rule] = &[
     bring_up::await_volumes,
     bring_up::create_server,
     bring_up::await_active,
+    rebuild::open_rebuild,
+    rebuild::close_failed_rebuild,
+    rebuild::rebuild_server,
+    rebuild::await_rebuilt,
     guest::await_guest,
     name::await_name,
     bring_up::close_ready,
+    rebuild::close_rebuilt,
     bring_up::settle_ready,
     bring_up::release_other_clouds,
+    rebuild::tell_failed_rebuild,
 ];
 
 /// From whatever there is in one cloud to nothing. The name goes first: nobody may resolve a host that is about to

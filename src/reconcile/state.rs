@@ -8,6 +8,7 @@ mod former;
 mod hold;
 mod machine;
 mod request;
+mod system;
 mod things;
 mod view;
 
@@ -29,6 +30,7 @@ pub use former::Former;
 pub use hold::Hold;
 pub use machine::Machine;
 pub use request::{RequestKey, Trouble};
+pub use system::{Wish, WishedSystem};
 pub use things::{
     Binding, Ending, Fault, FloatingIp, Port, Presence, Server, ServerState, Verdict, Volume, VolumeState,
 };
@@ -59,6 +61,8 @@ pub struct Observed {
     pub unlooked: Option<String>,
     /// Where the machine could be made, best first.
     pub offers: Vec<Offer>,
+    /// The other system that the machine is to have, if it was Ready with one that the spec no longer asks for.
+    pub wish: Option<Wish>,
     /// The name.
     pub name: NameView,
     /// What the guest shows.

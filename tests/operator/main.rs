@@ -36,6 +36,7 @@ mod names;
 mod networks;
 mod options;
 mod places;
+mod rebuild;
 mod restore;
 mod second;
 mod starve;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Address, AddressKind, ComputeLimits, Flavor, NewServer, Server, ServerGroup, Usage};
+use super::{Address, AddressKind, ComputeLimits, Flavor, NewServer, NewSystem, Server, ServerGroup, Usage};
 use crate::openstack::page::Page;
 use crate::openstack::wire::{
     Link, WithId, has_next, instant, items, items_if_any, lenient, maybe_number, number, texts, word,
@@ -62,6 +62,12 @@ pub(super) fn create_server(new: &NewServer) -> Value {
     let hints = new.extras.hints.iter().map(|(name, values)| (name.clone(), hint(values)));
     let hints: Map<String, Value> = hints.collect();
     json!({ "server": server, "os:scheduler_hints": hints })
+}
+
+/// User data that is null is taken away; left out, the old one would stay.
+pub(super) fn rebuild(new: &NewSystem) -> Value {
+    let user_data = new.user_data.as_ref().map(|data| STANDARD.encode(data));
+    json!({ "rebuild": { "imageRef": new.image, "metadata": new.metadata, "user_data": user_data } })
 }
 
 /// An image beside volumes must be in the mapping too, else Nova refuses the

@@ -18,7 +18,7 @@ use crate::reconcile::memory;
 use crate::reconcile::object::{self, set_finalizers, write_status};
 use crate::reconcile::observe::{Look, age, path};
 use crate::reconcile::plan::{Closing, MemoryChange};
-use crate::reconcile::state::Observed;
+use crate::reconcile::state::{Observed, RequestKey};
 use crate::reconcile::status::{self, Outcome};
 
 /// Keeps the object until this cloud is empty.
@@ -124,6 +124,23 @@ pub(super) async fn remember(
             if closing.outcome == AttemptOutcome::Ready {
                 time_phases(node, closing.number, look, ctx);
             }
+            Ok(())
+        }
+        MemoryChange::OpenRebuild(_) => {
+            write(change, node, look, ctx).await?;
+            let number = look.seen.memory.current().map(|attempt| attempt.number);
+            ctx.note(&uid, |notes| {
+                // All that was sent before is settled.
+                notes.opened.extend(number);
+                notes.troubles.retain(|failed| failed.trouble.key != RequestKey::RebuildServer);
+            });
+            Ok(())
+        }
+        MemoryChange::CloseRebuild(_) => {
+            write(change, node, look, ctx).await?;
+            ctx.note(&uid, |notes| {
+                notes.troubles.retain(|failed| failed.trouble.key != RequestKey::RebuildServer);
+            });
             Ok(())
         }
         MemoryChange::RecordFound(_)

@@ -28,7 +28,11 @@ pub(super) async fn catalogue(
     session: &Session,
 ) -> Result<(), Error> {
     let Some(machine) = &look.machine else { return Ok(()) };
-    let wanted = List::wanted(&machine.spec, &node.spec);
+    let mut wanted = List::wanted(&machine.spec, &node.spec);
+    if look.seen.memory.current().is_some() && look.seen.wish.is_some() {
+        // Of a machine that is rebuilt everything else stays.
+        wanted.retain(List::is_of_images);
+    }
     match handle.catalogue.missing_for_blocked(&wanted, Instant::now()) {
         Some(list) => Ok(handle.catalogue.load(session, list).await?),
         None => Ok(()),

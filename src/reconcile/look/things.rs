@@ -67,6 +67,7 @@ fn hints(view: &mut CloudView, known: &Known<'_>, cloud: &str, state: &State) {
             id: id.clone(),
             attempt: attempt.number,
             boot: 1,
+            image: None,
             presence: Presence::Missing,
             state: ServerState::Other,
             fault: None,
@@ -146,9 +147,20 @@ impl Looking<'_> {
     fn clocks(&self, view: &mut CloudView, attempt: &Attempt) {
         let Known { notes, started, now, .. } = *self.known;
         let watched = |since: &Time| self.watched_for(notes.steady_at(since.0, started, now));
-        view.launching_for = attempt.opened_at.as_ref().map(watched).unwrap_or_default();
-        let active = view.servers.iter().find(|server| server.state == ServerState::Active);
-        view.booting_for = match (&attempt.server_active_at, active) {
+        let rebuild = attempt.rebuild.as_ref().filter(|rebuild| rebuild.is_open());
+        let (opened, written) = match rebuild {
+            Some(rebuild) => (&rebuild.opened_at, &rebuild.server_active_at),
+            None => (&attempt.opened_at, &attempt.server_active_at),
+        };
+        view.launching_for = opened.as_ref().map(watched).unwrap_or_default();
+        let counts = |server: &&Server| {
+            server.state == ServerState::Active && rebuild.is_none_or(|rebuild| rebuild.number == server.boot)
+        };
+        let active = view.servers.iter().find(counts);
+        let since = active.and_then(|active| self.known.notes.guests.get(&active.boot())?.active_since);
+        let listed = self.place.state.volumes.ledger.last();
+        view.volumes_since_active = since.is_some_and(|since| listed.is_some_and(|listed| listed > since));
+        view.booting_for = match (written, active) {
             (Some(written), _) => watched(written),
             // Seen, and not yet written.
             (None, Some(server)) => self.watched_for(self.active_since(&server.boot())),
@@ -203,6 +215,7 @@ impl Looking<'_> {
             id: id.clone(),
             attempt: self.attempt(entry.owner.attempt),
             boot: found.boot,
+            image: found.image.clone(),
             presence,
             state: found.state,
             fault: found.fault.clone(),
@@ -236,8 +249,11 @@ impl Looking<'_> {
         let on = self.place.state.servers.of(&entry.owner.uid).find(|server| {
             server.object.state == ServerState::Active && server.object.volumes.contains(&found.meta.id)
         });
+        // After a rebuild its volumes were taken from it, and only Cinder tells whether they were given back.
         let on = on.filter(|server| {
-            coming && server.sightings.last().map(|(began, _)| began) > entry.last_told().as_ref()
+            coming
+                && server.object.boot == 1
+                && server.sightings.last().map(|(began, _)| began) > entry.last_told().as_ref()
         });
         let listed = self.listed(entry);
         match on {

@@ -4,7 +4,7 @@
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
 
-use super::scenario::{HARM, MEDDLING, RESTORES, Scenario, TROUBLES, deleted, scenarios};
+use super::scenario::{HARM, MEDDLING, REBUILDS, RESTORES, Scenario, TROUBLES, deleted, scenarios};
 use super::world::Rules;
 use super::{RULES, live};
 use crate::reconcile::plan::{BRING_UP, Rule, TEAR_DOWN, TearDownRule};
@@ -30,11 +30,17 @@ const BRING_UP_NAMES: &[&str] = &[
     "await_volumes",
     "create_server",
     "await_active",
+    "open_rebuild",
+    "close_failed_rebuild",
+    "rebuild_server",
+    "await_rebuilt",
     "await_guest",
     "await_name",
     "close_ready",
+    "close_rebuilt",
     "settle_ready",
     "release_other_clouds",
+    "tell_failed_rebuild",
 ];
 
 const TEAR_DOWN_NAMES: &[&str] = &[
@@ -66,6 +72,8 @@ const PROVED_BESIDE_THEM: &[&str] =
 const LIVES: usize = 3000;
 /// Lives after them in which the UID changes.
 const RESTORED: usize = 500;
+/// Lives after those in which the machine is rebuilt.
+const REBUILT: usize = 500;
 
 /// Lives of every sort, the same each time.
 fn lives() -> impl Iterator<Item = Scenario> {
@@ -83,8 +91,10 @@ fn lives() -> impl Iterator<Item = Scenario> {
     ];
     let restores = proptest::prop_oneof![scenarios(RESTORES, 5), deleted(scenarios(RESTORES, 4))];
     // After the others, which so stay as they were.
-    (0..LIVES + RESTORED).map(move |count| match count {
+    let rebuilds = proptest::prop_oneof![scenarios(REBUILDS, 5), deleted(scenarios(REBUILDS, 4))];
+    (0..LIVES + RESTORED + REBUILT).map(move |count| match count {
         0..LIVES => any.new_tree(&mut runner).unwrap().current(),
+        _ if count >= LIVES + RESTORED => rebuilds.new_tree(&mut runner).unwrap().current(),
         _ => restores.new_tree(&mut runner).unwrap().current(),
     })
 }

@@ -59,6 +59,8 @@ pub enum Event {
     Unheld,
     /// Somebody edits the spec.
     Edit,
+    /// Somebody asks for a rebuild. While an attempt is open it is refused.
+    Rebuild,
     /// `spec.paused` for a minute.
     Pause,
     /// A cloud does not answer for a while.
@@ -138,6 +140,20 @@ pub const TROUBLES: &[Event] = &[
     Event::WebRestarts,
     Event::RecordRemoved,
     Event::NameHeld,
+];
+
+/// A machine that lives is rebuilt, in whatever trouble.
+pub const REBUILDS: &[Event] = &[
+    Event::Rebuild,
+    Event::Rebuild,
+    Event::Rebuild,
+    Event::Rebuild,
+    Event::Crash,
+    Event::Crash,
+    Event::CloudAway(Place::East),
+    Event::CellDown(Place::East),
+    Event::Pause,
+    Event::DnsAway,
 ];
 
 /// What strangers do behind our back.

@@ -64,7 +64,7 @@ fn unserved(node: &TestNode, machine: &MachineType) -> Option<Problem> {
 
 /// User data that cannot be combined, or is too large with the longest name that the node may get, would only be found
 /// out with the server's create.
-fn unfit(
+pub(super) fn unfit(
     node: &TestNode,
     machine: &MachineType,
     offers: &[Offer],
@@ -72,7 +72,7 @@ fn unfit(
 ) -> Option<Problem> {
     let fqdn = offers.iter().filter_map(|offer| offer.fqdn.as_deref()).max_by_key(|fqdn| fqdn.len());
     let os = select::os(&machine.spec, &node.spec).ok();
-    let problem = userdata::build(node, &machine.spec, os.as_ref(), fqdn, user_data).err()?;
+    let problem = userdata::build(node, &machine.spec, os.as_ref(), fqdn, user_data, 1).err()?;
     Some(Problem { reason: Reason::InvalidUserData, message: problem })
 }
 

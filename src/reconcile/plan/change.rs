@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub use cloud::{CloudChange, Mark};
-pub use memory::{Closing, MemoryChange};
+pub use memory::{Closing, MemoryChange, RebuildClosing};
 
 use crate::reconcile::state::RequestKey;
 

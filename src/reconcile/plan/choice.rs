@@ -105,6 +105,7 @@ fn take(desired: &Desired, seen: &Observed, offer: &Offer, round: i64, cooled: C
             project_id: offer.pins.project_id.clone(),
             cluster_id: offer.pins.cluster_id.clone(),
             spec_digest: Some(desired.asks.clone()),
+            asked: Some(desired.system.clone()),
             machine_type_generation: Some(desired.machine_type_generation),
             resolved: resolved(desired, seen, offer, round, zone.as_deref()),
             opened_at: Some(Time(seen.now)),

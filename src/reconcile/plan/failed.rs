@@ -94,7 +94,10 @@ fn failure(desired: &Desired, seen: &Observed, open: &Machine<'_>) -> Option<(Ou
             (ServerState::SoftDeleted, _) => {
                 return failed(Reason::ServerLost, "somebody deleted the server".into());
             }
-            (ServerState::Building | ServerState::Active | ServerState::Other, _) => {}
+            (
+                ServerState::Building | ServerState::Active | ServerState::Rebuilding | ServerState::Other,
+                _,
+            ) => {}
         }
     } else if open.view.servers_gone.contains(&open.attempt.number) {
         return failed(Reason::ServerLost, "the server is gone; somebody or something deleted it".into());
@@ -165,8 +168,18 @@ fn too_long(desired: &Desired, seen: &Observed, open: &Machine<'_>) -> Option<(O
             format!("no ACTIVE server within timeouts.launch ({} s)", desired.launch_timeout.as_secs());
         return Some((Outcome::Failed, Reason::LaunchTimeout, message));
     }
+    let (reason, message) = late_boot(desired, seen, open)?;
+    Some((Outcome::Failed, reason, message))
+}
+
+/// A readiness check did not pass in time.
+pub(super) fn late_boot(
+    desired: &Desired,
+    seen: &Observed,
+    machine: &Machine<'_>,
+) -> Option<(Reason, String)> {
     // A name that cannot be set is no reason to end a machine whose guest is up. While a check is blocked no time passes.
-    let late = active && open.view.booting_for > desired.boot_timeout;
+    let late = machine.is_active() && machine.view.booting_for > desired.boot_timeout;
     let awaited = awaited(desired, seen).filter(|_| late)?;
     let bound = desired.boot_timeout.as_secs();
     let shown = seen.guest.tail.as_ref().filter(|_| desired.console_forbidden.is_none());
@@ -179,10 +192,10 @@ fn too_long(desired: &Desired, seen: &Observed, open: &Machine<'_>) -> Option<(O
         "the server is ACTIVE, but a readiness check did not pass within timeouts.boot ({bound} s): {awaited}{}",
         last.unwrap_or_default()
     );
-    Some((Outcome::Failed, Reason::BootTimeout, message))
+    Some((Reason::BootTimeout, message))
 }
 
-fn judged(verdict: Verdict, reason: Reason) -> (Outcome, Reason) {
+pub(super) fn judged(verdict: Verdict, reason: Reason) -> (Outcome, Reason) {
     match verdict {
         Verdict::Quota => (Outcome::Uncounted, Reason::QuotaExceeded),
         Verdict::Capacity => (Outcome::Failed, Reason::NoValidHost),

@@ -13,7 +13,7 @@ const USE_TCP: &str = "set readiness: [{type: tcp, port: 22}] in the node's spec
 
 /// Ready is what the tester means by it.
 pub(super) fn await_guest(desired: &Desired, seen: &Observed) -> Option<Step> {
-    let open = seen.machine_under_way()?;
+    let open = seen.machine_booting()?;
     let server = open.server?;
     let guest = &seen.guest;
     let check = unpassed(desired, seen)?;
@@ -38,14 +38,14 @@ pub(super) fn await_guest(desired: &Desired, seen: &Observed) -> Option<Step> {
 /// The check that is waited for cannot pass until somebody edits something.
 #[must_use]
 pub fn is_blocked(desired: &Desired, seen: &Observed) -> bool {
-    seen.machine_under_way().is_some_and(|open| {
+    seen.machine_booting().is_some_and(|open| {
         unpassed(desired, seen).is_some_and(|check| obstacle(check, seen, &open).is_some())
     })
 }
 
 /// What is waited for, for people.
 pub(super) fn awaited(desired: &Desired, seen: &Observed) -> Option<String> {
-    let open = seen.machine_under_way()?;
+    let open = seen.machine_booting()?;
     let check = unpassed(desired, seen)?;
     match waiting(check, seen, &open) {
         Step::Wait(waiting) => Some(waiting.message),
@@ -129,7 +129,7 @@ fn no_address(open: &Machine<'_>) -> Option<Problem> {
 
 /// No name can be set without an address.
 pub(super) fn no_address_to_name(seen: &Observed) -> Option<Problem> {
-    let open = seen.machine_under_way()?;
+    let open = seen.machine_booting()?;
     no_address(&open)
 }
 

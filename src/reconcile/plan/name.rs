@@ -99,7 +99,7 @@ fn ready_to_send(step: Step, seen: &Observed) -> Option<Step> {
 
 /// Ready means that the name is right. Why it is not yet, in the words of whoever refused.
 pub(super) fn await_name(_: &Desired, seen: &Observed) -> Option<Step> {
-    let dns = seen.memory.dns.as_ref().filter(|_| seen.memory.open().is_some() && !is_published(seen))?;
+    let dns = seen.memory.dns.as_ref().filter(|_| seen.memory.is_making() && !is_published(seen))?;
     let waiting = match &seen.name.found {
         Some(Found::Taken(why)) => Waiting::new(Reason::DNSConflict, format!("{}: {why}", dns.name)),
         Some(Found::Free | Found::Ours(_)) | None => match dns_trouble(seen) {

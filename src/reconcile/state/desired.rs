@@ -9,7 +9,7 @@ use crate::api::common::{CheckKind, ReadinessCheck};
 use crate::api::hold::OnFailure;
 use crate::api::machine_type::ConsoleAccess;
 use crate::api::testnode::UserDataRef;
-use crate::api::testnode_status::{Attempt, Outcome};
+use crate::api::testnode_status::{AskedSystem, Attempt, Outcome};
 use crate::api::{MachineType, TestNode};
 use crate::reason::Reason;
 use crate::select;
@@ -24,6 +24,8 @@ pub struct Desired {
     pub generation: i64,
     /// The digest of what the spec asks of a machine.
     pub asks: String,
+    /// What the spec asks of a machine's system.
+    pub system: AskedSystem,
     /// The generation of the machine type.
     pub machine_type_generation: i64,
     /// The operating system, for people.
@@ -96,6 +98,7 @@ impl Desired {
         Self {
             generation: node.metadata.generation.unwrap_or(0),
             asks: node.spec.asks(),
+            system: node.spec.asked_system(),
             machine_type_generation: machine.and_then(|machine| machine.metadata.generation).unwrap_or(0),
             paused: node.spec.paused,
             expiry: Expiry::of(node, machine),
@@ -158,6 +161,7 @@ impl Desired {
         Self {
             generation: 1,
             asks: "asked".into(),
+            system: AskedSystem::default(),
             machine_type_generation: 1,
             os: None,
             paused: false,

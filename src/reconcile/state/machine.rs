@@ -75,6 +75,13 @@ impl Machine<'_> {
         self.server.is_some_and(|server| server.state == ServerState::Active)
     }
 
+    /// Its root disk is a volume.
+    #[must_use]
+    pub fn boots_from_volume(&self) -> bool {
+        let resolved = self.attempt.resolved.as_ref();
+        resolved.is_some_and(|resolved| resolved.volumes.iter().any(|volume| volume.image.is_some()))
+    }
+
     /// How many volumes it is to have.
     #[must_use]
     pub fn volumes_wanted(&self) -> usize {

@@ -83,6 +83,13 @@ pub enum RequestKey {
     CreateFloatingIp,
     /// Creates the server.
     CreateServer,
+    /// Makes the system of the server anew.
+    RebuildServer,
+    /// Opens, or closes, a rebuild.
+    RecordRebuild {
+        /// Which boot of the machine it makes.
+        number: i64,
+    },
     /// Deletes something in a cloud.
     Delete {
         /// What it is.
@@ -186,6 +193,8 @@ impl RequestKey {
             | Self::CreatePort { .. }
             | Self::CreateFloatingIp
             | Self::CreateServer
+            | Self::RebuildServer
+            | Self::RecordRebuild { .. }
             | Self::PublishName { .. }
             | Self::WithdrawName
             | Self::AskName { .. }
@@ -202,7 +211,7 @@ impl RequestKey {
     pub fn changes(&self) -> Option<Kind> {
         match self {
             Self::Delete { kind, .. } | Self::Adopt { kind, .. } => Some(*kind),
-            Self::CreateServer | Self::ForceDeleteServer { .. } => Some(Kind::Server),
+            Self::CreateServer | Self::RebuildServer | Self::ForceDeleteServer { .. } => Some(Kind::Server),
             Self::CreateVolume { .. } | Self::FreeVolume { .. } => Some(Kind::Volume),
             Self::CreatePort { .. } => Some(Kind::Port),
             Self::CreateFloatingIp => Some(Kind::FloatingIp),
@@ -218,6 +227,7 @@ impl RequestKey {
             | Self::SettleAttempt { .. }
             | Self::RecordAddress { .. }
             | Self::KeepToFixedAddress { .. }
+            | Self::RecordRebuild { .. }
             | Self::ForgetName
             | Self::RecordConsole
             | Self::ShowConsole

@@ -39,6 +39,8 @@ pub struct Server {
     pub attempt: i64,
     /// How often its root disk was made.
     pub boot: i64,
+    /// The image that its root disk was made of; none if it boots from a volume, or nobody has said yet.
+    pub image: Option<String>,
     /// Whether it is there.
     pub presence: Presence,
     /// Its state.

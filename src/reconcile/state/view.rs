@@ -46,6 +46,8 @@ pub struct CloudView {
     pub address_from: Option<AddressFrom>,
     /// What is there shows every change that was made.
     pub fresh: PerKind<bool>,
+    /// The volumes of the current attempt were listed since its server was first seen ACTIVE with the system that it has.
+    pub volumes_since_active: bool,
     /// No create whose fate is unknown can take effect any more.
     pub settled: PerKind<bool>,
     /// Kinds whose last list failed.
@@ -72,6 +74,7 @@ impl CloudView {
             ports: Vec::new(),
             address_from: None,
             fresh: PerKind::from_fn(|_| true),
+            volumes_since_active: true,
             settled: PerKind::from_fn(|_| true),
             failing: PerKind::default(),
             servers_gone: BTreeSet::new(),

@@ -9,12 +9,22 @@ use crate::reconcile::plan::{is_published, reported, target_address};
 use crate::reconcile::state::{Desired, Observed, Problem, Resolution, ServerState, Standing};
 
 /// Every phase there is.
-pub const PHASES: &[&str] =
-    &["Pending", "Provisioning", "Booting", "Ready", "Retrying", "Held", "Failed", "Paused", "Deleting"];
+pub const PHASES: &[&str] = &[
+    "Pending",
+    "Provisioning",
+    "Booting",
+    "Ready",
+    "Rebuilding",
+    "Retrying",
+    "Held",
+    "Failed",
+    "Paused",
+    "Deleting",
+];
 
 /// One word for people.
 pub(super) fn phase(desired: &Desired, seen: &Observed, outcome: &Outcome) -> &'static str {
-    let active = || seen.machine_under_way().is_some_and(|machine| machine.is_active());
+    let active = || seen.machine_booting().is_some_and(|machine| machine.is_active());
     if seen.deleting {
         return "Deleting";
     }
@@ -25,6 +35,7 @@ pub(super) fn phase(desired: &Desired, seen: &Observed, outcome: &Outcome) -> &'
         Outcome::Progressing(_) if desired.paused => "Paused",
         Outcome::Progressing(_) if was_ready(seen) => "Ready",
         Outcome::Progressing(_) if active() => "Booting",
+        Outcome::Progressing(_) if seen.memory.rebuild().is_some() => "Rebuilding",
         Outcome::Progressing(_) if seen.memory.open().is_some() => "Provisioning",
         Outcome::Progressing(_) if seen.memory.to_end().is_some() => "Retrying",
         Outcome::Progressing(_) => "Pending",
@@ -32,7 +43,7 @@ pub(super) fn phase(desired: &Desired, seen: &Observed, outcome: &Outcome) -> &'
 }
 
 pub(super) fn was_ready(seen: &Observed) -> bool {
-    seen.memory.current().is_some_and(|attempt| attempt.closed_at.is_some())
+    seen.memory.is_made()
 }
 
 pub(super) fn conditions(
@@ -228,7 +239,9 @@ fn booted<'a>(old: &'a [Condition], desired: &Desired, seen: &Observed) -> Optio
         }
         return Some(before.map_or_else(|| passed(seen), Booted::AsBefore));
     }
-    seen.memory.open()?;
+    if !seen.memory.is_making() {
+        return None;
+    }
     let stage =
         seen.guest.stage.clone().unwrap_or_else(|| "the machine has shown nothing of cloud-init".into());
     Some(Booted::As("False", Reason::Booting, stage))

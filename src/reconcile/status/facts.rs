@@ -149,6 +149,14 @@ fn ssh(status: &mut TestNodeStatus, seen: &Observed, attempt: &Attempt, server: 
 }
 
 fn instants(status: &mut TestNodeStatus, desired: &Desired, seen: &Observed) {
+    if let Some((machine, rebuild)) = seen.machine_being_rebuilt() {
+        let active = machine.server.filter(|server| server.boot == rebuild.number && machine.is_active());
+        let number = active.map(|_| machine.attempt.number);
+        let attempt = status.attempts.iter_mut().find(|attempt| Some(attempt.number) == number);
+        if let Some(rebuild) = attempt.and_then(|attempt| attempt.rebuild.as_mut()) {
+            rebuild.server_active_at.get_or_insert(Time(seen.now));
+        }
+    }
     let active = seen.machine().filter(Machine::is_active).map(|machine| machine.attempt.number);
     if let Some(attempt) = status.attempts.iter_mut().find(|attempt| Some(attempt.number) == active) {
         attempt.server_active_at.get_or_insert(Time(seen.now));

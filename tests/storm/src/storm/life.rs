@@ -41,6 +41,8 @@ pub struct Life {
     pub portless: bool,
     /// Two operators worked at it at once.
     pub doubled: bool,
+    /// How often somebody asked for a rebuild.
+    pub rebuilds: u32,
     /// The server that it was first Ready with.
     pub kept: Option<String>,
 }
@@ -104,6 +106,7 @@ impl Life {
             nameless: false,
             portless: false,
             doubled: false,
+            rebuilds: 0,
             kept,
         }
     }
