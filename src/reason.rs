@@ -282,6 +282,10 @@ reasons! {
         /// The console shows a machine that is up and has no cloud-init (Fedora `CoreOS`, cirros, Windows). Set
         /// `readiness: [{type: tcp, port: 22}]` in the node or in its machine type; the edit counts at once.
         NoCloudInit,
+        /// The operator cannot use the key that the readiness check `ssh` of the machine type logs in with: its Secret is not
+        /// there or may not be read, or what is in it is no key that we can use. The message says which, and what to do. The
+        /// machine is kept, and no time passes for `timeouts.boot`; the Secret is read again every 15 s.
+        LoginKeyUnusable,
         /// No address of the machine is one that the Cloud's `spec.addressFrom` chooses, so no port can be tried and no
         /// name set. The message lists the addresses. Change `addressFrom`, or the networks.
         NoAddress,
@@ -321,10 +325,14 @@ reasons! {
         VolumeStuck,
         /// The server was not ACTIVE within `timeouts.launch`. Is the cloud slow, or the timeout too short?
         LaunchTimeout,
-        /// The server was ACTIVE, but a readiness check did not pass within `timeouts.boot`. The message says which; look at
-        /// `consoleTail` of that attempt in the status too. An image that writes nothing to the serial console needs
-        /// `readiness: [{type: tcp, port: 22}]`.
+        /// The server was ACTIVE, but a readiness check did not pass within `timeouts.boot`, or its own `timeout`. The message
+        /// says which; look at `consoleTail` of that attempt in the status too. An image that writes nothing to the serial
+        /// console needs `readiness: [{type: tcp, port: 22}]`.
         BootTimeout,
+        /// sshd showed a host key that is none of those that are known, which the readiness check `ssh` does not accept. The
+        /// message has the fingerprints. Something else may answer at this address, or the image makes its keys anew after
+        /// it printed them. It is tried again until `timeouts.boot`.
+        HostKeyDiffers,
         /// Another TestNode holds the name. Delete that one, or set another `spec.hostname`. Two nodes that are Ready
         /// can hold one name after two operators ran at once: delete one of them.
         NameConflict,

@@ -223,7 +223,7 @@ pub enum ConsoleAccess {
 }
 
 fn by_console() -> Vec<ReadinessCheck> {
-    vec![ReadinessCheck { kind: super::common::CheckKind::Console, port: None }]
+    vec![ReadinessCheck::new(super::common::CheckKind::Console)]
 }
 
 fn three() -> i64 {

@@ -139,6 +139,8 @@ impl fmt::Display for UserDataRef {
         .message("spec.hostname cannot change; delete the node and make another"),
 )]
 #[serde(rename_all = "camelCase", remote = "Self")]
+#[x_kube(validation = Rule::new("!has(self.readiness) || self.readiness.all(check, !has(check.user))")
+    .message("user, keySecretRef and sentinel of a readiness check are for MachineTypes: the key is the operator's"))]
 #[x_kube(validation = Rule::new("!(has(self.flavor) && has(self.resources))")
     .message("give flavor or resources, not both"))]
 #[x_kube(validation = Rule::new("!(has(self.userData) && has(self.userDataRef))")
@@ -240,7 +242,7 @@ pub struct TestNodeSpec {
     pub user_data_ref: Option<UserDataRef>,
 
     /// What must be true before the node is Ready; the machine type's if absent. An empty list means: the server is
-    /// ACTIVE, with its volumes and its name.
+    /// ACTIVE, with its volumes and its name. A check that logs in is for machine types only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]
     pub readiness: Option<Vec<ReadinessCheck>>,

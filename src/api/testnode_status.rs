@@ -12,7 +12,7 @@ mod resolved;
 
 pub use attempt::{Attempt, Outcome};
 pub use facts::{
-    AddressFacts, BootId, DnsFacts, FloatingIpFacts, PortFacts, ServerFacts, SshFacts, VolumeFacts,
+    AddressFacts, BootId, DnsFacts, FloatingIpFacts, KeySource, PortFacts, ServerFacts, SshFacts, VolumeFacts,
 };
 pub use resolved::{
     FloatingIpPool, Resolved, ResolvedFlavor, ResolvedFloatingIp, ResolvedImage, ResolvedMachineType,

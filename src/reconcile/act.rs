@@ -8,6 +8,7 @@ mod guest;
 mod name;
 mod object;
 mod question;
+mod ssh;
 mod user_data;
 
 use std::collections::BTreeSet;
@@ -86,6 +87,12 @@ pub async fn ask(question: &Question, node: &Arc<TestNode>, look: &Look, ctx: &C
         Question::Tcp { boot, address, port } => {
             let _permit = ctx.probes.take(&namespace).await;
             guest::tcp(ctx, &uid, boot, *address, *port).await
+        }
+        Question::Ssh { boot, address, check, known } => {
+            let login = ssh::login(ctx, &namespace, check).await?;
+            let _permit = ctx.probes.take(&namespace).await;
+            ssh::try_it(ctx, &uid, boot, *address, check, known, login).await;
+            Ok(())
         }
         Question::UserData(place) => {
             let _permit = ctx.api_server.take(&namespace).await;

@@ -22,7 +22,8 @@ use crate::clock::Now;
 use crate::clouds::Clouds;
 use crate::dns::exchange::Exchange;
 use crate::gate::Gate;
-use crate::guest::tcp::Dial;
+use crate::guest::dial::Dial;
+use crate::guest::ssh::PrivateKey;
 use crate::kubernetes::events::Events;
 use crate::kubernetes::status::StatusWriter;
 use crate::metrics::Metrics;
@@ -84,11 +85,16 @@ pub struct Context {
     pub api_server: Fair,
     /// Who may try a port of a guest.
     pub probes: Fair,
+    /// Keys that readiness checks log in with.
+    pub login_keys: LoginKeys,
     /// Who may ask the DNS of each cloud.
     pub dns_lines: Mutex<BTreeMap<String, Arc<Fair>>>,
     /// Notes by UID.
     pub notes: Mutex<HashMap<String, Notes>>,
 }
+
+/// What was found in a Secret of ours, and when; kept for some seconds, as many nodes of a type read the same one.
+pub type LoginKeys = tokio::sync::Mutex<BTreeMap<String, (Instant, Result<Arc<PrivateKey>, Problem>)>>;
 
 /// Makes the way to an HTTP service.
 pub type MakeTransport = Arc<dyn Fn(&TlsOptions) -> Result<Transport, Failure> + Send + Sync>;

@@ -15,7 +15,7 @@ pub fn read(status: Option<&TestNodeStatus>) -> Memory {
         attempts: status.attempts.clone(),
         dns: status.dns.clone(),
         ready_at: status.times.as_ref().and_then(|times| times.ready_at.as_ref()).map(|time| time.0),
-        host_keys: status.ssh.as_ref().map(|ssh| ssh.host_keys.clone()).unwrap_or_default(),
+        ssh: status.ssh.clone(),
         console: status.console.clone(),
         hints: Hints {
             server: status.server.as_ref().map(|server| server.id.clone()),

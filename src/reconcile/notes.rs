@@ -11,14 +11,16 @@ use secrecy::SecretSlice;
 use tokio::time::Instant;
 
 use super::plan::is_blocked;
-use super::state::{BootId, Desired, Observed, Problem, RequestKey, ServerState, Trouble};
+use super::state::{BootId, Desired, Observed, Problem, RequestKey, ServerState, SshTrouble, Trouble};
 use crate::api::TestNode;
+use crate::api::common::ReadinessCheck;
 use crate::api::testnode::UserDataRef;
 use crate::api::testnode_status::ConsoleFacts;
 use crate::clock::Now;
 use crate::dns::record::Record;
 use crate::guest::console::Reading;
 use crate::reason::Reason;
+use crate::ssh_key::PublicKey;
 
 /// A change that was made.
 #[derive(Clone, Debug)]
@@ -155,6 +157,19 @@ pub struct GuestNotes {
     pub open_ports: BTreeSet<i32>,
     /// When to try the other ports again.
     pub tcp_next: Option<Instant>,
+    /// sshd.
+    pub ssh: SshNotes,
+}
+
+/// What was seen of a guest's sshd.
+#[derive(Debug, Default)]
+pub struct SshNotes {
+    /// Checks that passed, each with the host key that was shown.
+    pub passed: Vec<(ReadinessCheck, PublicKey)>,
+    /// Why the last try did not pass.
+    pub trouble: Option<SshTrouble>,
+    /// When to try again.
+    pub next: Option<Instant>,
 }
 
 /// What was read on a console.

@@ -55,7 +55,9 @@ pub(super) fn next(step: &Step, uid: &str, look: &Look, ctx: &Context, at_most: 
             let pause = Duration::try_from(until.duration_since(look.seen.now)).unwrap_or_default();
             pause.clamp(Duration::from_millis(100), at_most.max(Duration::from_millis(100)))
         }
-        Step::Wait(waiting) if waiting.reason == Reason::Booting => guest_pause(uid, ctx).min(at_most),
+        Step::Wait(waiting) if matches!(waiting.reason, Reason::Booting | Reason::HostKeyDiffers) => {
+            guest_pause(uid, ctx).min(at_most)
+        }
         Step::Wait(_) => at_most,
         Step::Do(_) | Step::Ask(_) | Step::Rest => ctx.resync,
     };
@@ -119,7 +121,8 @@ pub(super) fn told_later(
 fn guest_pause(uid: &str, ctx: &Context) -> Duration {
     let now = Instant::now();
     ctx.note(uid, |notes| {
-        let due = notes.guests.values().flat_map(|guest| [guest.console.next, guest.tcp_next]);
+        let due =
+            notes.guests.values().flat_map(|guest| [guest.console.next, guest.tcp_next, guest.ssh.next]);
         let next = due.flatten().filter(|next| *next > now).min();
         next.map_or(Duration::from_secs(1), |next| next - now)
     })

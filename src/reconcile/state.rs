@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::api::common::ReadinessCheck;
 use crate::reason::Reason;
 
 pub use crate::api::kind::{Kind, PerKind};
 pub use crate::api::testnode_status::BootId;
-use crate::api::testnode_status::{Attempt, ConsoleFacts, DnsFacts, Outcome, Resolved};
+use crate::api::testnode_status::{Attempt, ConsoleFacts, DnsFacts, KeySource, Outcome, Resolved, SshFacts};
 pub use crate::dns::record::Found;
 pub use crate::select::Problem;
 pub use desired::{Desired, UserData};
@@ -80,8 +81,8 @@ pub struct Memory {
     pub dns: Option<DnsFacts>,
     /// When the node was first Ready.
     pub ready_at: Option<Timestamp>,
-    /// The host keys it showed, as lines for `known_hosts`.
-    pub host_keys: Vec<String>,
+    /// How to log in to it, with the host keys that it showed.
+    pub ssh: Option<SshFacts>,
     /// The last look at the console that was asked for.
     pub console: Option<ConsoleFacts>,
     /// Where the last looks found things: hints for a look after a restart.
@@ -261,12 +262,50 @@ pub struct GuestView {
     pub stage: Option<String>,
     /// What failed on the way, in the guest's words.
     pub failures: Vec<String>,
-    /// The host keys on the console, as lines for `known_hosts`.
+    /// The host keys that it showed, as lines for `known_hosts`.
     pub host_keys: Vec<String>,
+    /// How they are known.
+    pub host_keys_from: KeySource,
     /// The last lines of the console.
     pub tail: Option<String>,
     /// TCP ports that answered.
     pub open_ports: BTreeSet<i32>,
     /// A port is due to be tried.
     pub tcp_due: bool,
+    /// Checks of sshd that passed.
+    pub ssh_passed: Vec<ReadinessCheck>,
+    /// sshd is due to be tried.
+    pub ssh_due: bool,
+    /// Why the last try did not pass.
+    pub ssh_trouble: Option<SshTrouble>,
+}
+
+/// Why a check of sshd did not pass.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SshTrouble {
+    /// It does not answer, or not as is wanted. That passes, or time runs out.
+    NotYet(Problem),
+    /// The key for the login cannot be used until somebody edits something.
+    NoKey(Problem),
+}
+
+impl Observed {
+    /// The host keys of the boot that runs now, as lines for `known_hosts`, and how they are known: those that were told
+    /// before, unless they were only seen in the network and the console shows some now.
+    #[must_use]
+    pub fn host_keys(&self) -> (&[String], KeySource) {
+        let guest = &self.guest;
+        let told = self.memory.ssh.as_ref();
+        let told =
+            told.filter(|ssh| ssh.boot.is_some() && ssh.boot == guest.boot && !ssh.host_keys.is_empty());
+        match told {
+            Some(told) if told.host_keys_from != Some(KeySource::FirstSeen) => {
+                (&told.host_keys, KeySource::Console)
+            }
+            Some(told) if guest.host_keys.is_empty() || guest.host_keys_from == KeySource::FirstSeen => {
+                (&told.host_keys, KeySource::FirstSeen)
+            }
+            Some(_) | None => (&guest.host_keys, guest.host_keys_from),
+        }
+    }
 }

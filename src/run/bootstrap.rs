@@ -24,7 +24,7 @@ use crate::kubernetes::slim::PAGE;
 use crate::kubernetes::status::StatusWriter;
 use crate::metrics::Metrics;
 use crate::reconcile::calls::{Calls, Running};
-use crate::reconcile::context::{API_SERVER_AT_ONCE, Context, PROBES_AT_ONCE, Seams};
+use crate::reconcile::context::{API_SERVER_AT_ONCE, Context, LoginKeys, PROBES_AT_ONCE, Seams};
 use crate::reconcile::fair::Fair;
 use crate::reconcile::waker::Waker;
 use crate::reconcile::{memory, observe};
@@ -108,6 +108,7 @@ pub(super) async fn begin(
         calls,
         api_server: Fair::new(API_SERVER_AT_ONCE),
         probes: Fair::new(PROBES_AT_ONCE),
+        login_keys: LoginKeys::default(),
         dns_lines: Mutex::default(),
         notes: Mutex::default(),
     });

@@ -86,7 +86,7 @@ pub const TABLE: &[Row] = &[
     row("reconcile::waker", "api"),
     row("reconcile::fair", ""),
     row("reconcile::calls", ""),
-    row("reconcile::notes", "api clock dns::record guest reason reconcile::plan reconcile::state"),
+    row("reconcile::notes", "api clock dns::record guest reason reconcile::plan reconcile::state ssh_key"),
     row(
         "reconcile::context",
         "api clock clouds dns gate guest kubernetes metrics reconcile::backoff reconcile::calls \
@@ -119,7 +119,7 @@ pub const TABLE: &[Row] = &[
         "api catalogue clouds dns error gate guest inventory kubernetes metrics openstack reason \
          reconcile::context reconcile::error reconcile::memory reconcile::object reconcile::observe \
          reconcile::plan reconcile::state reconcile::status reconcile::userdata things dns::record \
-         reconcile::fair saying select reconcile::look reconcile::notes",
+         reconcile::fair saying select reconcile::look reconcile::notes ssh_key",
     ),
     row(
         "reconcile",

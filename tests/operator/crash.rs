@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::harness::{Closing, Lab, Reached, quick, two_volumes};
-use crate::updates;
+use crate::{ssh, updates};
 
 /// What a life is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,6 +25,8 @@ enum Life {
     Held,
     /// Up and down, from a volume that is made of the image.
     BootVolume,
+    /// Up and down, with a login.
+    Ssh,
 }
 
 /// Lives a life and says how many requests the first operator made; it is killed at `closing`.
@@ -36,11 +38,14 @@ async fn live(life: Life, closing: Option<Closing>) -> usize {
         let first = lab.cloud.clone();
         (lab, first)
     };
+    if life == Life::Ssh {
+        ssh::lets_in(&lab);
+    }
     let before = lab.operator().gate.passed();
     if let Some(closing) = closing {
         lab.operator().gate.close_at(Closing { at: before + closing.at, ..closing });
     }
-    if !matches!(life, Life::UpAndDown | Life::BootVolume | Life::Floating | Life::Updates) {
+    if !matches!(life, Life::UpAndDown | Life::BootVolume | Life::Ssh | Life::Floating | Life::Updates) {
         let fault = Some("No valid host was found.".into());
         first.next_server(ServerFate { fault, ..ServerFate::default() });
     }
@@ -115,6 +120,12 @@ async fn killed_after_any_request_of_a_life_it_leaves_one_server_and_then_nothin
 #[ignore = "it takes minutes; `just test-slow` runs it"]
 async fn killed_at_any_request_of_a_life_it_leaves_one_server_and_then_nothing() {
     at_every_request(Life::UpAndDown, &EACH_WAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "it takes minutes; `just test-slow` runs it"]
+async fn killed_at_any_request_of_a_life_with_a_login_it_leaves_one_server_and_then_nothing() {
+    at_every_request(Life::Ssh, &EACH_WAY).await;
 }
 
 #[tokio::test(start_paused = true)]

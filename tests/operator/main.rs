@@ -38,6 +38,7 @@ mod options;
 mod places;
 mod restore;
 mod second;
+mod ssh;
 mod starve;
 mod storms;
 mod stuck;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
+use devcloud::sshd::Sshd;
 use devcloud::{DevCloud, Status};
 use devcluster::DevCluster;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -15,10 +16,11 @@ use serde_json::json;
 use testnode_operator::api::crd;
 use testnode_operator::cli::{Cli, Command, Run};
 use testnode_operator::dns::exchange::Exchange;
-use testnode_operator::guest::tcp::Dial;
+use testnode_operator::guest::dial::Dial;
 use testnode_operator::reconcile::context::Seams;
 use testnode_operator::transport::Transport;
 use testnode_operator::{run, telemetry};
+use tokio::io::duplex;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -201,10 +203,17 @@ fn guests(cloud: DevCloud) -> Dial {
     Dial::new(move |address| {
         let ports = cloud.ports();
         let owner = ports.iter().find(|port| IpAddr::V4(port.address) == address.ip());
-        let up = owner.is_some_and(|port| {
+        let guest = owner.and_then(|port| {
             let servers = cloud.servers();
-            servers.iter().any(|server| server.id == port.device_id && server.status == Status::Active)
+            servers.into_iter().find(|server| server.id == port.device_id && server.status == Status::Active)
         });
-        std::future::ready(if up { Ok(()) } else { Err(io::ErrorKind::ConnectionRefused.into()) })
+        std::future::ready(match guest {
+            Some(server) => {
+                let (ours, theirs) = duplex(8192);
+                tokio::spawn(async move { drop(Sshd::of(&server).serve(theirs).await) });
+                Ok(ours)
+            }
+            None => Err(io::ErrorKind::ConnectionRefused.into()),
+        })
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::ask::SSHD;
 use super::cloud::Cloud;
 use super::clouds::Clouds;
 use super::look::DELETE_TIMEOUT;
@@ -10,6 +11,7 @@ use super::scenario::{MINUTE, SECOND};
 use super::things;
 use super::world::{FORMER, Object, UID};
 use super::zone::Zone;
+use crate::api::common::CheckKind;
 use crate::api::testnode_status::{Outcome, TestNodeStatus};
 use crate::reason::Reason;
 use crate::reconcile::memory;
@@ -170,6 +172,9 @@ impl Laws {
         let machine = servers.find(|machine| machine.booted_at.is_some());
         self.check(machine.is_some() || self.harmed, "Ready follows ACTIVE");
         let booted = machine.and_then(|machine| machine.booted_at).is_some_and(|at| at <= world.now);
+        let sshd = machine.and_then(|machine| machine.booted_at).is_some_and(|at| at + SSHD <= world.now);
+        let asks_sshd = desired.readiness.iter().any(|check| check.kind == CheckKind::Ssh);
+        self.check(sshd || !asks_sshd || self.harmed, "Ready follows sshd's answer");
         self.check(booted || desired.readiness.is_empty() || self.harmed, "Ready follows cloud-init's end");
         let target = target_address(seen);
         let found = seen.name.found == Some(Found::Ours(target.into_iter().collect()));

@@ -27,7 +27,7 @@ pub const DELETE_TIMEOUT: Duration = Duration::from_mins(4);
 impl World {
     /// What is wanted.
     pub fn desired(&self) -> Desired {
-        let console = ReadinessCheck { kind: CheckKind::Console, port: None };
+        let checks = [(self.life.console, CheckKind::Console), (self.life.ssh, CheckKind::Ssh)];
         Desired {
             generation: self.object.generation,
             asks: self.object.generation.to_string(),
@@ -37,7 +37,11 @@ impl World {
             expiry: self.life.expires.map(|at| Expiry::new(Self::timestamp_of(at), "expired")),
             on_failure: OnFailure::Retry,
             hold: None,
-            readiness: if self.life.console { vec![console] } else { Vec::new() },
+            readiness: checks
+                .into_iter()
+                .filter(|(wanted, _)| *wanted)
+                .map(|(_, kind)| ReadinessCheck::new(kind))
+                .collect(),
             launch_timeout: Duration::from_mins(3),
             boot_timeout: Duration::from_mins(2),
             delete_timeout: DELETE_TIMEOUT,

@@ -36,6 +36,8 @@ pub struct Scenario {
     pub one_project: bool,
     /// Readiness is the console.
     pub console: bool,
+    /// And then sshd.
+    pub ssh: bool,
     /// When the node is to go by itself.
     pub expires: Option<u64>,
     /// What strangers do, and when.
@@ -174,6 +176,7 @@ pub fn scenarios(events: &'static [Event], most: usize) -> impl Strategy<Value =
                 _ => None,
             };
             let no_router = floating == Some(FloatingIpPolicy::IfNeeded) && tape.len() % 2 == 1;
+            let ssh = console && ports > 0 && tape.len() % 4 == 1;
             let updates = verifiable && tape.len() % 3 == 1;
             Scenario {
                 volumes,
@@ -187,6 +190,7 @@ pub fn scenarios(events: &'static [Event], most: usize) -> impl Strategy<Value =
                 soft_delete,
                 one_project,
                 console,
+                ssh,
                 expires,
                 events,
                 tape,

@@ -166,9 +166,12 @@ fn too_long(desired: &Desired, seen: &Observed, open: &Machine<'_>) -> Option<(O
         return Some((Outcome::Failed, Reason::LaunchTimeout, message));
     }
     // A name that cannot be set is no reason to end a machine whose guest is up. While a check is blocked no time passes.
-    let late = active && open.view.booting_for > desired.boot_timeout;
-    let awaited = awaited(desired, seen).filter(|_| late)?;
-    let bound = desired.boot_timeout.as_secs();
+    let (awaited, own) = awaited(desired, seen)?;
+    let bound = own.map_or(desired.boot_timeout, |own| own.min(desired.boot_timeout));
+    let late = active && open.view.booting_for > bound;
+    let awaited = Some(awaited).filter(|_| late)?;
+    let whose = if bound < desired.boot_timeout { "its timeout" } else { "timeouts.boot" };
+    let bound = bound.as_secs();
     let shown = seen.guest.tail.as_ref().filter(|_| desired.console_forbidden.is_none());
     let last = shown.and_then(|tail| tail.lines().rfind(|line| !line.trim().is_empty()));
     let last = last.map(|line| {
@@ -176,7 +179,7 @@ fn too_long(desired: &Desired, seen: &Observed, open: &Machine<'_>) -> Option<(O
         format!("; the last line on the console: {line}")
     });
     let message = format!(
-        "the server is ACTIVE, but a readiness check did not pass within timeouts.boot ({bound} s): {awaited}{}",
+        "the server is ACTIVE, but a readiness check did not pass within {whose} ({bound} s): {awaited}{}",
         last.unwrap_or_default()
     );
     Some((Outcome::Failed, Reason::BootTimeout, message))
@@ -286,8 +289,7 @@ mod tests {
         let long = |seen: Observed| {
             seen.in_lab(|view| (view.launching_for, view.booting_for) = (minute * 2, minute * 2))
         };
-        let console =
-            crate::api::common::ReadinessCheck { kind: crate::api::common::CheckKind::Console, port: None };
+        let console = crate::api::common::ReadinessCheck::new(crate::api::common::CheckKind::Console);
         let checked = Desired { readiness: vec![console], ..desired.clone() };
 
         let building = long(Observed::with_machine(ServerState::Building));

@@ -3,10 +3,12 @@
 //! A check that has not passed yet is asked for again, or waited for. A check that cannot pass until somebody edits
 //! something is *blocked*: no time passes for it (see `observe`), so that no attempt ends because of it.
 
+use std::time::Duration;
+
 use super::{Question, Step, Waiting};
-use crate::api::common::{CheckKind, ReadinessCheck};
+use crate::api::common::{CheckKind, Period, ReadinessCheck};
 use crate::reason::Reason;
-use crate::reconcile::state::{Desired, Kind, Machine, Observed, Problem, Server};
+use crate::reconcile::state::{Desired, Kind, Machine, Observed, Problem, Server, SshTrouble};
 
 /// What to do where the console cannot tell.
 const USE_TCP: &str = "set readiness: [{type: tcp, port: 22}] in the node's spec or in its MachineType";
@@ -23,6 +25,12 @@ pub(super) fn await_guest(desired: &Desired, seen: &Observed) -> Option<Step> {
             boot: server.boot(),
             address,
             port: port(check),
+        }),
+        CheckKind::Ssh => open.address().filter(|_| guest.ssh_due).map(|address| Question::Ssh {
+            boot: server.boot(),
+            address,
+            check: Box::new(check.clone()),
+            known: seen.host_keys().0.to_vec(),
         }),
     };
     if let Some(question) = question {
@@ -43,12 +51,12 @@ pub fn is_blocked(desired: &Desired, seen: &Observed) -> bool {
     })
 }
 
-/// What is waited for, for people.
-pub(super) fn awaited(desired: &Desired, seen: &Observed) -> Option<String> {
+/// What is waited for, for people, and how long that may take if the check says it.
+pub(super) fn awaited(desired: &Desired, seen: &Observed) -> Option<(String, Option<Duration>)> {
     let open = seen.machine_under_way()?;
     let check = unpassed(desired, seen)?;
     match waiting(check, seen, &open) {
-        Step::Wait(waiting) => Some(waiting.message),
+        Step::Wait(waiting) => Some((waiting.message, check.timeout.as_ref().and_then(Period::length))),
         Step::Do(_) | Step::Ask(_) | Step::Rest => None,
     }
 }
@@ -63,6 +71,7 @@ fn unpassed<'a>(desired: &'a Desired, seen: &Observed) -> Option<&'a ReadinessCh
     desired.readiness.iter().find(|check| match check.kind {
         CheckKind::Console => !seen.guest.finished,
         CheckKind::Tcp => !seen.guest.open_ports.contains(&port(check)),
+        CheckKind::Ssh => !seen.guest.ssh_passed.contains(check),
     })
 }
 
@@ -93,6 +102,10 @@ fn obstacle(check: &ReadinessCheck, seen: &Observed, open: &Machine<'_>) -> Opti
             })
         }
         CheckKind::Tcp => no_address(open),
+        CheckKind::Ssh => match &guest.ssh_trouble {
+            Some(SshTrouble::NoKey(problem)) => Some(problem.clone()),
+            Some(SshTrouble::NotYet(_)) | None => no_address(open),
+        },
     }
 }
 
@@ -149,16 +162,20 @@ fn waiting(check: &ReadinessCheck, seen: &Observed, open: &Machine<'_>) -> Step 
                 format!("waiting for cloud-init to end, as the console shows it; {shown}{failures}");
             Step::Wait(Waiting::new(Reason::Booting, message))
         }
-        CheckKind::Tcp => {
-            let port = port(check);
-            match open.address() {
-                Some(address) => Step::Wait(Waiting::new(
+        CheckKind::Tcp | CheckKind::Ssh => {
+            let (port, what) =
+                (port(check), if check.kind == CheckKind::Ssh { "sshd at port" } else { "TCP port" });
+            match (open.address(), &guest.ssh_trouble) {
+                (Some(_), Some(SshTrouble::NotYet(problem))) if check.kind == CheckKind::Ssh => {
+                    Step::Wait(Waiting::new(problem.reason, problem.message.clone()))
+                }
+                (Some(address), _) => Step::Wait(Waiting::new(
                     Reason::Booting,
-                    format!("waiting for TCP port {port} of {address} to answer"),
+                    format!("waiting for {what} {port} of {address} to answer"),
                 )),
-                None => Step::look(
+                (None, _) => Step::look(
                     Reason::Booting,
-                    format!("waiting for the machine to have an address, to try TCP port {port}"),
+                    format!("waiting for the machine to have an address, to try {what} {port}"),
                     &open.attempt.cloud,
                     Kind::Port,
                 ),
@@ -178,8 +195,16 @@ mod tests {
     use super::*;
     use crate::reconcile::state::{GuestView, ServerState};
 
-    const CONSOLE: ReadinessCheck = ReadinessCheck { kind: CheckKind::Console, port: None };
-    const SSH: ReadinessCheck = ReadinessCheck { kind: CheckKind::Tcp, port: Some(22) };
+    const CONSOLE: ReadinessCheck = ReadinessCheck::new(CheckKind::Console);
+    const TCP: ReadinessCheck = ReadinessCheck {
+        kind: CheckKind::Tcp,
+        port: Some(22),
+        timeout: None,
+        user: None,
+        key_secret_ref: None,
+        sentinel: None,
+    };
+    const SSH: ReadinessCheck = ReadinessCheck::new(CheckKind::Ssh);
 
     fn next(checks: &[ReadinessCheck], guest: GuestView) -> Option<Step> {
         let seen = Observed { guest, ..Observed::with_machine(ServerState::Active) };
@@ -206,15 +231,48 @@ mod tests {
         let due = GuestView { tcp_due: true, ..GuestView::default() };
         let open = GuestView { open_ports: [22].into(), ..due.clone() };
 
-        assert!(matches!(next(&[SSH], due), Some(Step::Ask(Question::Tcp { port: 22, .. }))));
+        assert!(matches!(next(&[TCP], due), Some(Step::Ask(Question::Tcp { port: 22, .. }))));
+        assert!(matches!(next(&[TCP], GuestView::default()), Some(Step::Wait(_))));
+        assert_eq!(next(&[TCP], open), None);
+    }
+
+    #[test]
+    fn sshd_is_tried_when_it_is_due_until_it_passes() {
+        let due = GuestView { ssh_due: true, ..GuestView::default() };
+        let passed = GuestView { ssh_passed: vec![SSH], ..due.clone() };
+
+        assert!(matches!(next(&[SSH], due), Some(Step::Ask(Question::Ssh { .. }))));
         assert!(matches!(next(&[SSH], GuestView::default()), Some(Step::Wait(_))));
-        assert_eq!(next(&[SSH], open), None);
+        assert_eq!(next(&[SSH], passed), None);
+    }
+
+    #[test]
+    fn a_check_that_passed_says_nothing_of_one_that_wants_more() {
+        let passed = GuestView { ssh_passed: vec![SSH], ..GuestView::default() };
+        let elsewhere = ReadinessCheck { port: Some(2222), ..SSH };
+
+        assert!(next(&[SSH, elsewhere], passed).is_some());
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_stalls_and_another_host_key_does_not() {
+        let problem = |reason| Problem { reason, message: String::new() };
+        let with = |trouble| GuestView { ssh_trouble: Some(trouble), ..GuestView::default() };
+        let no_key = with(SshTrouble::NoKey(problem(Reason::LoginKeyUnusable)));
+        let other = with(SshTrouble::NotYet(problem(Reason::HostKeyDiffers)));
+        let told = |guest| match next(&[SSH], guest) {
+            Some(Step::Wait(waiting)) => (waiting.reason, waiting.stalled),
+            step => panic!("{step:?}"),
+        };
+
+        assert_eq!(told(no_key), (Reason::LoginKeyUnusable, true));
+        assert_eq!(told(other), (Reason::HostKeyDiffers, false));
     }
 
     #[test]
     fn every_check_must_pass() {
         let guest = GuestView { finished: true, ..GuestView::default() };
 
-        assert!(next(&[CONSOLE, SSH], guest).is_some());
+        assert!(next(&[CONSOLE, TCP], guest).is_some());
     }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::Change;
+use crate::api::common::ReadinessCheck;
 use crate::api::testnode::UserDataRef;
 use crate::reason::Reason;
 use crate::reconcile::state::{BootId, CloudView, Kind, RequestKey, UserData};
@@ -79,6 +80,17 @@ pub enum Question {
         /// The port.
         port: i32,
     },
+    /// Whether sshd answers as a check wants it.
+    Ssh {
+        /// Of which boot of which server.
+        boot: BootId,
+        /// The address.
+        address: IpAddr,
+        /// The check.
+        check: Box<ReadinessCheck>,
+        /// The host keys that are known, as lines for `known_hosts`.
+        known: Vec<String>,
+    },
     /// User data that stands in an object of its own.
     UserData(UserDataRef),
     /// What the authority says of the name.
@@ -107,6 +119,7 @@ impl Question {
             Self::Console { .. } => RequestKey::Console,
             Self::ShowConsole { .. } => RequestKey::ShowConsole,
             Self::Tcp { port, .. } => RequestKey::Tcp { port: *port },
+            Self::Ssh { check, .. } => RequestKey::Ssh { port: check.port.unwrap_or(22) },
             Self::UserData(_) => RequestKey::UserData,
             Self::Name { fqdn } => RequestKey::AskName { fqdn: fqdn.clone() },
         }
@@ -125,6 +138,9 @@ impl fmt::Display for Question {
                 write!(f, "read the console of server {server} for consoleRequest")
             }
             Self::Tcp { address, port, .. } => write!(f, "try TCP port {port} of {address}"),
+            Self::Ssh { address, check, .. } => {
+                write!(f, "try sshd at port {} of {address}", check.port.unwrap_or(22))
+            }
             Self::UserData(place) => write!(f, "read user data in {place}"),
             Self::Name { fqdn } => write!(f, "ask the authority for {fqdn}"),
         }
@@ -230,7 +246,7 @@ impl Step {
                         (Reason::LookingAround, Whom::maker(cloud, Kind::Volume))
                     }
                     Question::Console { cloud, .. } => (Reason::Booting, Whom::maker(cloud, Kind::Server)),
-                    Question::Tcp { .. } => (Reason::Booting, Whom::Guest),
+                    Question::Tcp { .. } | Question::Ssh { .. } => (Reason::Booting, Whom::Guest),
                     Question::Name { .. } => (Reason::SettingName, Whom::Authority),
                     Question::ShowConsole { .. } | Question::UserData(_) => return None,
                 };

@@ -15,7 +15,7 @@ use crate::reason::Reason;
 use crate::select;
 
 /// The check of the schema's default.
-const CONSOLE: ReadinessCheck = ReadinessCheck { kind: CheckKind::Console, port: None };
+const CONSOLE: ReadinessCheck = ReadinessCheck::new(CheckKind::Console);
 
 /// What the spec and its machine type ask for. `TEAR_DOWN` never looks at it: a bad spec cannot hold up a deletion.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +88,11 @@ impl Desired {
         let timeouts = pinned.map(|pinned| &pinned.timeouts).or(spec.map(|spec| &spec.timeouts));
         let timeouts = timeouts.cloned().unwrap_or_default();
         let readiness = pinned.map(|pinned| &pinned.readiness).or(spec.map(|spec| &spec.readiness));
+        let own = node
+            .spec
+            .readiness
+            .as_ref()
+            .map(|checks| checks.iter().cloned().map(ReadinessCheck::without_login));
         let on_failure = pinned.map(|pinned| pinned.on_failure).or(spec.map(|spec| spec.on_failure));
         let os = match resolved {
             Some(resolved) => resolved.os.clone(),
@@ -102,7 +107,10 @@ impl Desired {
             on_failure: node.spec.on_failure.or(on_failure).unwrap_or_default(),
             hold: Hold::of(node, machine),
             // Nothing is ever Ready unchecked because nobody says how to check it.
-            readiness: node.spec.readiness.as_ref().or(readiness).cloned().unwrap_or_else(|| vec![CONSOLE]),
+            readiness: own
+                .map(Iterator::collect)
+                .or(readiness.cloned())
+                .unwrap_or_else(|| vec![CONSOLE]),
             launch_timeout: timeouts.launch.or(Duration::from_mins(15)),
             boot_timeout: timeouts.boot.or(Duration::from_mins(10)),
             delete_timeout: timeouts.delete.or(Duration::from_mins(10)),

@@ -152,6 +152,11 @@ pub enum RequestKey {
         /// The port.
         port: i32,
     },
+    /// Tries sshd.
+    Ssh {
+        /// The port.
+        port: i32,
+    },
     /// Reads user data in an object of its own.
     UserData,
 }
@@ -193,6 +198,7 @@ impl RequestKey {
             | Self::Limits { .. }
             | Self::Console
             | Self::Tcp { .. }
+            | Self::Ssh { .. }
             | Self::UserData => false,
         }
     }
@@ -230,6 +236,7 @@ impl RequestKey {
             | Self::Reservations { .. }
             | Self::Console
             | Self::Tcp { .. }
+            | Self::Ssh { .. }
             | Self::UserData => None,
         }
     }

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::Outcome;
+use crate::api::testnode_status::KeySource;
 use crate::kubernetes::conditions::Conditions;
 use crate::reason::Reason;
 use crate::reconcile::plan::{is_published, reported, target_address};
@@ -125,8 +126,14 @@ fn ready_message(seen: &Observed, booted: Option<&Booted<'_>>) -> String {
     if let Some(command) = lost_marks(seen) {
         message.extend(["; somebody removed marks by which it is known: run `", &command, "`"]);
     }
-    if seen.memory.host_keys.is_empty() && seen.guest.host_keys.is_empty() {
-        message.push_str("; no SSH host keys are known");
+    match seen.host_keys() {
+        ([], _) => message.push_str("; no SSH host keys are known"),
+        (_, KeySource::Console) => {}
+        (_, KeySource::FirstSeen) => {
+            message.push_str(
+                "; its SSH host key was not on its console: it is the first that was seen in the network",
+            );
+        }
     }
     match booted {
         Some(Booted::As(_, Reason::BootedWithFailures, said)) => message.extend(["; ", said]),

@@ -152,6 +152,10 @@ pub struct ServerFate {
     pub no_console: bool,
     /// No port of the guest answers. For whoever dials: the cloud itself carries no packets.
     pub no_answer: bool,
+    /// Its sshd shows another host key than the console.
+    pub other_host_key: bool,
+    /// Its sshd refuses connections until so many seconds after the boot began.
+    pub sshd_takes: u64,
     /// The guest says this once it is up, and nothing else: an image of another kind.
     pub console: Option<String>,
     /// Lines that the guest says before cloud-init's last stage, as of a unit that failed.

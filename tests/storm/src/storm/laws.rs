@@ -200,6 +200,10 @@ impl Laws {
                     server.deleted.is_none() && uid_of(&server.metadata, &cluster) == Some(&life.uid)
                 };
                 counts.0 += all.servers.iter().filter(ours).count();
+                let asks_sshd = life.spec["readiness"].to_string().contains("ssh");
+                if asks_sshd && all.servers.iter().filter(ours).any(|server| server.fate.other_host_key) {
+                    wrong.push("an sshd with another host key than its console".to_owned());
+                }
                 let volumes = all.volumes.iter().filter(|v| uid_of(&v.metadata, &cluster) == Some(&life.uid));
                 counts.1 += volumes.count();
                 let prefix = format!("testnode-{}-", life.uid);
