@@ -1,7 +1,7 @@
 //! A login with a key (RFC 4252), and one command (RFC 4254).
 
 use super::packet::{Wire, garbage};
-use super::private_key::PrivateKey;
+use super::private_key::{self, PrivateKey};
 use super::wire::{Reader, Writer};
 use super::words::{Login, Trouble};
 
@@ -57,7 +57,7 @@ fn request(session: &[u8], login: &Login, key: &PrivateKey) -> Vec<u8> {
         .string("ssh-connection")
         .string("publickey")
         .byte(1)
-        .string(key.algorithm())
+        .string(private_key::KIND)
         .string(key.public());
     let signed = Writer::default().string(session).bytes(&asked.0);
     asked.string(key.sign(&signed.0)).0
@@ -83,8 +83,8 @@ async fn find(wire: &mut Wire, path: &str) -> Result<(), Trouble> {
         match said.first() {
             Some(&CHANNEL_FAILURE) => return Err(garbage("it lets us in, and runs no command")),
             Some(&CHANNEL_REQUEST) => match ended(&said) {
-                Some(Some(0)) => return Ok(()),
-                Some(Some(1)) => return Err(Trouble::NoFile),
+                Some(0) => return Ok(()),
+                Some(1) => return Err(Trouble::NoFile),
                 Some(_) => return Err(garbage("the command that looks for the file fails there")),
                 None => {}
             },
@@ -101,15 +101,15 @@ async fn find(wire: &mut Wire, path: &str) -> Result<(), Trouble> {
     }
 }
 
-/// How the command ended, if that is what was said: with a status, or by a signal.
-fn ended(said: &[u8]) -> Option<Option<u32>> {
+/// How the command ended, if that is what was said: its status, or a number that is none for a signal.
+fn ended(said: &[u8]) -> Option<u32> {
     let mut reader = Reader(said.get(1..)?);
     reader.number()?;
     let what = reader.string()?;
     reader.byte()?;
     match what {
-        b"exit-status" => Some(reader.number()),
-        b"exit-signal" => Some(None),
+        b"exit-status" => reader.number(),
+        b"exit-signal" => Some(u32::MAX),
         _ => None,
     }
 }

@@ -7,7 +7,8 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
 use super::wire::{Reader, Writer};
 
-const KIND: &str = "ssh-ed25519";
+/// The type of key, which is also how it signs.
+pub(super) const KIND: &str = "ssh-ed25519";
 const BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
 const END: &str = "-----END OPENSSH PRIVATE KEY-----";
 const MAGIC: &[u8] = b"openssh-key-v1\0";
@@ -64,10 +65,6 @@ impl PrivateKey {
             Ed25519KeyPair::from_seed_and_public_key(private.get(..32)?, public).ok()
         });
         pair.map(Self).ok_or(NotUsable::NotAKey)
-    }
-
-    pub(super) fn algorithm(&self) -> &'static str {
-        KIND
     }
 
     pub(super) fn public(&self) -> Vec<u8> {
