@@ -44,6 +44,10 @@ pub struct Settings {
     /// From `POST /servers` to ACTIVE.
     #[serde(with = "seconds")]
     pub server_build: Duration,
+    /// So many servers are built at once; 0 is any number.
+    pub builds_at_once: usize,
+    /// What becomes of a create beyond that: it is answered 503, instead of waiting for its turn.
+    pub refuses_beyond: bool,
     /// From a server's DELETE to 404.
     #[serde(with = "seconds")]
     pub server_delete: Duration,
@@ -198,6 +202,8 @@ impl Default for Settings {
             dns_clock_ahead: 0,
             api_latency: Duration::ZERO,
             server_build: Duration::from_secs(2),
+            builds_at_once: 0,
+            refuses_beyond: false,
             server_delete: Duration::from_secs(1),
             volume_create: Duration::from_millis(500),
             volume_delete: Duration::from_millis(500),

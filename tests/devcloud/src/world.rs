@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub struck: usize,
     /// How long the `POST /servers` that is being answered stays in flight.
     pub in_flight: Duration,
+    /// When each server that is being built will have been.
+    pub building_until: Vec<Instant>,
     pub tokens: BTreeMap<String, Token>,
     /// When the application credential was removed.
     pub credential_removed: bool,
@@ -140,6 +142,7 @@ impl World {
             revision: 0,
             struck: 0,
             in_flight: Duration::ZERO,
+            building_until: Vec::new(),
             tokens: BTreeMap::new(),
             credential_removed: false,
             servers: Vec::new(),
