@@ -234,7 +234,7 @@ async fn rest(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
             Err(error) => return Err(error),
         }
     }
-    Ok(pace::next(step, &uid, look, ctx, pace::WAITING))
+    Ok(pace::next(step, &uid, look, ctx, pace::until_news(&uid, ctx)))
 }
 
 fn say(outcome: &Outcome) {

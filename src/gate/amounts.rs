@@ -63,7 +63,7 @@ impl Quantity {
 }
 
 /// One number of each quantity.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Amounts {
     instances: i64,
     cores: i64,
@@ -130,6 +130,12 @@ impl Amounts {
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self::from_fn(|quantity| self.of(quantity) + other.of(quantity))
+    }
+
+    /// The first without the other.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        Self::from_fn(|quantity| self.of(quantity) - other.of(quantity))
     }
 
     /// Only what one service counts.

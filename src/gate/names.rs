@@ -46,8 +46,8 @@ pub fn named_in(namespace: &str, other: &str) -> String {
 impl State {
     pub(super) fn holder(&self, uid: &str, fqdn: &str, own: Option<&Rank>) -> Option<String> {
         self.uses
-            .iter()
-            .filter(|(other, used)| *other != uid && used.fqdn.as_deref() == Some(fqdn))
+            .of_name(fqdn)
+            .filter(|(other, _)| *other != uid)
             .filter(|(_, used)| own.is_none_or(|own| used.rank < *own))
             .map(|(_, used)| used.node.clone())
             .min()

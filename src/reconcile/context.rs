@@ -265,14 +265,12 @@ impl Context {
         self.note(uid, |notes| notes.troubles.retain(|failed| failed.trouble.key != *key));
     }
 
-    /// Something was released: nodes that wait for a place or a name look again.
+    /// Something was released, or taken: those look that can go now, and who is next.
     pub fn wake_queue(&self) {
-        let notes = self.notes();
-        let queued: Vec<String> =
-            notes.iter().filter(|(_, n)| n.queued).map(|(uid, _)| uid.clone()).collect();
-        drop(notes);
-        for uid in &queued {
-            self.waker.wake(uid);
+        let clouds = self.clouds.all();
+        let called = clouds.iter().flat_map(|cloud| self.gate.call(&cloud.name, &cloud.bounds()));
+        for uid in called.chain(self.gate.called_for_names()) {
+            self.waker.wake(&uid);
         }
     }
 
@@ -300,7 +298,9 @@ impl Context {
 
     /// The object is gone; so is everything noted of it.
     pub fn forget(&self, uid: &str) {
-        self.notes().remove(uid);
+        let notes = self.notes().remove(uid);
+        let names = notes.map(|notes| notes.waits_for_names).unwrap_or_default();
+        self.gate.wait_for_names(uid, &names, &BTreeSet::new());
         self.statuses.forget(uid);
         self.waker.forget(uid);
         for cloud in self.clouds.all() {

@@ -74,8 +74,10 @@ pub struct Notes {
     pub console: Option<ConsoleFacts>,
     /// What was changed last.
     pub done: Option<Done>,
-    /// It waits for a place or a name.
+    /// It waits only for room, and others look for it: until it is called, nothing it does helps.
     pub queued: bool,
+    /// Names that other nodes hold and for one of which it waits.
+    pub waits_for_names: BTreeSet<String>,
     /// What it does or waits for, and since when.
     pub step: Option<(Reason, Instant)>,
     /// When that was last told.

@@ -103,10 +103,8 @@ pub(super) async fn remember(
             if !ctx.gate.take(used, &bounds) {
                 return Err(Error::Overtaken);
             }
-            if look.seen.offers.len() > 1 {
-                // It may have stood before others elsewhere.
-                ctx.wake_queue();
-            }
+            // Another is the first of its size now, and it may have stood before others elsewhere.
+            ctx.wake_queue();
             write(change, node, look, ctx).await?;
             ctx.metrics.attempt_opened(&attempt.cloud);
             ctx.note(&uid, |notes| {
