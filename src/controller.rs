@@ -61,6 +61,7 @@ const TASKS: &[(&str, &str, Task)] = &[
     ("housekeeping", "forgetting deleted nodes", |world, pulse| {
         housekeeping::forget_nodes(world, pulse).boxed()
     }),
+    ("housekeeping", "calling nodes that wait", |world, pulse| housekeeping::call(world, pulse).boxed()),
     ("housekeeping", "releasing Secrets that no Cloud needs", |world, pulse| {
         housekeeping::release_secrets(world, pulse).boxed()
     }),
@@ -95,9 +96,18 @@ async fn nodes(world: Arc<World>, stop: Stop) {
     });
     let Some(mut woken) = world.woken.take() else { return };
     let wakes = futures::stream::poll_fn(move |task| woken.poll_recv(task));
+    let (there, left) = (world.nodes.store.clone(), ctx.clone());
+    // One that waited for room and is gone holds up nobody.
+    let seen = move |node: &TestNode| {
+        let now = there.get(&ObjectRef::from_obj(node));
+        let gone = now.is_none_or(|now| now.metadata.uid != node.metadata.uid);
+        if gone && left.gate.leave(&node.uid().unwrap_or_default()) {
+            left.wake_queue();
+        }
+    };
     world
         .nodes
-        .controller(ctx.client.clone(), |_| {})
+        .controller(ctx.client.clone(), seen)
         .reconcile_on(wakes)
         .trigger_backoff(Rewatch::default())
         .graceful_shutdown_on(stop)

@@ -186,7 +186,7 @@ impl Gate {
         for (cloud, (need, told)) in wishes {
             let line = &mut state.account(&cloud).line;
             line.put(age, need, told, now);
-            leads |= line.leads(age);
+            leads |= line.leads(age, now);
         }
         leads
     }

@@ -15,13 +15,17 @@ use super::queue::{Bound, Turn, Walk, Wish};
 mod tests;
 
 /// A node that was called because there is room, and did not look for so long, holds up nobody.
-const COMES_WITHIN: Duration = Duration::from_secs(30);
+const COMES_WITHIN: Duration = Duration::from_secs(15);
+
+/// The first of its size looks far more often. One that has not is called.
+const LOOKS_WITHIN: Duration = Duration::from_secs(30);
 
 /// One that waits.
 #[derive(Debug)]
 struct Waits {
     need: Amounts,
     since: Instant,
+    looked: Instant,
     /// When it was called, if it has not looked since.
     called: Option<Instant>,
     /// It is the first of its size, and knows.
@@ -39,6 +43,14 @@ impl Waits {
 struct Namespace {
     all: BTreeMap<Age, Waits>,
     sizes: BTreeMap<Amounts, BTreeSet<Age>>,
+}
+
+impl Namespace {
+    /// The first of a size that is not absent.
+    fn first(&self, need: &Amounts, now: Instant) -> Option<&Age> {
+        let present = |age: &&Age| self.all.get(*age).is_some_and(|waits| !waits.is_absent(now));
+        self.sizes.get(need)?.iter().find(present)
+    }
 }
 
 /// All who wait for room in a cloud.
@@ -72,7 +84,7 @@ impl Line {
     pub(super) fn put(&mut self, age: &Age, need: Amounts, told: String, now: Instant) {
         let since = self.remove(age).unwrap_or(now);
         let namespace = self.namespaces.entry(age.namespace().to_owned()).or_default();
-        namespace.all.insert(age.clone(), Waits { need, since, called: None, leads: false });
+        namespace.all.insert(age.clone(), Waits { need, since, looked: now, called: None, leads: false });
         namespace.sizes.entry(need).or_default().insert(age.clone());
         *self.since.entry(need).or_default().entry(since).or_default() += 1;
         if !told.is_empty() {
@@ -165,35 +177,36 @@ impl Line {
                 called.push(age);
             }
         }
-        for age in self.leaders() {
-            if let Some(waits) = self.waits_mut(&age)
-                && !waits.leads
-            {
-                waits.leads = true;
-                if waits.called.is_none() {
-                    called.push(age);
-                }
+        for age in self.leaders(scene.now) {
+            let Some(waits) = self.waits_mut(&age).filter(|waits| waits.called.is_none()) else { continue };
+            let late = scene.now >= waits.looked + LOOKS_WITHIN;
+            if late {
+                waits.called = Some(scene.now);
             }
+            if late || !waits.leads {
+                called.push(age.clone());
+            }
+            waits.leads = true;
         }
         called
     }
 
     /// Whether a node is the first of its size.
-    pub(super) fn leads(&mut self, age: &Age) -> bool {
+    pub(super) fn leads(&mut self, age: &Age, now: Instant) -> bool {
         let Some(need) = self.waits_mut(age).map(|waits| waits.need) else { return false };
-        let first = self.first_of(&need) == Some(age);
+        let first = self.first_of(&need, now) == Some(age);
         if let Some(waits) = self.waits_mut(age) {
             waits.leads = first;
         }
         first
     }
 
-    fn leaders(&self) -> Vec<Age> {
-        self.since.keys().filter_map(|need| self.first_of(need).cloned()).collect()
+    fn leaders(&self, now: Instant) -> Vec<Age> {
+        self.since.keys().filter_map(|need| self.first_of(need, now).cloned()).collect()
     }
 
-    fn first_of(&self, need: &Amounts) -> Option<&Age> {
-        self.namespaces.values().filter_map(|namespace| namespace.sizes.get(need)?.first()).min()
+    fn first_of(&self, need: &Amounts, now: Instant) -> Option<&Age> {
+        self.namespaces.values().filter_map(|namespace| namespace.first(need, now)).min()
     }
 
     fn waits_mut(&mut self, age: &Age) -> Option<&mut Waits> {

@@ -208,11 +208,7 @@ async fn who_waits_is_told_of_and_holds_its_turn_until_it_leaves_or_looks_no_mor
     assert!(!gate.leave("a"));
     assert_eq!(room(&gate, "b", 1), Room::Free);
     wait(&gate, "a", 1);
-    assert_eq!(
-        gate.call("c", &bounds(None)),
-        ["a", "b"],
-        "one can go, and the other leads those of its size"
-    );
+    assert_eq!(gate.call("c", &bounds(None)), ["a"], "the other leads those of its size, and knows");
     tokio::time::advance(Duration::from_mins(1)).await;
     read(&gate, 31, 32);
     assert_eq!(room(&gate, "b", 1), Room::Free);

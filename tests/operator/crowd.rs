@@ -49,7 +49,7 @@ async fn those_that_wait_are_left_alone_until_it_is_their_turn() {
     lab.ready("smithi001", 60).await;
     for name in &names[2..] {
         let message = lab.told(name, "Ready", "QuotaExceeded", 10).await;
-        assert!(message.contains(" in turn of 40, as of "), "{message}");
+        assert!(message.contains(" in turn of "), "{message}");
     }
     sleep(Duration::from_mins(10)).await;
 

@@ -71,7 +71,7 @@ proptest! {
         for (age, need) in &waiting {
             prop_assert_eq!(line.turn(age, need, &scene) == Turn::Now, expected.contains(age), "{:?}", age);
         }
-        let leaders = line.leaders();
+        let leaders = line.leaders(now);
         let called = line.call(&scene);
         prop_assert!(expected.iter().all(|age| called.contains(age)));
         prop_assert!(called.iter().all(|age| expected.contains(age) || leaders.contains(age)));
@@ -101,6 +101,21 @@ proptest! {
         }
         prop_assert!(line.namespaces.is_empty() && line.since.is_empty() && line.told.is_empty() && line.len == 0);
     }
+}
+
+#[test]
+fn the_first_that_does_not_look_is_called_and_then_the_next_looks_for_the_others() {
+    let (mut line, now) = (Line::default(), Instant::now());
+    for number in 0..3 {
+        line.put(&age("a", number), cores(1), String::new(), now);
+    }
+    let (served, bounds) = (Served::new(), [bound(Quantity::Instances, 1, 1)]);
+    let mut call = |after| line.call(&Scene { served: &served, bounds: &bounds, now: now + after });
+
+    assert_eq!(call(Duration::ZERO), [age("a", 0)]);
+    assert_eq!(call(LOOKS_WITHIN / 2), Vec::<Age>::new());
+    assert_eq!(call(LOOKS_WITHIN), [age("a", 0)]);
+    assert_eq!(call(LOOKS_WITHIN + COMES_WITHIN), [age("a", 1)]);
 }
 
 #[test]
