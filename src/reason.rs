@@ -99,7 +99,8 @@ reasons! {
         /// The reply to a request was lost, or the operator was restarted before it came. It takes up to about 90 s
         /// until the request can no longer take effect.
         SettlingAttempt,
-        /// `rate.concurrentCreates` nodes are being built in that cloud already. The oldest node is next.
+        /// `rate.concurrentCreates` nodes are being built in that cloud already. The oldest node is next. On a claim: it waits
+        /// for nodes, and holds none; the message says in which place, and how many are there and coming.
         Queued,
         /// Every cloud that may be used is full. For each, the message says what is short: how much is needed, how much
         /// is used, and the limit. The node holds nothing and waits for its turn, see
@@ -114,6 +115,9 @@ reasons! {
         /// An event: the node expires within the hour, or has half its time left if that is less. Set a longer `expireAfter`
         /// or a `hold` to keep it. After a restart of the operator it may be told again.
         Expiring,
+        /// An event on a node of a pool, and a label of `testnode_changes_total`: its claim is gone or has ended, or its pool is
+        /// gone, so the node was deleted. The message says which.
+        Released,
         /// The condition is true.
         Ready,
         /// The condition is true.
@@ -147,6 +151,48 @@ reasons! {
         NotAttached,
         /// The name is not set yet.
         NotSet,
+    }
+
+    /// How a TestNodePool or a TestNodeClaim stands. A claim that waits says `Queued`.
+    Pool {
+        /// The pool makes its nodes and hands them out.
+        Serving,
+        /// As many idle nodes are Ready as `spec.minReady` says.
+        Full,
+        /// Nodes are being made.
+        Refilling,
+        /// The pool has as many nodes as `spec.max` lets it have. It is filled when claims end, or when you raise `max`.
+        AtMax,
+        /// The newest node of the template cannot be made, so no other is begun. The message has the node and its words. It
+        /// tries again by itself; or edit the template: nodes of the old one that failed are then replaced.
+        LaunchesFail,
+        /// The claim is being given its nodes.
+        Binding,
+        /// The claim has its nodes: `status.nodes` lists them.
+        Bound,
+        /// `spec.paused` of the pool is true: it hands out nothing. Claims wait.
+        PoolPaused,
+        /// Create that TestNodePool, or make a claim that names another: `kubectl get testnodepools`.
+        PoolNotFound,
+        /// The pool serves claims of its own namespace only. Make the claim there, or ask the lab's admin for
+        /// `spec.claims.from: All` in the pool.
+        PoolForbidden,
+        /// The claim asks for more nodes than the pool can ever have. Make a claim for fewer, or ask the lab's admin to raise
+        /// `spec.max` of the pool.
+        LargerThanPool,
+        /// Somebody deleted a node of the claim. Nothing is put in its place: make another claim.
+        NodeLost,
+        /// A machine of the claim is not as it should be; the message has its node and its words. Nothing is put in its place:
+        /// make another claim, if you cannot do without it.
+        NodeBroken,
+        /// The claim was not renewed within `spec.lease.duration`, so it ended. Renew a lease three times as often.
+        LeaseExpired,
+        /// The claim has had its nodes for as long as its `duration`, or as the pool's `claims.maxDuration`. It ended.
+        DurationOver,
+        /// Every node of the claim was given back (`spec.released`). It ended.
+        AllReleased,
+        /// An event on the pool: an idle node was deleted. The message says which, and why.
+        Dropped,
     }
 
     /// A change, while it is being made. These are also the labels of `testnode_changes_total`.

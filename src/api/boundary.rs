@@ -26,6 +26,8 @@ pub const FREE: &[&str] = &[
     "description",
     "paused",
     "consoleRequest",
+    "poolRef",
+    "claimRef",
 ];
 
 /// A field that a node may set only where its machine type says so.

@@ -16,6 +16,7 @@ use super::absent::reads_empty_as_absent;
 use super::boot_volume::BootVolume;
 use super::common::{FloatingIpChoice, NetworkChoice, Os, Period, ReadinessCheck, Resources, Volumes};
 use super::hold::{Hold, OnFailure};
+use super::refs::{ClaimRef, PoolRef};
 use super::server::{ImageRef, ServerGroupRef, hints_schema, metadata_schema, tags_schema};
 use super::testnode_status::TestNodeStatus;
 
@@ -45,7 +46,8 @@ const SETTLED_FIELDS: &[&str] = &[
 ];
 
 /// The spec's fields that say nothing of the machine: an edit of them begins no new round of attempts.
-const ASIDE_FIELDS: &[&str] = &["owner", "description", "expireAfter", "hold", "paused", "consoleRequest"];
+const ASIDE_FIELDS: &[&str] =
+    &["owner", "description", "expireAfter", "hold", "paused", "consoleRequest", "poolRef", "claimRef"];
 
 /// CEL: an attempt is under way, or one succeeded.
 const MACHINE_EXISTS: &str = "has(oldSelf.status) && has(oldSelf.status.attempts) && oldSelf.status.attempts.exists(a, \
@@ -114,6 +116,8 @@ impl fmt::Display for UserDataRef {
            of that is gone before the object is.",
     selectable = ".spec.machineType",
     selectable = ".spec.owner",
+    selectable = ".spec.poolRef.name",
+    selectable = ".spec.claimRef.name",
     selectable = ".status.phase",
     selectable = ".status.cloud",
     printcolumn = r#"{"name":"Type","type":"string","jsonPath":".spec.machineType"}"#,
@@ -126,6 +130,8 @@ impl fmt::Display for UserDataRef {
     printcolumn = r#"{"name":"Flavor","type":"string","jsonPath":".status.resolved.flavor.name","priority":1}"#,
     printcolumn = r#"{"name":"FQDN","type":"string","jsonPath":".status.fqdn","priority":1}"#,
     printcolumn = r#"{"name":"Expires","type":"string","jsonPath":".status.times.expiresAt","priority":1}"#,
+    printcolumn = r#"{"name":"Pool","type":"string","jsonPath":".spec.poolRef.name","priority":1}"#,
+    printcolumn = r#"{"name":"Claim","type":"string","jsonPath":".spec.claimRef.name","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     validation = settled_rule(),
@@ -137,6 +143,16 @@ impl fmt::Display for UserDataRef {
     validation = Rule::new("has(self.spec.hostname) == has(oldSelf.spec.hostname) && \
          (!has(self.spec.hostname) || self.spec.hostname == oldSelf.spec.hostname)")
         .message("spec.hostname cannot change; delete the node and make another"),
+    validation = Rule::new("has(self.spec.poolRef) == has(oldSelf.spec.poolRef) && \
+         (!has(self.spec.poolRef) || self.spec.poolRef == oldSelf.spec.poolRef)")
+        .message("spec.poolRef is set when the node is made, and cannot change"),
+    validation = Rule::new("!has(oldSelf.spec.claimRef) || \
+         (has(self.spec.claimRef) && self.spec.claimRef == oldSelf.spec.claimRef)")
+        .message("spec.claimRef cannot change: a node serves one claim, then goes"),
+    validation = Rule::new("!has(self.spec.claimRef) || has(self.spec.poolRef)")
+        .message("only a node of a pool can have a claim"),
+    validation = Rule::new("!has(self.spec.poolRef) || (!has(self.spec.hold) && !has(self.spec.expireAfter))")
+        .message("a node of a pool has neither hold nor expireAfter; its claim says how long it is kept"),
 )]
 #[serde(rename_all = "camelCase", remote = "Self")]
 #[x_kube(validation = Rule::new("!(has(self.flavor) && has(self.resources))")
@@ -313,6 +329,14 @@ pub struct TestNodeSpec {
     /// without being asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_volume: Option<BootVolume>,
+
+    /// The pool that made this node. Set by the operator when it makes the node. Cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool_ref: Option<PoolRef>,
+
+    /// The claim that has this node. Set by the operator, once. When the claim is gone or has ended, the node is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_ref: Option<ClaimRef>,
 }
 
 reads_empty_as_absent!(TestNodeSpec);
@@ -347,6 +371,26 @@ impl TestNode {
         self.spec.hostname.as_deref().or(self.metadata.name.as_deref()).unwrap_or_default()
     }
 
+    /// A merge patch of this node that gives it to a claim, if nobody has written it meanwhile.
+    #[must_use]
+    pub fn given_to(
+        &self,
+        claim: &ClaimRef,
+        owner: Option<&str>,
+        description: Option<&str>,
+    ) -> serde_json::Value {
+        let metadata = &self.metadata;
+        let mut spec = serde_json::json!({"claimRef": claim});
+        for (field, text) in [("owner", owner), ("description", description)] {
+            if let (Some(text), Some(fields)) = (text, spec.as_object_mut()) {
+                fields.insert(field.into(), text.into());
+            }
+        }
+        serde_json::json!({
+            "metadata": {"uid": metadata.uid, "resourceVersion": metadata.resource_version}, "spec": spec,
+        })
+    }
+
     /// The status, unless it speaks of an earlier object of this name: then it was restored, and is not believed.
     #[must_use]
     pub fn own_status(&self) -> Option<&TestNodeStatus> {
@@ -363,7 +407,7 @@ mod tests {
     use super::*;
 
     /// Fields that a rule of their own never lets change.
-    const NEVER_CHANGE: &[&str] = &["machineType", "hostname"];
+    const NEVER_CHANGE: &[&str] = &["machineType", "hostname", "poolRef"];
 
     /// Fields that may be edited while there is a machine, and why.
     const MAY_CHANGE: &[(&str, &str)] = &[
@@ -375,6 +419,7 @@ mod tests {
         ("hold", "it is for a machine that is there"),
         ("paused", "it must work whatever the machine does"),
         ("consoleRequest", "it asks to look at the machine that there is"),
+        ("claimRef", "it is set once, for a machine that is there; a rule of its own keeps it"),
     ];
 
     #[test]
@@ -398,6 +443,8 @@ mod tests {
             "onFailure" => "Hold".into(),
             "readiness" | "volumes" => serde_json::json!([]),
             "expireAfter" => "1h".into(),
+            "poolRef" => serde_json::json!({"name": "smithi", "uid": "p-1"}),
+            "claimRef" => serde_json::json!({"namespace": "default", "name": "job", "uid": "c-1"}),
             "hold" => serde_json::json!({"until": "2030-01-01T00:00:00Z", "reason": "to look at it"}),
             other => format!("another {other}").into(),
         };

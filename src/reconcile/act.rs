@@ -5,6 +5,7 @@ mod abandon;
 mod adopt;
 mod cloud;
 mod guest;
+mod keeper;
 mod name;
 mod object;
 mod question;
@@ -22,6 +23,7 @@ use super::plan::{Change, Question};
 use crate::api::TestNode;
 use crate::clouds::Handle;
 use crate::openstack::Session;
+use crate::reason::Reason;
 
 /// One change.
 ///
@@ -41,7 +43,8 @@ pub async fn change(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Co
             abandon::tell_untouched(clouds, node, ctx).await;
             object::remove_finalizers(clouds, node, look, ctx).await
         }
-        Change::Expire { why } => object::expire(why, node, ctx).await,
+        Change::Expire { why } => object::delete(Reason::Expired, why, node, ctx).await,
+        Change::Release { why } => object::delete(Reason::Released, why, node, ctx).await,
         Change::Memory(change) => object::remember(change, node, look, ctx).await,
         Change::PublishName { address } => name::publish(*address, node, look, ctx).await,
         Change::WithdrawName => name::withdraw(node, look, ctx).await,
@@ -90,6 +93,10 @@ pub async fn ask(question: &Question, node: &Arc<TestNode>, look: &Look, ctx: &C
         Question::UserData(place) => {
             let _permit = ctx.api_server.take(&namespace).await;
             user_data::read(place, node, look, ctx).await
+        }
+        Question::Keeper(keeper) => {
+            let _permit = ctx.api_server.take(&namespace).await;
+            keeper::ask(keeper, &uid, ctx).await
         }
         Question::Name { .. } => name::ask(node, look, ctx).await,
     }

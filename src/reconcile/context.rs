@@ -17,7 +17,7 @@ use super::fair::{Fair, Permit};
 use super::notes::{Done, Failed, Notes, Undone};
 use super::state::{Problem, RequestKey, Trouble, Verdict};
 use super::waker::Waker;
-use crate::api::{MachineType, TestNode};
+use crate::api::{MachineType, TestNode, TestNodeClaim, TestNodePool};
 use crate::clock::Now;
 use crate::clouds::Clouds;
 use crate::dns::exchange::Exchange;
@@ -66,6 +66,10 @@ pub struct Context {
     pub machine_types_listed: watch::Receiver<bool>,
     /// The nodes, as the watch last told of them.
     pub nodes: Store<TestNode>,
+    /// The pools.
+    pub pools: Store<TestNodePool>,
+    /// The claims.
+    pub claims: Store<TestNodeClaim>,
     /// Where Secrets are.
     pub namespace: String,
     /// When this process took the lease: requests of earlier ones are unknown since then.

@@ -70,6 +70,8 @@ pub struct Notes {
     pub forced: BTreeSet<String>,
     /// User data that stands in an object of its own.
     pub user_data: Option<UserDataNotes>,
+    /// What the API server said of what the node is kept for.
+    pub keeper: Option<KeeperNotes>,
     /// The console as it was read for somebody, until that is written.
     pub console: Option<ConsoleFacts>,
     /// What was changed last.
@@ -140,6 +142,17 @@ pub struct UserDataNotes {
     pub at: Instant,
     /// What was there, while a server is made with it, or why it cannot be used.
     pub found: Result<Option<Arc<SecretSlice<u8>>>, Problem>,
+}
+
+/// What the API server said of what a node is kept for.
+#[derive(Clone, Debug)]
+pub struct KeeperNotes {
+    /// The UID of that.
+    pub uid: String,
+    /// It is gone; a UID never comes back.
+    pub gone: bool,
+    /// When it was asked.
+    pub at: Instant,
 }
 
 /// What one boot of a server showed.

@@ -1,6 +1,7 @@
 //! Gathers what this process knows of a node, and looks at it: the inventory, the catalogue, the gate and the notes. It
 //! only reads. What comes of it [`look`] says.
 
+mod keeper;
 mod offers;
 mod user_data;
 mod uses;
@@ -50,6 +51,7 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
         // They have not been listed yet: none is known to be gone.
         desired.user_data_digest = desired.user_data_digest.take().or_else(|| pinned_digest(&memory));
     }
+    desired.need = keeper::need(ctx, node, &uid);
     let user_data = user_data::read(ctx, node, &uid, now.wall, memory.open().is_some(), &mut desired);
     let deleting = node.metadata.deletion_timestamp.is_some();
     let offers = match &machine {

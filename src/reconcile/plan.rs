@@ -18,6 +18,7 @@ mod name;
 mod obstacle;
 mod pause;
 mod place;
+mod release;
 mod step;
 mod surplus;
 mod tear_down;
@@ -43,6 +44,7 @@ pub const BRING_UP: &[Rule] = &[
     console::answer_console_request,
     bring_up::wait_while_paused,
     expire::expire,
+    release::release_unneeded,
     bring_up::wait_for_clouds,
     bring_up::confirm_missing,
     former::adopt_or_wait,

@@ -7,6 +7,7 @@ mod expiry;
 mod former;
 mod hold;
 mod machine;
+mod need;
 mod request;
 mod things;
 mod view;
@@ -28,6 +29,7 @@ pub use expiry::Expiry;
 pub use former::Former;
 pub use hold::Hold;
 pub use machine::Machine;
+pub use need::{Keeper, KeeperKind, Known, Need};
 pub use request::{RequestKey, Trouble};
 pub use things::{
     Binding, Ending, Fault, FloatingIp, Port, Presence, Server, ServerState, Verdict, Volume, VolumeState,

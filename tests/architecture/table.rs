@@ -69,6 +69,9 @@ pub const TABLE: &[Row] = &[
     pure("reconcile::userdata", "api cloud_init select"),
     // What of a cloud belongs to no node, and whether it may go.
     pure("sweep::decide", "api"),
+    // Which nodes a pool makes and drops, and which claim gets which.
+    pure("pool", "api kubernetes::conditions reason"),
+    pure("claim", "api kubernetes::conditions pool reason"),
     // Caches of what a cloud has. A reconcile reads them and never lists.
     row("inventory", "api metrics openstack reason error things supervision"),
     row("catalogue", "api openstack select"),
@@ -136,8 +139,8 @@ pub const TABLE: &[Row] = &[
     // The process. A Cloud's and a MachineType's turn are short enough to stand whole in `controller`.
     row(
         "controller",
-        "api catalogue clouds dns error gate inventory kubernetes kubernetes::conditions metrics openstack \
-         reason reconcile reconcile::context reconcile::error reconcile::state reconcile::status saying select \
+        "api catalogue claim clouds dns error gate inventory kubernetes kubernetes::conditions metrics openstack \
+         pool reason reconcile reconcile::context reconcile::error reconcile::state reconcile::status saying select \
          sweep transport supervision",
     ),
     // The kubectl plugin: a client of the API server alone. What it prints, claims will write too.

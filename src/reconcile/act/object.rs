@@ -67,8 +67,13 @@ pub(super) async fn remove_finalizers(
 }
 
 /// Deletes the object. Clouds that hold it are torn down next.
-pub(super) async fn expire(why: &str, node: &Arc<TestNode>, ctx: &Context) -> Result<(), Error> {
-    if object::expire(node, why, ctx).await? {
+pub(super) async fn delete(
+    reason: Reason,
+    why: &str,
+    node: &Arc<TestNode>,
+    ctx: &Context,
+) -> Result<(), Error> {
+    if object::delete(node, reason, why, ctx).await? {
         is_over(&node.uid().unwrap_or_default(), ctx);
     }
     Ok(())

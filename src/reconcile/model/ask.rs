@@ -24,7 +24,9 @@ impl World {
             | Question::Reservations { cloud, .. }
             | Question::ShowConsole { cloud, .. }
             | Question::Console { cloud, .. } => self.now < self.clouds[cloud].away_until,
-            Question::Name { .. } | Question::Tcp { .. } | Question::UserData(_) => false,
+            Question::Name { .. } | Question::Tcp { .. } | Question::UserData(_) | Question::Keeper(_) => {
+                false
+            }
         };
         let answered = luck < 236 && !away && self.answer(question, seen);
         if answered {
@@ -71,7 +73,10 @@ impl World {
                 Some(found) => self.process.notes.found = Some((self.instant(self.now), found)),
                 None => return false,
             },
-            Question::Tcp { .. } | Question::UserData(_) | Question::ShowConsole { .. } => {}
+            Question::Tcp { .. }
+            | Question::UserData(_)
+            | Question::ShowConsole { .. }
+            | Question::Keeper(_) => {}
         }
         true
     }

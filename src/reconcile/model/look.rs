@@ -18,7 +18,7 @@ use crate::inventory::shelf::AnyShelf;
 use crate::reconcile::look::{Known, Naming, Place, look};
 use crate::reconcile::memory;
 use crate::reconcile::state::{
-    Desired, Expiry, Kind, Observed, Offer, Pins, Resolution, Room, Turn, UserData,
+    Desired, Expiry, Kind, Need, Observed, Offer, Pins, Resolution, Room, Turn, UserData,
 };
 
 /// `timeouts.delete`.
@@ -35,6 +35,7 @@ impl World {
             os: None,
             paused: self.now < self.object.paused_until,
             expiry: self.life.expires.map(|at| Expiry::new(Self::timestamp_of(at), "expired")),
+            need: Need::Needed,
             on_failure: OnFailure::Retry,
             hold: None,
             readiness: if self.life.console { vec![console] } else { Vec::new() },

@@ -13,6 +13,7 @@ const BRING_UP_NAMES: &[&str] = &[
     "answer_console_request",
     "wait_while_paused",
     "expire",
+    "release_unneeded",
     "wait_for_clouds",
     "confirm_missing",
     "adopt_or_wait",
@@ -59,8 +60,13 @@ const TEAR_DOWN_NAMES: &[&str] = &[
 ];
 
 /// Rules for what no life of the model does. The tests beside them fail without them.
-const PROVED_BESIDE_THEM: &[&str] =
-    &["answer_console_request", "hold_failed_attempt", "withdraw_abandoned_name", "answer_abandon"];
+const PROVED_BESIDE_THEM: &[&str] = &[
+    "answer_console_request",
+    "hold_failed_attempt",
+    "release_unneeded",
+    "withdraw_abandoned_name",
+    "answer_abandon",
+];
 
 /// Lives that are tried with a mutant.
 const LIVES: usize = 3000;

@@ -73,6 +73,7 @@ impl World {
             | Change::RemoveFinalizer { .. }
             | Change::AbandonUntouched { .. }
             | Change::Expire { .. }
+            | Change::Release { .. }
             | Change::Memory(_) => self.write(change, desired, seen),
         }
     }

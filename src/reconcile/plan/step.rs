@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Change;
 use crate::api::testnode::UserDataRef;
 use crate::reason::Reason;
-use crate::reconcile::state::{BootId, CloudView, Kind, RequestKey, UserData};
+use crate::reconcile::state::{BootId, CloudView, Keeper, Kind, RequestKey, UserData};
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +81,8 @@ pub enum Question {
     },
     /// User data that stands in an object of its own.
     UserData(UserDataRef),
+    /// Whether what a node is kept for is still there.
+    Keeper(Keeper),
     /// What the authority says of the name.
     Name {
         /// The full name.
@@ -108,6 +110,7 @@ impl Question {
             Self::ShowConsole { .. } => RequestKey::ShowConsole,
             Self::Tcp { port, .. } => RequestKey::Tcp { port: *port },
             Self::UserData(_) => RequestKey::UserData,
+            Self::Keeper(keeper) => RequestKey::AskKeeper { uid: keeper.uid.clone() },
             Self::Name { fqdn } => RequestKey::AskName { fqdn: fqdn.clone() },
         }
     }
@@ -126,6 +129,7 @@ impl fmt::Display for Question {
             }
             Self::Tcp { address, port, .. } => write!(f, "try TCP port {port} of {address}"),
             Self::UserData(place) => write!(f, "read user data in {place}"),
+            Self::Keeper(keeper) => write!(f, "ask whether {keeper} is still there"),
             Self::Name { fqdn } => write!(f, "ask the authority for {fqdn}"),
         }
     }
@@ -216,6 +220,7 @@ impl Step {
                     | Change::AnswerAbandon { .. }
                     | Change::AbandonUntouched { .. }
                     | Change::Expire { .. }
+                    | Change::Release { .. }
                     | Change::Memory(_) => return None,
                 };
                 Some(Request { reason: change.reason(), what: change.to_string(), whom })
@@ -232,7 +237,9 @@ impl Step {
                     Question::Console { cloud, .. } => (Reason::Booting, Whom::maker(cloud, Kind::Server)),
                     Question::Tcp { .. } => (Reason::Booting, Whom::Guest),
                     Question::Name { .. } => (Reason::SettingName, Whom::Authority),
-                    Question::ShowConsole { .. } | Question::UserData(_) => return None,
+                    Question::ShowConsole { .. } | Question::UserData(_) | Question::Keeper(_) => {
+                        return None;
+                    }
                 };
                 Some(Request { reason, what: question.to_string(), whom })
             }

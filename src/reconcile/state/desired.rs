@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Expiry, Hold, Memory, Observed, Problem};
+use super::{Expiry, Hold, Memory, Need, Observed, Problem};
 use crate::api::common::{CheckKind, ReadinessCheck};
 use crate::api::hold::OnFailure;
 use crate::api::machine_type::ConsoleAccess;
@@ -32,6 +32,8 @@ pub struct Desired {
     pub paused: bool,
     /// When the node is to be deleted by itself, if ever.
     pub expiry: Option<Expiry>,
+    /// Whether anybody needs the node. It is filled in by who looks.
+    pub need: Need,
     /// What to do with a machine whose launch failed.
     pub on_failure: OnFailure,
     /// Until when the node is kept, if somebody says so.
@@ -88,7 +90,12 @@ impl Desired {
         let timeouts = pinned.map(|pinned| &pinned.timeouts).or(spec.map(|spec| &spec.timeouts));
         let timeouts = timeouts.cloned().unwrap_or_default();
         let readiness = pinned.map(|pinned| &pinned.readiness).or(spec.map(|spec| &spec.readiness));
-        let on_failure = pinned.map(|pinned| pinned.on_failure).or(spec.map(|spec| spec.on_failure));
+        // Nobody waits to look at a machine of a pool: it is to be of use.
+        let on_failure = if node.spec.pool_ref.is_some() {
+            None
+        } else {
+            pinned.map(|pinned| pinned.on_failure).or(spec.map(|spec| spec.on_failure))
+        };
         let os = match resolved {
             Some(resolved) => resolved.os.clone(),
             None => spec.and_then(|spec| select::os(spec, &node.spec).ok()),
@@ -99,6 +106,7 @@ impl Desired {
             machine_type_generation: machine.and_then(|machine| machine.metadata.generation).unwrap_or(0),
             paused: node.spec.paused,
             expiry: Expiry::of(node, machine),
+            need: Need::Needed,
             on_failure: node.spec.on_failure.or(on_failure).unwrap_or_default(),
             hold: Hold::of(node, machine),
             // Nothing is ever Ready unchecked because nobody says how to check it.
@@ -162,6 +170,7 @@ impl Desired {
             os: None,
             paused: false,
             expiry: None,
+            need: Need::Needed,
             on_failure: OnFailure::Hold,
             hold: None,
             readiness: Vec::new(),

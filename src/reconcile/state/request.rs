@@ -154,6 +154,11 @@ pub enum RequestKey {
     },
     /// Reads user data in an object of its own.
     UserData,
+    /// Asks whether what the node is kept for is there.
+    AskKeeper {
+        /// The UID of that.
+        uid: String,
+    },
 }
 
 impl RequestKey {
@@ -193,7 +198,8 @@ impl RequestKey {
             | Self::Limits { .. }
             | Self::Console
             | Self::Tcp { .. }
-            | Self::UserData => false,
+            | Self::UserData
+            | Self::AskKeeper { .. } => false,
         }
     }
 
@@ -230,7 +236,8 @@ impl RequestKey {
             | Self::Reservations { .. }
             | Self::Console
             | Self::Tcp { .. }
-            | Self::UserData => None,
+            | Self::UserData
+            | Self::AskKeeper { .. } => None,
         }
     }
 
