@@ -222,11 +222,11 @@ async fn pools(world: Arc<World>, stop: Stop) {
         metrics.show_pools(shown::pools(&shown.state(), &of_them.state()));
     });
     let Some(mut woken) = world.woken_pools.take() else { return };
-    let wakes = futures::stream::poll_fn(move |task| woken.poll_recv(task));
+    let news = futures::stream::poll_fn(move |task| woken.poll_recv(task));
     world
         .pools
         .controller(ctx.client.clone(), changed)
-        .reconcile_on(wakes)
+        .reconcile_on(news)
         .trigger_backoff(Rewatch::default())
         .graceful_shutdown_on(stop)
         .run(pool::reconcile, pool_failed, world.stock.clone())
@@ -264,11 +264,11 @@ async fn claims(world: Arc<World>, stop: Stop) {
         }
     };
     let Some(mut woken) = world.woken_claims.take() else { return };
-    let wakes = futures::stream::poll_fn(move |task| woken.poll_recv(task));
+    let news = futures::stream::poll_fn(move |task| woken.poll_recv(task));
     world
         .claims
         .controller(ctx.client.clone(), changed)
-        .reconcile_on(wakes)
+        .reconcile_on(news)
         .trigger_backoff(Rewatch::default())
         .graceful_shutdown_on(stop)
         .run(claim::reconcile, claim_failed, world.stock.clone())

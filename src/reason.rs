@@ -153,7 +153,7 @@ reasons! {
         NotSet,
     }
 
-    /// How a TestNodePool or a TestNodeClaim stands. A claim that waits says `Queued`.
+    /// How a `TestNodePool` or a `TestNodeClaim` stands. A claim that waits says `Queued`.
     Pool {
         /// The pool makes its nodes and hands them out.
         Serving,
@@ -172,7 +172,7 @@ reasons! {
         Bound,
         /// `spec.paused` of the pool is true: it hands out nothing. Claims wait.
         PoolPaused,
-        /// Create that TestNodePool, or make a claim that names another: `kubectl get testnodepools`.
+        /// Create that `TestNodePool`, or make a claim that names another: `kubectl get testnodepools`.
         PoolNotFound,
         /// The pool serves claims of its own namespace only. Make the claim there, or ask the lab's admin for
         /// `spec.claims.from: All` in the pool.

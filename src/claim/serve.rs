@@ -258,8 +258,8 @@ mod tests {
         }
     }
 
-    fn waits(place: usize) -> Option<Turn> {
-        Some(Turn::Waits { place, of: 9, ready: 1, kept: false })
+    fn waits(place: usize) -> Turn {
+        Turn::Waits { place, of: 9, ready: 1, kept: false }
     }
 
     fn reason(of: &Move) -> Option<Reason> {
@@ -268,7 +268,11 @@ mod tests {
             | Move::Say(Saying::Broken(reason, _) | Saying::Refused(reason, _) | Saying::Waits(reason, ..)) => {
                 Some(*reason)
             }
-            _ => None,
+            Move::Say(Saying::Ended | Saying::Bound)
+            | Move::Forget
+            | Move::Bind(_)
+            | Move::GiveUp(_)
+            | Move::Publish(_) => None,
         }
     }
 
@@ -298,7 +302,7 @@ mod tests {
         let claim = claim(&json!({}), &Value::Null);
 
         let Move::Say(Saying::Waits(Reason::Queued, message, Some(3))) =
-            serve(&Seen { turn: waits(3), ..seen(&claim, &[]) })
+            serve(&Seen { turn: Some(waits(3)), ..seen(&claim, &[]) })
         else {
             panic!("it does not wait")
         };
@@ -327,13 +331,16 @@ mod tests {
     fn who_has_a_part_for_ten_minutes_gives_it_up() {
         let claim = claim(&json!({}), &Value::Null);
         let one = [claimed(1, "a-1")];
-        let begun =
-            |seconds| Seen { begun_for: Duration::from_secs(seconds), turn: waits(1), ..seen(&claim, &one) };
+        let begun = |minutes| Seen {
+            begun_for: Duration::from_mins(minutes),
+            turn: Some(waits(1)),
+            ..seen(&claim, &one)
+        };
 
-        assert_eq!(reason(&serve(&begun(599))), Some(Reason::Queued));
-        assert_eq!(serve(&begun(600)), Move::GiveUp(vec!["n-1".into()]));
+        assert_eq!(reason(&serve(&begun(9))), Some(Reason::Queued));
+        assert_eq!(serve(&begun(10)), Move::GiveUp(vec!["n-1".into()]));
         let two = [claimed(1, "a-1"), claimed(2, "a-1")];
-        let whole = Seen { begun_for: Duration::from_secs(600), ..seen(&claim, &two) };
+        let whole = Seen { begun_for: Duration::from_mins(10), ..seen(&claim, &two) };
         assert!(matches!(serve(&whole), Move::Publish(_)));
     }
 

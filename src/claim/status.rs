@@ -8,6 +8,9 @@ use crate::api::claim::{ClaimedNode, Ended, TestNodeClaimStatus};
 use crate::kubernetes::conditions::Conditions;
 use crate::reason::Reason;
 
+/// Every phase there is.
+pub const PHASES: &[&str] = &["Queued", "Binding", "Bound", "Ended"];
+
 /// The most UIDs that a status remembers as given up.
 const MOST_DROPPED: usize = 200;
 

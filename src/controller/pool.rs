@@ -95,8 +95,8 @@ async fn drop_node(
     let _permit = pools.ctx.api_server.take(&namespace).await;
     let nodes = Api::<TestNode>::namespaced(pools.ctx.client.clone(), &namespace);
     let held = nodes.delete(&node.name_any(), &params).await?.left();
-    let note = format!("node {} was deleted: {why}", node.name_any());
-    publish(Severity::Normal, Reason::Dropped, &note, pool, pools).await;
+    let text = format!("node {} was deleted: {why}", node.name_any());
+    publish(Severity::Normal, Reason::Dropped, &text, pool, pools).await;
     // One that is gone at once the watch tells of; until then its number is taken.
     if let Some(held) = held {
         pools.wrote(held);

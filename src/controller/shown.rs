@@ -8,13 +8,11 @@ use kube::ResourceExt;
 
 use crate::api::common::Timeouts;
 use crate::api::{Cloud, MachineType, TestNode, TestNodeClaim, TestNodePool};
+use crate::claim;
 use crate::gate::Gate;
 use crate::metrics::{CloudSeen, NodeSeen, PoolSeen};
 use crate::reason::Reason;
 use crate::reconcile::status::PHASES;
-
-/// Every phase of a claim.
-const CLAIMS: &[&str] = &["Queued", "Binding", "Bound", "Ended"];
 
 /// The schema lets no time in that cannot be read.
 const UNREADABLE: Duration = Duration::from_mins(15);
@@ -61,7 +59,7 @@ fn pool_shown(pool: &TestNodePool, claims: &[Arc<TestNodeClaim>]) -> PoolSeen {
             ("deleting", status.deleting),
         ],
         failing: status.conditions.iter().any(|condition| condition.reason == Reason::LaunchesFail.as_str()),
-        claims: CLAIMS.iter().map(|phase| (*phase, in_phase(phase))).collect(),
+        claims: claim::status::PHASES.iter().map(|phase| (*phase, in_phase(phase))).collect(),
     }
 }
 

@@ -59,11 +59,11 @@ pub fn hand_out<'a>(
     wishes: &[Wish],
     now: Timestamp,
 ) -> BTreeMap<String, Turn> {
-    let mut shelf: BTreeMap<Option<&str>, Vec<&Slot>> = BTreeMap::new();
+    let mut shelf: BTreeMap<&str, Vec<&Slot>> = BTreeMap::new();
     let mut usable: Vec<&Slot> = usable.collect();
     usable.sort_by_key(|slot| (slot.ready_at, &slot.name));
     for slot in usable {
-        shelf.entry(slot.cloud.as_deref()).or_default().push(slot);
+        shelf.entry(slot.cloud.as_deref().unwrap_or_default()).or_default().push(slot);
     }
     let most = shelf.values().map(Vec::len).max().unwrap_or(0);
     let order = order(slots, wishes);
@@ -72,7 +72,12 @@ pub fn hand_out<'a>(
     for wish in order {
         let own: Vec<&Slot> = held_by(slots, wish).collect();
         let lacks = wish.count.saturating_sub(own.len());
-        let begun = own.first().map(|slot| slot.cloud.as_deref());
+        if lacks == 0 {
+            // It has all, and only does not say so yet.
+            turns.insert(wish.claim.uid.clone(), Turn::Now(Vec::new()));
+            continue;
+        }
+        let begun = own.first().map(|slot| slot.cloud.as_deref().unwrap_or_default());
         let best = match begun {
             // What it has it keeps, and more of it must be from there.
             Some(cloud) => {
@@ -111,7 +116,7 @@ pub fn held_by<'a>(slots: &'a [Slot], wish: &'a Wish) -> impl Iterator<Item = &'
 }
 
 /// The cloud with most of what is usable, if it has enough.
-fn best<'a>(shelf: &BTreeMap<Option<&'a str>, Vec<&Slot>>, lacks: usize) -> Option<Option<&'a str>> {
+fn best<'a>(shelf: &BTreeMap<&'a str, Vec<&Slot>>, lacks: usize) -> Option<&'a str> {
     let fits = shelf.iter().filter(|(_, there)| there.len() >= lacks);
     fits.max_by_key(|(_, there)| there.len()).map(|(cloud, _)| *cloud)
 }
@@ -217,6 +222,17 @@ mod tests {
         slots[1].cloud = Some("far".into());
         assert_eq!(given(&slots, &wishes, "b-1"), None);
         assert_eq!(given(&slots, &wishes, "a-1").unwrap(), ["n-2"]);
+    }
+
+    #[test]
+    fn who_has_all_stands_in_nobodys_way() {
+        let mut slots = vec![claimed(1, "b-1")];
+        slots.extend(ready(2..=2));
+        let wishes = [wish("b-1", 500, 1), wish("a-1", 10, 1)];
+
+        assert_eq!(given(&slots, &wishes, "b-1").unwrap(), Vec::<String>::new());
+        assert_eq!(given(&slots, &wishes, "a-1").unwrap(), ["n-2"]);
+        assert_eq!(place(&slots[..1], &wishes, "a-1"), Some((1, false)));
     }
 
     #[test]

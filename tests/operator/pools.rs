@@ -284,7 +284,7 @@ async fn live(closing: Option<Closing>) -> usize {
     assert_eq!(lab.cloud.servers().len(), 2, "{closing:?}");
     delete(&lab, "testnodepools", "smithi");
     lab.in_the_end(&format!("all are gone, killed at {closing:?}"), 600, |lab| names(lab).is_empty()).await;
-    let passed = lab.operator().gate.passed() - before;
+    let passed = lab.operator().gate.passed().saturating_sub(before);
     sleep(Duration::from_mins(2)).await;
     lab.assert_clean();
     passed

@@ -105,10 +105,12 @@ test_what_a_pool_and_a_claim_cannot_be_is_refused() {
 }
 
 test_explain_and_get_read_well() {
+  local shown
   contains "$(kubectl explain testnodepool.spec.template.volumes)" 'from its birth'
   contains "$(kubectl explain testnodeclaim.spec.lease)" renewTime
   pool 1 2 | apply
   eventually 90 pool_has 1
   matches "$(kubectl get tnp -n "$namespace" --no-headers)" '^warm +lab +1 +1 +0 +2 +0 +Serving '
-  matches "$(kubectl get tnc,tnp -n "$namespace" | head -1)" '^NAME +TYPE +READY +MIN +CLAIMED +MAX +QUEUED +REASON +AGE$'
+  shown=$(kubectl get tnp -n "$namespace")
+  matches "${shown%%$'\n'*}" '^NAME +TYPE +READY +MIN +CLAIMED +MAX +QUEUED +REASON +AGE$'
 }
