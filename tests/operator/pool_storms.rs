@@ -327,19 +327,3 @@ async fn no_node_has_two_claims_and_no_living_claim_loses_one_whatever_befalls()
 
     assert!(broken.is_empty(), "{broken:?}");
 }
-
-/// Without the `resourceVersion` of its writes some life breaks a law.
-#[tokio::test(start_paused = true)]
-#[ignore = "it takes minutes; `just test-slow` runs it"]
-async fn the_version_that_a_write_names_cannot_be_left_out() {
-    let mut law = None;
-    for seed in 1..200 {
-        law = live(seed, Some(Guard::Version)).await;
-        if let Some(law) = &law {
-            println!("seed {seed}: {law}");
-            break;
-        }
-    }
-
-    assert!(law.is_some(), "no life found out");
-}
