@@ -15,6 +15,11 @@ default:
 sandbox *options:
     cargo run --locked -p sandbox -- {{ options }}
 
+# What many nodes cost: the real process between a simulated cluster and cloud, measured; see docs/scale.md
+[group('try')]
+scale *options:
+    cargo run --locked --release -p scale -- {{ options }}
+
 # Check that the code is formatted
 [group('every change')]
 fmt:

@@ -4,8 +4,10 @@
 //! slashes.
 
 pub mod absent;
+pub mod block_device;
 pub mod boot_volume;
 pub mod boundary;
+pub mod claim;
 pub mod cloud;
 pub mod common;
 pub mod crd;
@@ -16,14 +18,19 @@ pub mod kind;
 pub mod machine_type;
 pub mod orphans;
 pub mod pattern;
+pub mod pool;
+pub mod refs;
 pub mod server;
 pub mod testnode;
 pub mod testnode_status;
 
+pub use claim::{TestNodeClaim, TestNodeClaimStatus};
 pub use cloud::{Cloud, CloudSpec, CloudStatus};
 pub use former::{FORMER_MACHINE, FormerMachine};
 pub use kind::{Kind, PerKind};
 pub use machine_type::{MachineType, MachineTypeSpec, MachineTypeStatus};
+pub use pool::{TestNodePool, TestNodePoolStatus};
+pub use refs::{ClaimRef, PoolRef};
 pub use testnode::{TestNode, TestNodeSpec};
 pub use testnode_status::{Attempt, Outcome, TestNodeStatus};
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::api::block_device::SourceType;
 use crate::api::machine_type::MachineTypeSpec;
 use crate::api::testnode::TestNodeSpec;
 use crate::openstack::{self, Session};
@@ -49,9 +50,21 @@ pub enum List {
     ServerGroups,
     /// Cinder's volume types.
     VolumeTypes,
+    /// A port that is named by its id.
+    Port(String),
+    /// A volume that is named by its id.
+    Volume(String),
+    /// A snapshot that is named by its id.
+    Snapshot(String),
 }
 
 impl List {
+    /// It shows images.
+    #[must_use]
+    pub fn is_of_images(&self) -> bool {
+        matches!(self, Self::Images | Self::Image(_) | Self::CommunityImages)
+    }
+
     /// What [`select::resolve`] needs of a cloud for this node.
     #[must_use]
     pub fn wanted(machine: &MachineTypeSpec, node: &TestNodeSpec) -> Vec<Self> {
@@ -62,7 +75,17 @@ impl List {
         wanted.extend(select::needs_security_groups(machine, node).then_some(Self::SecurityGroups));
         wanted.extend(select::needs_server_groups(machine, node).then_some(Self::ServerGroups));
         wanted.extend(select::needs_volume_types(machine, node).then_some(Self::VolumeTypes));
+        wanted.extend(select::port_ids(machine, node).map(|id| Self::Port(id.to_owned())));
+        let ids = |source| select::uuids(machine, node, source).map(ToOwned::to_owned);
+        wanted.extend(ids(SourceType::Volume).map(Self::Volume));
+        wanted.extend(ids(SourceType::Snapshot).map(Self::Snapshot));
         wanted
+    }
+
+    /// How long it serves. What anybody can take is not known for long.
+    fn fresh(&self, fresh: Duration) -> Duration {
+        let thing = matches!(self, Self::Port(_) | Self::Volume(_) | Self::Snapshot(_));
+        if thing { fresh.min(FRESH_FOR_BLOCKED) } else { fresh }
     }
 }
 
@@ -189,7 +212,7 @@ impl Kept {
         let is_listed =
             |id: &String| self.offerings.images.iter().any(|image| image.id == *id && !image.unlisted);
         let needless = if let List::Image(id) = list { is_listed(id) } else { false };
-        !needless && self.age(list).is_missing(now, fresh)
+        !needless && self.age(list).is_missing(now, list.fresh(fresh))
     }
 
     fn take(
@@ -254,6 +277,9 @@ impl Kept {
             Read::SecurityGroups(groups) => offerings.security_groups = Some(groups),
             Read::ServerGroups(groups) => offerings.server_groups = Some(groups),
             Read::VolumeTypes(types) => offerings.volume_types = Some(types),
+            Read::Port(id, port) => drop(offerings.ports.insert(id, port)),
+            Read::Volume(id, volume) => drop(offerings.volumes.insert(id, volume)),
+            Read::Snapshot(id, snapshot) => drop(offerings.snapshots.insert(id, snapshot)),
         }
     }
 }

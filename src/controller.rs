@@ -1,5 +1,6 @@
 //! The controllers: what wakes whom, and how they end. `CONTROLLERS` and `TASKS` list all there is.
 
+pub mod claim;
 pub mod cloud;
 pub mod credentials;
 mod housekeeping;
@@ -7,6 +8,8 @@ mod login;
 pub mod machine_type;
 pub mod naming;
 mod orphans;
+pub mod pool;
+pub mod pools;
 pub mod rewatch;
 mod secrets;
 mod shown;
@@ -26,17 +29,18 @@ use kube::runtime::watcher;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::api::{Cloud, MachineType, TestNode};
+use crate::api::{Cloud, MachineType, TestNode, TestNodeClaim, TestNodePool};
 use crate::kubernetes::error::{is_conflict, is_gone, said};
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::reconcile;
 use crate::reconcile::state::RequestKey;
 use crate::supervision::Pulse;
+use pools::Pools;
 use rewatch::Rewatch;
 use world::World;
 
-/// The longest wait for the machine types before nodes have their first turn.
+/// The longest wait for the machine types, pools and claims before nodes have their first turn.
 const FIRST_SYNC: Duration = Duration::from_secs(30);
 
 /// Resolves when the process is told to stop.
@@ -53,6 +57,8 @@ const CONTROLLERS: &[Controller] = &[
     |world, stop| clouds(world, stop).boxed(),
     |world, stop| machine_types(world, stop).boxed(),
     |world, stop| nodes(world, stop).boxed(),
+    |world, stop| pools(world, stop).boxed(),
+    |world, stop| claims(world, stop).boxed(),
 ];
 
 /// What is done beside the turns: the label of its metric, its name, and what it is.
@@ -61,6 +67,7 @@ const TASKS: &[(&str, &str, Task)] = &[
     ("housekeeping", "forgetting deleted nodes", |world, pulse| {
         housekeeping::forget_nodes(world, pulse).boxed()
     }),
+    ("housekeeping", "calling nodes that wait", |world, pulse| housekeeping::call(world, pulse).boxed()),
     ("housekeeping", "releasing Secrets that no Cloud needs", |world, pulse| {
         housekeeping::release_secrets(world, pulse).boxed()
     }),
@@ -89,15 +96,30 @@ async fn nodes(world: Arc<World>, stop: Stop) {
     if timeout(FIRST_SYNC, world.machine_types.ready()).await.is_err() {
         warn!("the MachineTypes cannot be listed yet; nodes wait for theirs");
     }
+    // Until they are there, the API server is asked for each of them.
+    if timeout(FIRST_SYNC, async { tokio::join!(world.pools.ready(), world.claims.ready()) }).await.is_err() {
+        warn!("the TestNodePools or the TestNodeClaims cannot be listed yet");
+    }
     let (shown, types, clock) = (world.nodes.store.clone(), world.machine_types.store.clone(), ctx.clone());
     ctx.metrics.before_scrape(move |metrics| {
         metrics.show_nodes(shown::nodes(&shown.state(), &types.state(), (clock.seams.clock)()));
     });
     let Some(mut woken) = world.woken.take() else { return };
     let wakes = futures::stream::poll_fn(move |task| woken.poll_recv(task));
+    let bells = world.stock.bells.clone();
+    let (there, left) = (world.nodes.store.clone(), ctx.clone());
+    // One that waited for room and is gone holds up nobody.
+    let seen = move |node: &TestNode| {
+        bells.node(node);
+        let now = there.get(&ObjectRef::from_obj(node));
+        let gone = now.is_none_or(|now| now.metadata.uid != node.metadata.uid);
+        if gone && left.gate.leave(&node.uid().unwrap_or_default()) {
+            left.wake_queue();
+        }
+    };
     world
         .nodes
-        .controller(ctx.client.clone(), |_| {})
+        .controller(ctx.client.clone(), seen)
         .reconcile_on(wakes)
         .trigger_backoff(Rewatch::default())
         .graceful_shutdown_on(stop)
@@ -184,6 +206,95 @@ async fn machine_types(world: Arc<World>, stop: Stop) {
 #[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
 fn type_failed(machine: Arc<MachineType>, error: &kube::Error, _: Arc<Context>) -> Action {
     warn!(machine_type = machine.name_any(), error = said(error), "the MachineType cannot be written");
+    Action::requeue(Duration::from_secs(5))
+}
+
+/// Looks after pools until told to stop, and wakes the idle nodes of one that changed: it may be gone.
+async fn pools(world: Arc<World>, stop: Stop) {
+    let ctx = world.ctx.clone();
+    let (nodes, waker) = (world.nodes.store.clone(), ctx.waker.clone());
+    let (known, claims, stock) = (world.pools.store.clone(), world.claims.store.clone(), world.stock.clone());
+    let changed = move |pool: &TestNodePool| {
+        let uid = pool.uid().unwrap_or_default();
+        if known.get(&ObjectRef::from_obj(pool)).is_none_or(|now| now.metadata.uid != pool.metadata.uid) {
+            let own =
+                |node: &&Arc<TestNode>| node.spec.pool_ref.as_ref().is_some_and(|owner| owner.uid == uid);
+            nodes.state().iter().filter(own).for_each(|node| waker.wake(&node.uid().unwrap_or_default()));
+            stock.forget(&uid);
+        }
+        let waits = |claim: &&Arc<TestNodeClaim>| {
+            claim.spec.pool.name == pool.name_any()
+                && pool.metadata.namespace.as_deref() == Some(claim.pool_namespace())
+        };
+        claims.state().iter().filter(waits).for_each(|claim| stock.bells.claim(&pools::reference(claim)));
+    };
+    let (shown, of_them) = (world.pools.store.clone(), world.claims.store.clone());
+    ctx.metrics.before_scrape(move |metrics| {
+        metrics.show_pools(shown::pools(&shown.state(), &of_them.state()));
+    });
+    let Some(mut woken) = world.woken_pools.take() else { return };
+    let news = futures::stream::poll_fn(move |task| woken.poll_recv(task));
+    world
+        .pools
+        .controller(ctx.client.clone(), changed)
+        .reconcile_on(news)
+        .trigger_backoff(Rewatch::default())
+        .graceful_shutdown_on(stop)
+        .run(pool::reconcile, pool_failed, world.stock.clone())
+        .for_each(|turn| async move { ended(turn) })
+        .await;
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
+fn pool_failed(pool: Arc<TestNodePool>, error: &kube::Error, _: Arc<Pools>) -> Action {
+    warn!(
+        namespace = pool.namespace(),
+        pool = pool.name_any(),
+        error = said(error),
+        "the pool cannot be looked after"
+    );
+    Action::requeue(Duration::from_secs(5))
+}
+
+/// Looks after claims until told to stop, and wakes the pool and the nodes of one that changed.
+async fn claims(world: Arc<World>, stop: Stop) {
+    let ctx = world.ctx.clone();
+    let (nodes, waker) = (world.nodes.store.clone(), ctx.waker.clone());
+    let (known, stock) = (world.claims.store.clone(), world.stock.clone());
+    let changed = move |claim: &TestNodeClaim| {
+        let uid = claim.uid().unwrap_or_default();
+        let own = |node: &&Arc<TestNode>| node.spec.claim_ref.as_ref().is_some_and(|owner| owner.uid == uid);
+        nodes.state().iter().filter(own).for_each(|node| waker.wake(&node.uid().unwrap_or_default()));
+        let gone =
+            known.get(&ObjectRef::from_obj(claim)).is_none_or(|now| now.metadata.uid != claim.metadata.uid);
+        if gone {
+            stock.forget(&uid);
+        }
+        if gone || claim.status.as_ref().is_none_or(|status| status.bound_at.is_none()) {
+            stock.bells.pool(claim.pool_namespace(), &claim.spec.pool.name);
+        }
+    };
+    let Some(mut woken) = world.woken_claims.take() else { return };
+    let news = futures::stream::poll_fn(move |task| woken.poll_recv(task));
+    world
+        .claims
+        .controller(ctx.client.clone(), changed)
+        .reconcile_on(news)
+        .trigger_backoff(Rewatch::default())
+        .graceful_shutdown_on(stop)
+        .run(claim::reconcile, claim_failed, world.stock.clone())
+        .for_each(|turn| async move { ended(turn) })
+        .await;
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
+fn claim_failed(claim: Arc<TestNodeClaim>, error: &kube::Error, _: Arc<Pools>) -> Action {
+    warn!(
+        namespace = claim.namespace(),
+        claim = claim.name_any(),
+        error = said(error),
+        "the claim cannot be served"
+    );
     Action::requeue(Duration::from_secs(5))
 }
 

@@ -6,14 +6,16 @@
 mod amounts;
 mod cooling;
 mod figures;
+mod line;
 mod names;
 mod queue;
 mod refusals;
 mod room;
+mod sums;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +26,9 @@ use crate::api::cloud::{Limits, Usage};
 use crate::reconcile::state::{Room, Turn};
 use cooling::Cooling;
 use figures::Figures;
+use line::Line;
 use refusals::Refusal;
+use sums::Uses;
 
 pub use amounts::{Amounts, Quantity, count};
 pub use cooling::Place;
@@ -46,6 +50,8 @@ pub struct Use {
     pub stage: Stage,
     /// The full name it holds.
     pub fqdn: Option<String>,
+    /// Ids of ports and volumes that exist, and that it uses.
+    pub existing: BTreeSet<String>,
     /// Orders nodes that hold one name: recorded addresses, then age, then UID.
     pub rank: Rank,
 }
@@ -81,28 +87,17 @@ pub struct Bounds {
     pub concurrent_creates: i64,
 }
 
-/// A node that waits, and for what in each cloud.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Waiter {
-    /// `namespace/name`.
-    pub node: String,
-    /// What it needs of each cloud that is full, and what it was told.
-    pub wishes: BTreeMap<String, (Amounts, String)>,
-}
-
-#[derive(Debug)]
-struct Queued {
-    waiter: Waiter,
-    since: Instant,
-    looked: Instant,
-}
-
 #[derive(Debug, Default)]
 struct State {
-    uses: HashMap<String, Use>,
+    uses: Uses,
     /// When the running attempts of this process were let in.
     let_in: HashMap<String, Instant>,
-    queue: BTreeMap<Age, Queued>,
+    /// Nodes that wait for room, and in which clouds.
+    queue: HashMap<String, (Age, BTreeSet<String>)>,
+    /// Nodes that wait for a name, by the name.
+    for_names: HashMap<String, BTreeSet<String>>,
+    /// Nodes whose name was released.
+    named: BTreeSet<String>,
     accounts: HashMap<String, Account>,
     cooling: Cooling,
 }
@@ -114,6 +109,8 @@ struct Account {
     refusal: Option<Refusal>,
     /// When somebody last waited for something of this kind.
     short: BTreeMap<Kind, Instant>,
+    /// Who waits for room.
+    line: Line,
 }
 
 /// What all nodes use.
@@ -129,10 +126,7 @@ impl Gate {
     /// what it had.
     pub fn set(&self, uid: &str, used: Option<Use>) -> bool {
         let mut state = self.lock();
-        let before = match used.clone() {
-            Some(used) => state.uses.insert(uid.to_owned(), used),
-            None => state.uses.remove(uid),
-        };
+        let before = state.uses.put(uid, used.clone());
         let now = used.unwrap_or_default();
         before.is_some_and(|before| state.lets_go(uid, &before, &now))
     }
@@ -140,9 +134,7 @@ impl Gate {
     /// The UIDs under which other objects of this `namespace/name` use something.
     #[must_use]
     pub fn others_of(&self, node: &str, uid: &str) -> Vec<String> {
-        let state = self.lock();
-        let others = state.uses.iter().filter(|(other, used)| used.node == node && *other != uid);
-        others.map(|(other, _)| other.clone()).collect()
+        self.lock().uses.of_node(node).filter(|other| *other != uid).cloned().collect()
     }
 
     /// Takes a place for an attempt. It is refused if another node took it since the look.
@@ -151,15 +143,16 @@ impl Gate {
         let age = used.rank.age.clone();
         let free = state.room(&age, &used.cloud, &used.need, bounds, now) == Room::Free;
         let held = used.fqdn.as_ref().is_some_and(|fqdn| state.holder(&age.uid, fqdn, None).is_some());
-        if !free || held {
+        let had = state.user(&age.uid, &used.existing).is_some();
+        if !free || held || had {
             return false;
         }
         if let Some(refusal) = state.accounts.entry(used.cloud.clone()).or_default().refusal.as_mut() {
             refusal.tries(now);
         }
-        state.queue.remove(&age);
+        state.leave(&age.uid);
         state.let_in.insert(age.uid.clone(), now);
-        state.uses.insert(age.uid, used);
+        state.uses.put(&age.uid, Some(used));
         true
     }
 
@@ -172,7 +165,7 @@ impl Gate {
     /// A node's place among those that wait for room in a cloud, and how many they are.
     #[must_use]
     pub fn place(&self, age: &Age, cloud: &str) -> Turn {
-        self.lock().place(age, cloud, Instant::now())
+        self.lock().place(age, cloud)
     }
 
     /// Another node that holds a name. If this one holds it too, only one of lower rank does.
@@ -181,38 +174,77 @@ impl Gate {
         self.lock().holder(uid, fqdn, own)
     }
 
-    /// A node waits for room: in its turn, by age.
-    pub fn wait(&self, age: Age, waiter: Waiter) {
+    /// Another node that uses one of these ports and volumes: the id, and the node.
+    #[must_use]
+    pub fn user(&self, uid: &str, existing: &BTreeSet<String>) -> Option<(String, String)> {
+        self.lock().user(uid, existing)
+    }
+
+    /// A node waits for room in these clouds, in its turn, by age: of each what it needs there, and what it was told.
+    /// Returns whether it is the first of its size somewhere, so that nobody else looks for it.
+    pub fn wait(&self, age: &Age, wishes: BTreeMap<String, (Amounts, String)>) -> bool {
         let now = Instant::now();
         let mut state = self.lock();
-        let since = state.queue.get(&age).map_or(now, |queued| queued.since);
-        state.queue.insert(age, Queued { waiter, since, looked: now });
+        let clouds: BTreeSet<String> = wishes.keys().cloned().collect();
+        if let Some((_, before)) = state.queue.insert(age.uid.clone(), (age.clone(), clouds.clone())) {
+            for cloud in before.difference(&clouds) {
+                state.account(cloud).line.remove(age);
+            }
+        }
+        let mut leads = false;
+        for (cloud, (need, told)) in wishes {
+            let line = &mut state.account(&cloud).line;
+            line.put(age, need, told, now);
+            leads |= line.leads(age, now);
+        }
+        leads
+    }
+
+    /// A node waits until one of these names is released, or for none any more.
+    pub fn wait_for_names(&self, uid: &str, before: &BTreeSet<String>, names: &BTreeSet<String>) {
+        let mut state = self.lock();
+        for name in before.difference(names) {
+            if let Some(waiting) = state.for_names.get_mut(name) {
+                waiting.remove(uid);
+                if waiting.is_empty() {
+                    state.for_names.remove(name);
+                }
+            }
+        }
+        for name in names {
+            state.for_names.entry(name.clone()).or_default().insert(uid.to_owned());
+        }
+    }
+
+    /// Who is to look, by UID, because there is room for it in a cloud or because it is now the first of its size there.
+    #[must_use]
+    pub fn call(&self, cloud: &str, bounds: &Bounds) -> Vec<String> {
+        self.lock().call(cloud, bounds, Instant::now())
+    }
+
+    /// Who waited for a name that was released, by UID.
+    #[must_use]
+    pub fn called_for_names(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.lock().named)
     }
 
     /// How many nodes wait for room in a cloud.
     #[must_use]
     pub fn waiting(&self, cloud: &str) -> usize {
-        self.lock().queue.values().filter(|queued| queued.waiter.wishes.contains_key(cloud)).count()
+        self.lock().accounts.get(cloud).map_or(0, |account| account.line.len())
     }
 
     /// A node does not wait for room any more. Returns whether it did: then those behind it may have their turn.
     pub fn leave(&self, uid: &str) -> bool {
-        let mut state = self.lock();
-        let before = state.queue.len();
-        state.queue.retain(|age, _| age.uid != uid);
-        state.queue.len() < before
+        self.lock().leave(uid)
     }
 
     /// What the oldest node that waits for room in a cloud was told, and how many wait there.
     #[must_use]
     pub fn shortage(&self, cloud: &str) -> Option<String> {
         let state = self.lock();
-        let mut waiting = state.queue.values().filter_map(|queued| {
-            let (_, told) = queued.waiter.wishes.get(cloud).filter(|(_, told)| !told.is_empty())?;
-            Some((&queued.waiter.node, told))
-        });
-        let (node, told) = waiting.next()?;
-        let others = match waiting.count() {
+        let (node, told, others) = state.accounts.get(cloud)?.line.shortage()?;
+        let others = match others {
             0 => String::new(),
             others => format!(", and {others} more behind it"),
         };
@@ -223,7 +255,7 @@ impl Gate {
     pub fn refused(&self, uid: &str, cloud: &str, said: String) {
         let mut state = self.lock();
         let let_in = state.let_in.get(uid).copied();
-        let account = state.accounts.entry(cloud.to_owned()).or_default();
+        let account = state.account(cloud);
         account.refusal = Some(Refusal::after(account.refusal.as_ref(), said, let_in, Instant::now()));
         account.figures.values_mut().for_each(Figures::outdate);
     }
@@ -235,13 +267,13 @@ impl Gate {
         let now = Instant::now();
         let figures = state.accounts.get(cloud).and_then(|account| account.figures.get(&kind));
         let due = figures.is_none_or(|figures| figures.is_old(now, FIGURES_LAST));
-        due.then(|| Count::of(state.of(cloud, "")))
+        due.then(|| Count::of(state.uses.in_cloud(cloud)))
     }
 
     /// A service's figures were read; `None` if it did not tell them.
     pub fn read(&self, cloud: &str, kind: Kind, ours: Count, quotas: Option<Vec<Quota>>) {
         let mut state = self.lock();
-        let account = state.accounts.entry(cloud.to_owned()).or_default();
+        let account = state.account(cloud);
         account.figures.insert(kind, Figures::new(Instant::now(), ours, quotas));
     }
 
@@ -264,18 +296,22 @@ impl Gate {
     /// What all nodes use of a cloud, and how many they are.
     #[must_use]
     pub fn usage(&self, cloud: &str) -> (i64, Usage) {
-        let usage = self.lock().sum(cloud, "", |used| used.need);
+        let usage = self.lock().uses.sums(cloud).need;
         (usage.of(Quantity::Instances), usage.into())
     }
 }
 
 impl State {
-    fn of<'a>(&'a self, cloud: &'a str, but: &'a str) -> impl Iterator<Item = (&'a String, &'a Use)> {
-        self.uses.iter().filter(move |(uid, used)| used.cloud == cloud && *uid != but)
+    fn account(&mut self, cloud: &str) -> &mut Account {
+        self.accounts.entry(cloud.to_owned()).or_default()
     }
 
-    fn sum(&self, cloud: &str, but: &str, part: impl Fn(&Use) -> Amounts) -> Amounts {
-        self.of(cloud, but).fold(Amounts::default(), |sum, (_, used)| sum.plus(&part(used)))
+    fn leave(&mut self, uid: &str) -> bool {
+        let Some((age, clouds)) = self.queue.remove(uid) else { return false };
+        for cloud in &clouds {
+            self.account(cloud).line.remove(&age);
+        }
+        true
     }
 
     fn lets_go(&mut self, uid: &str, before: &Use, now: &Use) -> bool {
@@ -300,6 +336,10 @@ impl State {
         if built || moved {
             self.let_in.remove(uid);
         }
-        shrunk || moved || built || (before.fqdn.is_some() && before.fqdn != now.fqdn)
+        let renamed = before.fqdn.as_ref().filter(|before| now.fqdn.as_ref() != Some(*before));
+        if let Some(waiting) = renamed.and_then(|name| self.for_names.get(name)) {
+            self.named.extend(waiting.iter().cloned());
+        }
+        shrunk || moved || built || renamed.is_some()
     }
 }

@@ -32,6 +32,7 @@
 //! | what is remembered, and where? | [`reconcile::memory`] |
 //! | what is asked of Nova? | [`openstack::compute`] |
 //! | which image, which flavor? | [`select`] |
+//! | what does a pool make, who gets its nodes? | [`pool`], [`claim`], and `docs/pools.md` |
 //! | what runs under what? | [`run`] |
 //!
 //! # Layers
@@ -44,7 +45,7 @@
 //! | leaves | [`reason`], [`api`], [`clock`], [`error`], [`saying`], [`ssh_key`], [`metrics`], [`supervision`], [`telemetry`], [`transport`] |
 //! | clients | [`kubernetes`], [`openstack`], [`dns`], [`guest`] |
 //! | what we have in a cloud, **pure** | [`things`] |
-//! | decisions, **pure** | [`select`], [`cloud_init`], [`reconcile::state`], [`reconcile::plan`], [`reconcile::backoff`], [`reconcile::memory`], [`reconcile::status`], [`reconcile::userdata`], [`sweep::decide`] |
+//! | decisions, **pure** | [`select`], [`cloud_init`], [`reconcile::state`], [`reconcile::plan`], [`reconcile::backoff`], [`reconcile::memory`], [`reconcile::status`], [`reconcile::userdata`], [`sweep::decide`], [`pool`], [`claim`] |
 //! | caches | [`inventory`], [`catalogue`] |
 //! | shared by all nodes | [`gate`]: who uses what; [`clouds`]: sessions, pollers, DNS |
 //! | the edges of a turn | [`reconcile::error`], [`reconcile::waker`], [`reconcile::fair`], [`reconcile::notes`], [`reconcile::context`], [`reconcile::calls`], [`reconcile::look`] (**pure**), [`reconcile::observe`], [`reconcile::report`], [`reconcile::act`] |
@@ -57,6 +58,7 @@
 pub mod admin;
 pub mod api;
 pub mod catalogue;
+pub mod claim;
 pub mod cli;
 pub mod clock;
 pub mod cloud_init;
@@ -73,6 +75,7 @@ pub mod metrics;
 pub mod openstack;
 pub mod output;
 pub mod plugin;
+pub mod pool;
 pub mod reason;
 pub mod reconcile;
 pub mod run;

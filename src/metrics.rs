@@ -21,14 +21,15 @@ use tokio::time::Instant;
 
 use crate::reason::Reason;
 use labels::{
-    ChangeLabel, CloudConditionLabels, CloudLabel, CloudRequestLabels, CloudServiceLabels, DnsDriverLabels,
-    DnsRequestLabels, ListLabels, NodeLabels, OutcomeLabel, PhaseLabel, PollLabels, TaskLabel,
+    ChangeLabel, ClaimLabels, CloudConditionLabels, CloudLabel, CloudRequestLabels, CloudServiceLabels,
+    DnsDriverLabels, DnsRequestLabels, ListLabels, NodeLabels, OutcomeLabel, PhaseLabel, PollLabels,
+    PoolLabel, PoolNodeLabels, TaskLabel,
 };
 use process::Process;
 use series::Series;
 
 pub use labels::{Phase, Poll, Turn};
-pub use seen::{CloudSeen, NodeSeen, TurnRunning};
+pub use seen::{CloudSeen, NodeSeen, PoolSeen, TurnRunning};
 
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -200,6 +201,23 @@ impl Metrics {
             series.queue.get_or_create(&label).set(i64::try_from(queue).unwrap_or(i64::MAX));
             // From zero on, so that the first one is an increase.
             drop(series.attempts_opened.get_or_create(&label));
+        }
+    }
+
+    /// The pools there are.
+    pub fn show_pools(&self, pools: impl IntoIterator<Item = PoolSeen>) {
+        let series = &self.0.series;
+        series.pool_nodes.clear();
+        series.pool_failing.clear();
+        series.claims.clear();
+        for PoolSeen { pool, nodes, failing, claims } in pools {
+            for (state, count) in nodes {
+                series.pool_nodes.get_or_create(&PoolNodeLabels { pool: pool.clone(), state }).set(count);
+            }
+            for (phase, count) in claims {
+                series.claims.get_or_create(&ClaimLabels { pool: pool.clone(), phase }).set(count);
+            }
+            series.pool_failing.get_or_create(&PoolLabel { pool }).set(i64::from(failing));
         }
     }
 

@@ -79,6 +79,9 @@ reasons! {
         CreatingServer,
         /// The cloud builds the server. Ends when the server is ACTIVE, or after `timeouts.launch`.
         Launching,
+        /// The system of a machine that was Ready is made anew, as `spec.os`, `spec.image` or `spec.rebuild` asked for. The
+        /// message says how far it has come. Afterwards readiness is checked as for a new machine.
+        Rebuilding,
         /// A readiness check has not passed yet. The message shows how far cloud-init has come. Ends after
         /// `timeouts.boot`.
         Booting,
@@ -99,7 +102,8 @@ reasons! {
         /// The reply to a request was lost, or the operator was restarted before it came. It takes up to about 90 s
         /// until the request can no longer take effect.
         SettlingAttempt,
-        /// `rate.concurrentCreates` nodes are being built in that cloud already. The oldest node is next.
+        /// `rate.concurrentCreates` nodes are being built in that cloud already. The oldest node is next. On a claim: it waits
+        /// for nodes, and holds none; the message says in which place, and how many are there and coming.
         Queued,
         /// Every cloud that may be used is full. For each, the message says what is short: how much is needed, how much
         /// is used, and the limit. The node holds nothing and waits for its turn, see
@@ -114,6 +118,9 @@ reasons! {
         /// An event: the node expires within the hour, or has half its time left if that is less. Set a longer `expireAfter`
         /// or a `hold` to keep it. After a restart of the operator it may be told again.
         Expiring,
+        /// An event on a node of a pool, and a label of `testnode_changes_total`: its claim is gone or has ended, or its pool is
+        /// gone, so the node was deleted. The message says which.
+        Released,
         /// The condition is true.
         Ready,
         /// The condition is true.
@@ -149,6 +156,48 @@ reasons! {
         NotSet,
     }
 
+    /// How a `TestNodePool` or a `TestNodeClaim` stands. A claim that waits says `Queued`.
+    Pool {
+        /// The pool makes its nodes and hands them out.
+        Serving,
+        /// As many idle nodes are Ready as `spec.minReady` says.
+        Full,
+        /// Nodes are being made.
+        Refilling,
+        /// The pool has as many nodes as `spec.max` lets it have. It is filled when claims end, or when you raise `max`.
+        AtMax,
+        /// The newest node of the template cannot be made, so no other is begun. The message has the node and its words. It
+        /// tries again by itself; or edit the template: nodes of the old one that failed are then replaced.
+        LaunchesFail,
+        /// The claim is being given its nodes.
+        Binding,
+        /// The claim has its nodes: `status.nodes` lists them.
+        Bound,
+        /// `spec.paused` of the pool is true: it hands out nothing. Claims wait.
+        PoolPaused,
+        /// Create that `TestNodePool`, or make a claim that names another: `kubectl get testnodepools`.
+        PoolNotFound,
+        /// The pool serves claims of its own namespace only. Make the claim there, or ask the lab's admin for
+        /// `spec.claims.from: All` in the pool.
+        PoolForbidden,
+        /// The claim asks for more nodes than the pool can ever have. Make a claim for fewer, or ask the lab's admin to raise
+        /// `spec.max` of the pool.
+        LargerThanPool,
+        /// Somebody deleted a node of the claim. Nothing is put in its place: make another claim.
+        NodeLost,
+        /// A machine of the claim is not as it should be; the message has its node and its words. Nothing is put in its place:
+        /// make another claim, if you cannot do without it.
+        NodeBroken,
+        /// The claim was not renewed within `spec.lease.duration`, so it ended. Renew a lease three times as often.
+        LeaseExpired,
+        /// The claim has had its nodes for as long as its `duration`, or as the pool's `claims.maxDuration`. It ended.
+        DurationOver,
+        /// Every node of the claim was given back (`spec.released`). It ended.
+        AllReleased,
+        /// An event on the pool: an idle node was deleted. The message says which, and why.
+        Dropped,
+    }
+
     /// A change, while it is being made. These are also the labels of `testnode_changes_total`.
     Change {
         /// A finalizer is added for a cloud, before anything is made there.
@@ -179,6 +228,8 @@ reasons! {
         KeepToFixedAddress,
         /// The server is created.
         CreateServer,
+        /// The server is rebuilt.
+        RebuildServer,
         /// A server is deleted.
         DeleteServer,
         /// A server is deleted for good that the cloud would keep for a while.
@@ -225,8 +276,24 @@ reasons! {
         FlavorAmbiguous,
         /// The flavor has too little disk or memory for the image. Name a larger one.
         FlavorTooSmall,
-        /// The image does not fit on the volume that it is to boot from. Make `bootVolume.sizeGiB` larger, or leave it out.
+        /// An image or a snapshot does not fit on the volume that is to be made of it. Make `bootVolume.sizeGiB`, or the
+        /// `volumeSize` that the message names, larger, or leave it out.
         BootVolumeTooSmall,
+        /// The `blockDevices` cannot be as they are written: a `deviceName`, a `bootIndex` or a volume is there twice, a number is
+        /// left out, or two fields say what to boot from. The message says which, and what to do.
+        InvalidBlockDevices,
+        /// Name a snapshot that is there and `available`: `openstack volume snapshot list`.
+        SnapshotNotFound,
+        /// Name a volume of the project that is there: `openstack volume list`.
+        VolumeNotFound,
+        /// A volume that `blockDevices` names is in use, or another TestNode has it. The node goes on by itself once it is
+        /// `available`. Or name another volume.
+        VolumeInUse,
+        /// Name a port of the project that is there, or leave `portID` out, and a port is made: `openstack port list`.
+        PortNotFound,
+        /// A port that `networks` names by `portID` is bound to something, or another TestNode has it. The node goes on by itself
+        /// once it is free. Or name another port.
+        PortInUse,
         /// Name one network under `networks`. Without `networks` the project must own exactly one that can be used. A
         /// network that another project shares is taken only by its id, unless it is `router:external`.
         NetworkNotFound,
@@ -265,6 +332,9 @@ reasons! {
         /// PowerShell, gzip) while something else would have to be combined with it. The message names both sides by their
         /// fields: change one of them.
         InvalidUserData,
+        /// `spec.os`, `spec.image` or `spec.rebuild` asks for a rebuild of a machine that boots from a volume. Nova would only
+        /// start it again, or refuse. Take the change back, or delete the node and make another.
+        RebuildRefused,
         /// The node needs more than the `limits` of a Cloud allow in total. Ask for less, or raise them.
         ExceedsLimits,
         /// A list of what the cloud offers has not been read yet. Passes by itself.
@@ -282,6 +352,10 @@ reasons! {
         /// The console shows a machine that is up and has no cloud-init (Fedora `CoreOS`, cirros, Windows). Set
         /// `readiness: [{type: tcp, port: 22}]` in the node or in its machine type; the edit counts at once.
         NoCloudInit,
+        /// The operator cannot use the key that the readiness check `ssh` of the machine type logs in with: its Secret is not
+        /// there or may not be read, or what is in it is no key that we can use. The message says which, and what to do. The
+        /// machine is kept, and no time passes for `timeouts.boot`; the Secret is read again every 15 s.
+        LoginKeyUnusable,
         /// No address of the machine is one that the Cloud's `spec.addressFrom` chooses, so no port can be tried and no
         /// name set. The message lists the addresses. Change `addressFrom`, or the networks.
         NoAddress,
@@ -321,10 +395,18 @@ reasons! {
         VolumeStuck,
         /// The server was not ACTIVE within `timeouts.launch`. Is the cloud slow, or the timeout too short?
         LaunchTimeout,
-        /// The server was ACTIVE, but a readiness check did not pass within `timeouts.boot`. The message says which; look at
-        /// `consoleTail` of that attempt in the status too. An image that writes nothing to the serial console needs
-        /// `readiness: [{type: tcp, port: 22}]`.
+        /// The server was ACTIVE, but a readiness check did not pass within `timeouts.boot`, or its own `timeout`. The message
+        /// says which; look at `consoleTail` of that attempt in the status too. An image that writes nothing to the serial
+        /// console needs `readiness: [{type: tcp, port: 22}]`.
         BootTimeout,
+        /// The rebuild of a machine that was Ready failed; the message has the reason and the cloud's words. The machine is kept
+        /// as it is. Set `spec.rebuild` to a new value to try again, or give `os` and `image` back the values that they had:
+        /// if Nova did not begin, the node is Ready again.
+        RebuildFailed,
+        /// sshd showed a host key that is none of those that are known, which the readiness check `ssh` does not accept. The
+        /// message has the fingerprints. Something else may answer at this address, or the image makes its keys anew after
+        /// it printed them. It is tried again until `timeouts.boot`.
+        HostKeyDiffers,
         /// Another TestNode holds the name. Delete that one, or set another `spec.hostname`. Two nodes that are Ready
         /// can hold one name after two operators ran at once: delete one of them.
         NameConflict,

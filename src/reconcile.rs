@@ -103,7 +103,7 @@ pub async fn reconcile(node: Arc<TestNode>, ctx: Arc<Context>) -> Result<Action,
 
 /// What is said of a request that takes its time. A machine that is Ready stays Ready, whatever is asked meanwhile.
 fn asked(step: &Step, look: &Look, ctx: &Context) -> Option<Problem> {
-    let at_rest = !look.seen.deleting && look.seen.memory.current().is_some_and(|a| a.closed_at.is_some());
+    let at_rest = !look.seen.deleting && look.seen.memory.is_made();
     let request = step.request().filter(|_| !at_rest)?;
     let dns = || ctx.clouds.find(look.seen.name.cloud.as_ref()?)?.config().dns.clone();
     let whom = match request.whom {
@@ -234,7 +234,7 @@ async fn rest(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
             Err(error) => return Err(error),
         }
     }
-    Ok(pace::next(step, &uid, look, ctx, pace::WAITING))
+    Ok(pace::next(step, &uid, look, ctx, pace::until_news(&uid, ctx)))
 }
 
 fn say(outcome: &Outcome) {

@@ -17,7 +17,7 @@ use tracing::info;
 
 use crate::api::crd;
 use crate::dns::exchange::Exchange;
-use crate::guest::tcp::Dial;
+use crate::guest::dial::Dial;
 use crate::metrics::Metrics;
 use crate::reconcile::context::Seams;
 use crate::supervision::{Health, Supervisor};

@@ -11,9 +11,12 @@ use crate::api::testnode_status::{
 };
 use crate::reason::Reason;
 
+mod block_device;
 mod boot;
 mod boot_image;
 mod boundary;
+mod device;
+mod existing;
 mod flavor;
 mod floating;
 mod group;
@@ -21,24 +24,33 @@ mod image;
 mod network;
 mod offerings;
 mod pattern;
+mod port;
 mod problem;
 mod server;
+mod system;
 #[cfg(test)]
 mod tests;
 mod user_data;
 mod volume;
 
+pub use block_device::{Disks, block_devices};
 pub use boot::{DEFAULT_GIB, boot_volume};
 pub use boot_image::boot_image;
 pub use boundary::within;
+pub use device::uuids;
+pub use existing::in_use;
 pub use flavor::flavor;
 pub use floating::floating_ip;
 pub use group::{needs_security_groups, security_groups};
 pub use image::{ImageChoice, image, image_ids, needs_community_images};
 pub use network::networks;
-pub use offerings::{Flavor, Image, Network, Offerings, Owner, Reach, SecurityGroup, ServerGroup};
+pub use offerings::{
+    Flavor, Image, Network, Offerings, Owner, Port, Reach, SecurityGroup, ServerGroup, Snapshot, Volume,
+};
+pub use port::port_ids;
 pub use problem::Problem;
 pub use server::{fill, needs_server_groups, server};
+pub use system::{System, system};
 pub use user_data::{user_data, user_data_digest};
 pub use volume::{MOST_VOLUMES, needs_volume_types, volumes};
 
@@ -75,12 +87,13 @@ pub fn resolve(
     let os = os(machine, node).ok();
     let flavor = flavor(machine, node, image.what.image, &offerings.flavors)?;
     let groups = offerings.security_groups.as_deref();
-    let networks = networks(machine, node, &offerings.networks, groups)?;
+    let networks = networks(machine, node, offerings)?;
     let floating_ip = floating_ip(machine, node, &networks.what, &offerings.networks)?;
     let security_groups = security_groups(machine, node, groups)?;
     let types = offerings.volume_types.as_deref();
     let data = volumes(machine, node, types)?;
     let boot = boot_volume(machine, node, image.what.image, flavor.what, types)?;
+    let disks = block_devices(machine, node, image.what.image, flavor.what, offerings)?;
     let server = server(machine, node, offerings.server_groups.as_deref())?;
     let mut why = format!("flavor {}; image {}", flavor.why, image.why);
     if !networks.why.is_empty() {
@@ -92,7 +105,13 @@ pub fn resolve(
     if let Some(boot) = &boot {
         why = format!("{why}; {}", boot.why);
     }
-    let volumes: Vec<ResolvedVolume> = boot.map(|boot| boot.what).into_iter().chain(data).collect();
+    if let Some(root) = &disks.why {
+        why = format!("{why}; {root}");
+    }
+    // First the one to boot from.
+    let boot = boot.map(|boot| boot.what).into_iter();
+    let volumes: Vec<ResolvedVolume> = boot.chain(disks.made).chain(data).collect();
+    volume::few_enough(&volumes, &disks.existing)?;
     boundary::volumes_within(machine, &node.machine_type, &volumes)?;
     if !server.why.is_empty() {
         why = format!("{why}; {}", server.why);
@@ -104,6 +123,8 @@ pub fn resolve(
         floating_ip: floating_ip.map(|chosen| chosen.what),
         security_groups,
         volumes,
+        existing_volumes: disks.existing,
+        root_device: disks.root_device,
         key_name: node.key_name.clone().or_else(|| machine.key_name.clone()),
         machine_type: Some(ResolvedMachineType {
             readiness: machine.readiness.clone(),

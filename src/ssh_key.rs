@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine as _};
 
 /// The types we know, each with the number of fields its key has (RFC 4253, 5656, 8709).
 const TYPES: &[(&str, usize)] = &[
@@ -37,6 +37,20 @@ impl PublicKey {
     #[must_use]
     pub fn of_host(kind: &str, base64: &str) -> Option<Self> {
         Self::of(TYPES, kind, base64)
+    }
+
+    /// Its type: `ssh-ed25519`, ….
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Its fingerprint, as `ssh-keygen -l` prints it.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let blob = BASE64_STANDARD.decode(&self.base64).unwrap_or_default();
+        let hash = ring::digest::digest(&ring::digest::SHA256, &blob);
+        format!("SHA256:{}", BASE64_STANDARD_NO_PAD.encode(hash))
     }
 
     /// Orders keys as OpenSSH prefers them: Ed25519, then ECDSA, then RSA.

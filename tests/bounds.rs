@@ -6,7 +6,7 @@ use serde_json::Value;
 use testnode_operator::api::crd;
 
 /// The most that the spec of one node takes, in bytes.
-const SPEC: u64 = 256 << 10;
+const SPEC: u64 = 280 << 10;
 
 /// What Nova takes of user data, which `userData` and `sshAuthorizedKeys` share by a rule.
 const USER_DATA: u64 = 48 << 10;

@@ -26,6 +26,9 @@ pub const FREE: &[&str] = &[
     "description",
     "paused",
     "consoleRequest",
+    "poolRef",
+    "claimRef",
+    "rebuild",
 ];
 
 /// A field that a node may set only where its machine type says so.
@@ -66,6 +69,7 @@ pub const OVERRIDES: &[Override] = &[
     Override { field: "serverMetadata", by_default: false, is_set: |node| !node.server_metadata.is_empty() },
     Override { field: "serverTags", by_default: false, is_set: |node| !node.server_tags.is_empty() },
     Override { field: "bootVolume", by_default: false, is_set: |node| node.boot_volume.is_some() },
+    Override { field: "blockDevices", by_default: false, is_set: |node| !node.block_devices.is_empty() },
     Override {
         field: "serverDescription",
         by_default: false,
@@ -145,6 +149,7 @@ mod tests {
                 "image" | "serverGroup" => json!({"name": "a"}),
                 "configDrive" => json!(true),
                 "bootVolume" => json!({"sizeGiB": 20}),
+                "blockDevices" => json!([{}]),
                 "schedulerHints" => json!({"a": ["b"]}),
                 "serverMetadata" => json!({"a": "b"}),
                 _ => json!("a"),

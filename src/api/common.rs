@@ -120,8 +120,11 @@ fn one() -> i64 {
 /// A network to have a port on.
 #[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.id), has(self.name), has(self.nameRegex)].filter(x, x).size() == 1")
-    .message("give exactly one of a network's id, its name, a nameRegex"))]
+#[x_kube(validation = Rule::new("[has(self.id), has(self.name), has(self.nameRegex), has(self.portID)].filter(x, x).size() == 1")
+    .message("give exactly one of a network's id, its name, a nameRegex, a portID"))]
+#[x_kube(validation = Rule::new(
+        "!has(self.portID) || !(has(self.fixedIPs) || has(self.portSecurity) || has(self.securityGroups))")
+    .message("a port that exists has its addresses and security groups: leave fixedIPs, portSecurity and securityGroups out"))]
 #[x_kube(validation = Rule::new("!has(self.nameRegex) || !has(self.fixedIPs)")
     .message("fixedIPs need the id or the name of a network: a nameRegex can match several"))]
 #[x_kube(validation = Rule::new(
@@ -153,6 +156,11 @@ pub struct NetworkChoice {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), inner(length(min = 1, max = 255)))]
     pub security_groups: Vec<String>,
+    /// Neutron id of a port that exists, instead of one that is made. It is used as it is, by one node at a time, and never
+    /// deleted.
+    #[serde(default, rename = "portID", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[0-9A-Za-z-]+$"))]
+    pub port_id: Option<String>,
 }
 
 impl NetworkChoice {
@@ -199,22 +207,60 @@ pub enum CheckKind {
     Console,
     /// A TCP port that accepts a connection from the operator.
     Tcp,
+    /// An sshd that has the host key that is known.
+    Ssh,
 }
 
 /// One thing that must be true before the node is Ready.
 #[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.port) == (self.type == 'tcp')").message("port goes with type tcp, and only there"))]
+#[x_kube(validation = Rule::new("has(self.port) ? self.type != 'console' : self.type != 'tcp'")
+    .message("port goes with type tcp, which needs it, and with type ssh"))]
+#[x_kube(validation = Rule::new("has(self.user) == has(self.keySecretRef) && (!has(self.user) || self.type == 'ssh')")
+    .message("user and keySecretRef go together, with type ssh"))]
+#[x_kube(validation = Rule::new("!has(self.sentinel) || has(self.user)").message("sentinel needs user and keySecretRef"))]
 pub struct ReadinessCheck {
     /// `console`: the end of cloud-init, as the serial console shows it (needs no network path, and brings the SSH host
     /// keys over a channel that can be trusted). `tcp`: a port that accepts a connection; for images without cloud-init,
-    /// and for clouds that show no console.
+    /// and for clouds that show no console. `ssh`: an sshd that proves one of the host keys that the console showed. If none
+    /// is known, because no check before it read the console or none was printed, the first key that is seen counts, and
+    /// `status.ssh.hostKeysFrom` says so.
     #[serde(rename = "type")]
     pub kind: CheckKind,
-    /// The port, for `tcp`.
+    /// The port, for `tcp` and `ssh`; 22 if absent, for `ssh`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65_535))]
     pub port: Option<i32>,
+    /// How long after ACTIVE this check may take to pass; the whole of `timeouts.boot`, which also cuts it, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Period>,
+    /// For `ssh`, in a machine type only: log in as this user, which must succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z_][a-z0-9_-]*$"))]
+    pub user: Option<String>,
+    /// The private key for that: a Secret in the operator's namespace with the key `ssh-privatekey`, as
+    /// `ssh-keygen -t ed25519` writes it, without a passphrase. Whoever deploys the machines gives them the public half, as in
+    /// `sshAuthorizedKeys` of the machine type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_secret_ref: Option<SecretRef>,
+    /// A file that must be there once logged in, as `/.teuth_provisioned`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 255), regex(pattern = r"^/[A-Za-z0-9._/-]+$"))]
+    pub sentinel: Option<String>,
+}
+
+impl ReadinessCheck {
+    /// A check of a kind, and nothing more.
+    #[must_use]
+    pub const fn new(kind: CheckKind) -> Self {
+        Self { kind, port: None, timeout: None, user: None, key_secret_ref: None, sentinel: None }
+    }
+
+    /// The check as a node may have it: it cannot name a Secret of the operator.
+    #[must_use]
+    pub fn without_login(self) -> Self {
+        Self { user: None, key_secret_ref: None, sentinel: None, ..self }
+    }
 }
 
 /// How long each phase of a node's life may take.

@@ -6,13 +6,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use super::{Cloud, MachineType, TestNode};
+use super::{Cloud, MachineType, TestNode, TestNodeClaim, TestNodePool};
 use crate::reason::Reason;
 
 /// Every CRD, in the order of its importance to a reader.
 #[must_use]
 pub fn all() -> Vec<CustomResourceDefinition> {
-    [TestNode::crd(), MachineType::crd(), Cloud::crd()]
+    [TestNode::crd(), TestNodeClaim::crd(), TestNodePool::crd(), MachineType::crd(), Cloud::crd()]
         .into_iter()
         .map(|mut crd| {
             for version in &mut crd.spec.versions {
@@ -203,13 +203,15 @@ mod tests {
     use super::*;
 
     /// The spec's schema, and the least that a spec must say.
-    fn specs() -> [(&'static str, Value, Value); 3] {
+    fn specs() -> [(&'static str, Value, Value); 5] {
         let spec = |crd: CustomResourceDefinition| {
             let crd = to_value(crd).unwrap();
             crd.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec").unwrap().clone()
         };
-        let [node, machine_type, cloud] = <[_; 3]>::try_from(all()).unwrap().map(spec);
-        [("TestNode", node), ("MachineType", machine_type), ("Cloud", cloud)]
+        let [node, claim, pool, machine_type, cloud] = <[_; 5]>::try_from(all()).unwrap().map(spec);
+        let ours = [("TestNode", node), ("TestNodeClaim", claim), ("TestNodePool", pool)];
+        let [node, claim, pool] = ours;
+        [node, claim, pool, ("MachineType", machine_type), ("Cloud", cloud)]
             .map(|(kind, schema)| (kind, schema.clone(), least(&schema)))
     }
 
@@ -265,6 +267,8 @@ mod tests {
         let object = json!({"metadata": {"name": "a1"}, "spec": spec});
         let read = match kind {
             "TestNode" => to_value(from_value::<TestNode>(object)?)?,
+            "TestNodeClaim" => to_value(from_value::<TestNodeClaim>(object)?)?,
+            "TestNodePool" => to_value(from_value::<TestNodePool>(object)?)?,
             "MachineType" => to_value(from_value::<MachineType>(object)?)?,
             _ => to_value(from_value::<Cloud>(object)?)?,
         };
@@ -276,7 +280,7 @@ mod tests {
         for (kind, schema, spec) in specs() {
             let mut fields = BTreeMap::new();
             optional_fields(&schema, "", &mut fields);
-            assert!(fields.len() > 10, "{kind}");
+            assert!(fields.len() > 5, "{kind}");
             for (path, field) in fields {
                 let absent = understood(kind, &put(&spec, &path, None)).unwrap();
                 let null = understood(kind, &put(&spec, &path, Some(Value::Null)));
@@ -349,10 +353,10 @@ mod tests {
             "Reason" => longest,
             "Phase" => "Provisioning".len(),
             "IP" => "255.255.255.255".len(),
-            "Type" | "Clouds" | "Owner" => 8,
+            "Type" | "Clouds" | "Owner" | "Pool" => 8,
             "Nodes" | "Limit" | "Orphans" => 7,
             "Ready" => "Unknown".len(),
-            "Age" => 4,
+            "Age" | "Min" | "Max" | "Claimed" | "Queued" | "Count" => 4,
             other => panic!("how long is {other}?"),
         };
         for crd in all() {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::absent::reads_empty_as_absent;
+use super::block_device::BlockDevice;
 use super::boot_volume::BootVolume;
 use super::boundary::{NodeLimits, default_overrides, overrides_schema};
 use super::common::{FloatingIpChoice, NetworkChoice, Os, Period, ReadinessCheck, Timeouts, Volumes};
@@ -208,6 +209,12 @@ pub struct MachineTypeSpec {
     /// its disk. Where the flavor has no disk, that is done without being asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_volume: Option<BootVolume>,
+
+    /// Disks of servers of nodes that list none, with all that Nova can be told of them, beside `volumes`. One with
+    /// `bootIndex: 0` is what the server boots from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub block_devices: Vec<BlockDevice>,
 }
 
 reads_empty_as_absent!(MachineTypeSpec);
@@ -223,7 +230,7 @@ pub enum ConsoleAccess {
 }
 
 fn by_console() -> Vec<ReadinessCheck> {
-    vec![ReadinessCheck { kind: super::common::CheckKind::Console, port: None }]
+    vec![ReadinessCheck::new(super::common::CheckKind::Console)]
 }
 
 fn three() -> i64 {

@@ -13,15 +13,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::absent::reads_empty_as_absent;
+use super::block_device::BlockDevice;
 use super::boot_volume::BootVolume;
 use super::common::{FloatingIpChoice, NetworkChoice, Os, Period, ReadinessCheck, Resources, Volumes};
 use super::hold::{Hold, OnFailure};
+use super::refs::{ClaimRef, PoolRef};
 use super::server::{ImageRef, ServerGroupRef, hints_schema, metadata_schema, tags_schema};
-use super::testnode_status::TestNodeStatus;
+use super::testnode_status::{AskedSystem, TestNodeStatus};
 
 /// The spec's fields that a machine is made from. Once it is made, or being made, they stand.
 const SETTLED_FIELDS: &[&str] = &[
-    "os",
     "cloud",
     "flavor",
     "resources",
@@ -34,7 +35,6 @@ const SETTLED_FIELDS: &[&str] = &[
     "sshAuthorizedKeys",
     "userData",
     "userDataRef",
-    "image",
     "configDrive",
     "serverGroup",
     "schedulerHints",
@@ -42,10 +42,20 @@ const SETTLED_FIELDS: &[&str] = &[
     "serverTags",
     "serverDescription",
     "bootVolume",
+    "blockDevices",
 ];
 
+/// The spec's fields that say what system a machine has. An edit of them rebuilds a machine that was Ready; while one is being
+/// made they stand.
+const SYSTEM_FIELDS: &[&str] = &["os", "image", "rebuild"];
+
 /// The spec's fields that say nothing of the machine: an edit of them begins no new round of attempts.
-const ASIDE_FIELDS: &[&str] = &["owner", "description", "expireAfter", "hold", "paused", "consoleRequest"];
+const ASIDE_FIELDS: &[&str] =
+    &["owner", "description", "expireAfter", "hold", "paused", "consoleRequest", "poolRef", "claimRef"];
+
+/// CEL: an attempt is under way.
+const BEING_MADE: &str = "has(oldSelf.status) && has(oldSelf.status.attempts) && oldSelf.status.attempts.exists(a, \
+     !has(a.closedAt))";
 
 /// CEL: an attempt is under way, or one succeeded.
 const MACHINE_EXISTS: &str = "has(oldSelf.status) && has(oldSelf.status.attempts) && oldSelf.status.attempts.exists(a, \
@@ -53,18 +63,29 @@ const MACHINE_EXISTS: &str = "has(oldSelf.status) && has(oldSelf.status.attempts
 
 /// "What a machine is made from stays while there is one", as one root rule: only there are spec and status in view.
 fn settled_rule() -> kube::core::Rule {
+    stays_while(MACHINE_EXISTS, SETTLED_FIELDS, "the machine exists", "delete the node and make another")
+}
+
+/// "What is being made stays what it is to be": a machine can be rebuilt once it was Ready.
+fn system_rule() -> kube::core::Rule {
+    let cure =
+        "wait until the node is Ready, then the machine is rebuilt; or delete the node and make another";
+    stays_while(BEING_MADE, SYSTEM_FIELDS, "the machine is being made", cure)
+}
+
+fn stays_while(condition: &str, fields: &[&str], when: &str, cure: &str) -> kube::core::Rule {
     let same = |field: &&str| {
         format!(
             "has(self.spec.{field}) == has(oldSelf.spec.{field}) && (!has(self.spec.{field}) || self.spec.{field} == \
              oldSelf.spec.{field})"
         )
     };
-    let unchanged: Vec<String> = SETTLED_FIELDS.iter().map(|field| format!("({})", same(field))).collect();
+    let unchanged: Vec<String> = fields.iter().map(|field| format!("({})", same(field))).collect();
     let names: Vec<String> =
-        SETTLED_FIELDS.iter().map(|field| format!("({} ? '' : ' spec.{field}')", same(field))).collect();
-    kube::core::Rule::new(format!("!({MACHINE_EXISTS}) || ({})", unchanged.join(" && "))).message(
+        fields.iter().map(|field| format!("({} ? '' : ' spec.{field}')", same(field))).collect();
+    kube::core::Rule::new(format!("!({condition}) || ({})", unchanged.join(" && "))).message(
         kube::core::Message::Expression(format!(
-            "'cannot change while the machine exists:' + {} + '; delete the node and make another'",
+            "'cannot change while {when}:' + {} + '; {cure}'",
             names.join(" + ")
         )),
     )
@@ -114,6 +135,8 @@ impl fmt::Display for UserDataRef {
            of that is gone before the object is.",
     selectable = ".spec.machineType",
     selectable = ".spec.owner",
+    selectable = ".spec.poolRef.name",
+    selectable = ".spec.claimRef.name",
     selectable = ".status.phase",
     selectable = ".status.cloud",
     printcolumn = r#"{"name":"Type","type":"string","jsonPath":".spec.machineType"}"#,
@@ -126,9 +149,12 @@ impl fmt::Display for UserDataRef {
     printcolumn = r#"{"name":"Flavor","type":"string","jsonPath":".status.resolved.flavor.name","priority":1}"#,
     printcolumn = r#"{"name":"FQDN","type":"string","jsonPath":".status.fqdn","priority":1}"#,
     printcolumn = r#"{"name":"Expires","type":"string","jsonPath":".status.times.expiresAt","priority":1}"#,
+    printcolumn = r#"{"name":"Pool","type":"string","jsonPath":".spec.poolRef.name","priority":1}"#,
+    printcolumn = r#"{"name":"Claim","type":"string","jsonPath":".spec.claimRef.name","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].message","priority":1}"#,
     validation = settled_rule(),
+    validation = system_rule(),
     validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name has at most 63 characters"),
     validation = Rule::new(
         "has(self.spec.hostname) || self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])$')"
@@ -137,8 +163,21 @@ impl fmt::Display for UserDataRef {
     validation = Rule::new("has(self.spec.hostname) == has(oldSelf.spec.hostname) && \
          (!has(self.spec.hostname) || self.spec.hostname == oldSelf.spec.hostname)")
         .message("spec.hostname cannot change; delete the node and make another"),
+    validation = Rule::new("has(self.spec.poolRef) == has(oldSelf.spec.poolRef) && \
+         (!has(self.spec.poolRef) || self.spec.poolRef == oldSelf.spec.poolRef)")
+        .message("spec.poolRef is set when the node is made, and cannot change"),
+    validation = Rule::new("!has(oldSelf.spec.claimRef) || \
+         (has(self.spec.claimRef) && self.spec.claimRef == oldSelf.spec.claimRef)")
+        .message("spec.claimRef cannot change: a node serves one claim, then goes"),
+    validation = Rule::new("!has(self.spec.claimRef) || has(self.spec.poolRef)")
+        .message("only a node of a pool can have a claim"),
+    validation = Rule::new("!has(self.spec.poolRef) || \
+         (!has(self.spec.hold) && !has(self.spec.rebuild) && !has(self.spec.expireAfter))")
+        .message("a node of a pool has no hold, no rebuild and no expireAfter; its claim says how long it is kept"),
 )]
 #[serde(rename_all = "camelCase", remote = "Self")]
+#[x_kube(validation = Rule::new("!has(self.readiness) || self.readiness.all(check, !has(check.user))")
+    .message("user, keySecretRef and sentinel of a readiness check are for MachineTypes: the key is the operator's"))]
 #[x_kube(validation = Rule::new("!(has(self.flavor) && has(self.resources))")
     .message("give flavor or resources, not both"))]
 #[x_kube(validation = Rule::new("!(has(self.userData) && has(self.userDataRef))")
@@ -163,7 +202,8 @@ pub struct TestNodeSpec {
     #[schemars(length(min = 1, max = 1024))]
     pub description: Option<String>,
 
-    /// The operating system to boot; the machine type's `defaultOS` if absent.
+    /// The operating system to boot; the machine type's `defaultOS` if absent. Another one rebuilds a machine that was Ready,
+    /// see `rebuild`. It cannot change while the machine is being made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os: Option<Os>,
 
@@ -240,7 +280,7 @@ pub struct TestNodeSpec {
     pub user_data_ref: Option<UserDataRef>,
 
     /// What must be true before the node is Ready; the machine type's if absent. An empty list means: the server is
-    /// ACTIVE, with its volumes and its name.
+    /// ACTIVE, with its volumes and its name. A check that logs in is for machine types only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]
     pub readiness: Option<Vec<ReadinessCheck>>,
@@ -275,7 +315,8 @@ pub struct TestNodeSpec {
 
     /// The image to boot, instead of the one that the operating system is. Only where the machine type lists `image` under
     /// `overrides`, and never one that its `excludeImages` matches. `os` beside it says only what the image is: which
-    /// `cloudInit` and which login user of the machine type go with it.
+    /// `cloudInit` and which login user of the machine type go with it. Another one rebuilds a machine that was Ready, see
+    /// `rebuild`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageRef>,
 
@@ -313,6 +354,28 @@ pub struct TestNodeSpec {
     /// without being asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_volume: Option<BootVolume>,
+
+    /// Disks of the server with all that Nova can be told of them, beside `volumes`; the machine type's if absent. One with
+    /// `bootIndex: 0` is what the server boots from. Only where the machine type lists `blockDevices` under `overrides`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub block_devices: Vec<BlockDevice>,
+
+    /// The pool that made this node. Set by the operator when it makes the node. Cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool_ref: Option<PoolRef>,
+
+    /// The claim that has this node. Set by the operator, once. When the claim is gone or has ended, the node is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_ref: Option<ClaimRef>,
+
+    /// Any new value rebuilds a machine that was Ready: its root disk is made anew from the same image, or from another if
+    /// `os` or `image` are new too. Address, ports, volumes and name stay; SSH host keys are new. A rebuild that failed is
+    /// tried again by another new value. It cannot change while the machine is being made. A machine that boots from a volume
+    /// cannot be rebuilt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub rebuild: Option<String>,
 }
 
 reads_empty_as_absent!(TestNodeSpec);
@@ -322,6 +385,12 @@ impl TestNodeSpec {
     #[must_use]
     pub fn asking_for_console(request: &str) -> serde_json::Value {
         serde_json::json!({"spec": {"consoleRequest": request}})
+    }
+
+    /// What it asks of a machine's system.
+    #[must_use]
+    pub fn asked_system(&self) -> AskedSystem {
+        AskedSystem { os: self.os.clone(), image: self.image.clone(), rebuild: self.rebuild.clone() }
     }
 
     /// SHA-256 of all that it asks of a machine: whoever edits that wants another try at once.
@@ -347,6 +416,26 @@ impl TestNode {
         self.spec.hostname.as_deref().or(self.metadata.name.as_deref()).unwrap_or_default()
     }
 
+    /// A merge patch of this node that gives it to a claim, if nobody has written it meanwhile.
+    #[must_use]
+    pub fn given_to(
+        &self,
+        claim: &ClaimRef,
+        owner: Option<&str>,
+        description: Option<&str>,
+    ) -> serde_json::Value {
+        let metadata = &self.metadata;
+        let mut spec = serde_json::json!({"claimRef": claim});
+        for (field, text) in [("owner", owner), ("description", description)] {
+            if let (Some(text), Some(fields)) = (text, spec.as_object_mut()) {
+                fields.insert(field.into(), text.into());
+            }
+        }
+        serde_json::json!({
+            "metadata": {"uid": metadata.uid, "resourceVersion": metadata.resource_version}, "spec": spec,
+        })
+    }
+
     /// The status, unless it speaks of an earlier object of this name: then it was restored, and is not believed.
     #[must_use]
     pub fn own_status(&self) -> Option<&TestNodeStatus> {
@@ -363,7 +452,7 @@ mod tests {
     use super::*;
 
     /// Fields that a rule of their own never lets change.
-    const NEVER_CHANGE: &[&str] = &["machineType", "hostname"];
+    const NEVER_CHANGE: &[&str] = &["machineType", "hostname", "poolRef"];
 
     /// Fields that may be edited while there is a machine, and why.
     const MAY_CHANGE: &[(&str, &str)] = &[
@@ -375,6 +464,7 @@ mod tests {
         ("hold", "it is for a machine that is there"),
         ("paused", "it must work whatever the machine does"),
         ("consoleRequest", "it asks to look at the machine that there is"),
+        ("claimRef", "it is set once, for a machine that is there; a rule of its own keeps it"),
     ];
 
     #[test]
@@ -385,8 +475,8 @@ mod tests {
             spec["properties"].as_object().unwrap().keys().map(String::as_str).collect();
 
         let may_change = MAY_CHANGE.iter().map(|(field, _)| field);
-        let listed: Vec<&str> =
-            SETTLED_FIELDS.iter().chain(NEVER_CHANGE).chain(may_change).copied().collect();
+        let fixed = SETTLED_FIELDS.iter().chain(SYSTEM_FIELDS).chain(NEVER_CHANGE);
+        let listed: Vec<&str> = fixed.chain(may_change).copied().collect();
         assert_eq!(there, listed.iter().copied().collect());
         assert_eq!(listed.len(), there.len(), "a field is listed twice");
     }
@@ -396,8 +486,10 @@ mod tests {
         let value = match field {
             "paused" => serde_json::json!(true),
             "onFailure" => "Hold".into(),
-            "readiness" | "volumes" => serde_json::json!([]),
+            "readiness" | "volumes" | "blockDevices" => serde_json::json!([]),
             "expireAfter" => "1h".into(),
+            "poolRef" => serde_json::json!({"name": "smithi", "uid": "p-1"}),
+            "claimRef" => serde_json::json!({"namespace": "default", "name": "job", "uid": "c-1"}),
             "hold" => serde_json::json!({"until": "2030-01-01T00:00:00Z", "reason": "to look at it"}),
             other => format!("another {other}").into(),
         };

@@ -8,15 +8,19 @@ use serde::{Deserialize, Serialize};
 
 mod attempt;
 mod facts;
+mod outcome;
+mod rebuild;
 mod resolved;
 
-pub use attempt::{Attempt, Outcome};
+pub use attempt::Attempt;
 pub use facts::{
-    AddressFacts, BootId, DnsFacts, FloatingIpFacts, PortFacts, ServerFacts, SshFacts, VolumeFacts,
+    AddressFacts, BootId, DnsFacts, FloatingIpFacts, KeySource, PortFacts, ServerFacts, SshFacts, VolumeFacts,
 };
+pub use outcome::Outcome;
+pub use rebuild::{AskedSystem, Rebuild};
 pub use resolved::{
-    FloatingIpPool, Resolved, ResolvedFlavor, ResolvedFloatingIp, ResolvedImage, ResolvedMachineType,
-    ResolvedNetwork, ResolvedVolume,
+    ExistingPort, ExistingVolume, FloatingIpPool, Resolved, ResolvedFlavor, ResolvedFloatingIp,
+    ResolvedImage, ResolvedMachineType, ResolvedNetwork, ResolvedVolume,
 };
 
 /// What is known of a node. The conditions tell its story; the rest are facts.

@@ -1,8 +1,13 @@
 //! The clouds' words turned into what a choice needs to know.
 
 use super::List;
-use crate::openstack::{self, ImageId, ProjectId, Session, compute, image, network};
-use crate::select::{Flavor, Image, Network, Owner, Reach, SecurityGroup, ServerGroup};
+use crate::api::mark;
+use crate::openstack::{
+    self, ImageId, PortId, ProjectId, Session, VolumeId, block_storage, compute, image, network,
+};
+use crate::select::{
+    Flavor, Image, Network, Owner, Port, Reach, SecurityGroup, ServerGroup, Snapshot, Volume,
+};
 
 /// One list, as it was read.
 pub(super) enum Read {
@@ -15,6 +20,10 @@ pub(super) enum Read {
     SecurityGroups(Vec<SecurityGroup>),
     ServerGroups(Vec<ServerGroup>),
     VolumeTypes(Vec<String>),
+    /// None if the service does not show it; so are the others.
+    Port(String, Option<Port>),
+    Volume(String, Option<Volume>),
+    Snapshot(String, Option<Snapshot>),
 }
 
 /// Asks for one list, by one request and its further pages.
@@ -54,6 +63,22 @@ pub(super) async fn read(session: &Session, list: &List) -> Result<Read, opensta
             Read::ServerGroups(groups.map(|group| ServerGroup { id: group.id, name: group.name }).collect())
         }
         List::VolumeTypes => Read::VolumeTypes(session.block_storage().volume_types().await?),
+        List::Port(id) => {
+            let found = present(session.network().port(&PortId::from(id.as_str())).await)?;
+            Read::Port(id.clone(), found.map(|found| port(found, &project)))
+        }
+        List::Volume(id) => {
+            let found = present(session.block_storage().volume(&VolumeId::from(id.as_str())).await)?;
+            Read::Volume(id.clone(), found.as_ref().map(volume))
+        }
+        List::Snapshot(id) => {
+            let found = present(session.block_storage().snapshot(id).await)?;
+            let snapshot = |found: block_storage::Snapshot| Snapshot {
+                status: found.status,
+                size_gib: found.size_gib.into(),
+            };
+            Read::Snapshot(id.clone(), found.map(snapshot))
+        }
     })
 }
 
@@ -74,10 +99,34 @@ async fn unlisted(
     id: &str,
     project: &ProjectId,
 ) -> Result<Option<Image>, openstack::Error> {
-    match session.image().image(&ImageId::from(id)).await {
-        Ok(found) => Ok(Some(Image { unlisted: true, ..image(found, project) })),
+    let found = present(session.image().image(&ImageId::from(id)).await)?;
+    Ok(found.map(|found| Image { unlisted: true, ..image(found, project) }))
+}
+
+fn present<T>(answer: Result<T, openstack::Error>) -> Result<Option<T>, openstack::Error> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+fn port(port: network::Port, project: &ProjectId) -> Port {
+    Port {
+        network: port.network.0,
+        owner: Owner::of(port.project, &project.0),
+        device: port.device_id,
+        addresses: port.addresses,
+        mac: port.mac,
+        marked: mark::read(&port.description, mark::CLUSTER).is_some(),
+    }
+}
+
+fn volume(volume: &block_storage::Volume) -> Volume {
+    Volume {
+        status: volume.status.to_string(),
+        bootable: volume.bootable,
+        marked: volume.metadata.contains_key(mark::CLUSTER),
     }
 }
 

@@ -104,6 +104,7 @@ async fn what_was_read_is_what_the_cloud_said() {
         }]),
         server_groups: Some(vec![ServerGroup { id: "sg".into(), name: "apart".into() }]),
         volume_types: Some(vec!["fast".into()]),
+        ..Offerings::default()
     };
     assert_eq!(*catalogue.offerings().unwrap(), expected);
 }

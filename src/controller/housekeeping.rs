@@ -17,6 +17,9 @@ const FORGET: Duration = Duration::from_mins(1);
 /// What is done in memory takes no longer.
 const AT_ONCE: Duration = Duration::from_mins(1);
 
+/// How often nodes that wait for room are called, in case one that was called does not come.
+const CALL: Duration = Duration::from_secs(5);
+
 /// Looks for things without a node.
 pub(super) async fn sweep(world: Arc<World>, pulse: Pulse) {
     orphans::run(world.ctx.clone(), world.nodes.store.clone(), &pulse).await;
@@ -29,6 +32,15 @@ pub(super) async fn forget_nodes(world: Arc<World>, pulse: Pulse) {
         tokio::time::sleep(FORGET).await;
         let living = world.nodes.store.state().iter().filter_map(|node| node.uid()).collect();
         world.ctx.forget_all_but(&living);
+    }
+}
+
+/// Calls nodes that wait for room and can go, where others were called before and do not come.
+pub(super) async fn call(world: Arc<World>, pulse: Pulse) {
+    loop {
+        pulse.beat(CALL + AT_ONCE);
+        tokio::time::sleep(CALL).await;
+        world.ctx.wake_queue();
     }
 }
 

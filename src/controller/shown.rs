@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::api::common::Timeouts;
-use crate::api::{Cloud, MachineType, TestNode};
+use crate::api::{Cloud, MachineType, TestNode, TestNodeClaim, TestNodePool};
+use crate::claim;
 use crate::gate::Gate;
-use crate::metrics::{CloudSeen, NodeSeen};
+use crate::metrics::{CloudSeen, NodeSeen, PoolSeen};
 use crate::reason::Reason;
 use crate::reconcile::status::PHASES;
 
@@ -29,6 +30,37 @@ pub(super) fn clouds(clouds: &[Arc<Cloud>], gate: &Gate) -> Vec<CloudSeen> {
         CloudSeen { queue: gate.waiting(&cloud), conditions, cloud }
     };
     clouds.iter().map(shown).collect()
+}
+
+/// Each pool, as its status says, with its claims.
+pub(super) fn pools(pools: &[Arc<TestNodePool>], claims: &[Arc<TestNodeClaim>]) -> Vec<PoolSeen> {
+    pools.iter().map(|pool| pool_shown(pool, claims)).collect()
+}
+
+fn pool_shown(pool: &TestNodePool, claims: &[Arc<TestNodeClaim>]) -> PoolSeen {
+    let status = pool.status.clone().unwrap_or_default();
+    let own = |claim: &&Arc<TestNodeClaim>| {
+        claim.spec.pool.name == pool.name_any()
+            && pool.metadata.namespace.as_deref() == Some(claim.pool_namespace())
+    };
+    let phase = |claim: &Arc<TestNodeClaim>| claim.status.as_ref().and_then(|status| status.phase.clone());
+    let in_phase = |wanted: &str| {
+        let there = claims.iter().filter(own).filter(|claim| phase(claim).as_deref() == Some(wanted)).count();
+        i64::try_from(there).unwrap_or(i64::MAX)
+    };
+    PoolSeen {
+        pool: format!("{}/{}", pool.namespace().unwrap_or_default(), pool.name_any()),
+        nodes: vec![
+            ("ready", status.ready),
+            ("coming", status.coming),
+            ("claimed", status.claimed),
+            ("outdated", status.outdated),
+            ("failed", status.failed),
+            ("deleting", status.deleting),
+        ],
+        failing: status.conditions.iter().any(|condition| condition.reason == Reason::LaunchesFail.as_str()),
+        claims: claim::status::PHASES.iter().map(|phase| (*phase, in_phase(phase))).collect(),
+    }
 }
 
 fn shown(node: &TestNode, types: &[Arc<MachineType>], now: Timestamp) -> NodeSeen {
@@ -70,6 +102,34 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn a_pool_is_shown_as_its_status_says_with_its_own_claims() {
+        let pool: TestNodePool = serde_json::from_value(json!({
+            "metadata": {"name": "smithi", "namespace": "lab"},
+            "spec": {"template": {"machineType": "ovh"}, "max": 9},
+            "status": {"ready": 2, "claimed": 3, "failed": 1, "conditions": [{"type": "Filled", "status": "False",
+                "reason": "LaunchesFail", "message": "", "lastTransitionTime": "2026-11-30T00:10:00Z"}]},
+        }))
+        .unwrap();
+        let claim = |namespace: &str, pool: &Value, phase: &str| -> Arc<TestNodeClaim> {
+            let claim = json!({
+                "metadata": {"name": "job", "namespace": namespace}, "spec": {"pool": pool}, "status": {"phase": phase},
+            });
+            Arc::new(serde_json::from_value(claim).unwrap())
+        };
+        let claims = [
+            claim("lab", &json!({"name": "smithi"}), "Bound"),
+            claim("team", &json!({"name": "smithi", "namespace": "lab"}), "Queued"),
+            claim("team", &json!({"name": "smithi"}), "Queued"),
+        ];
+
+        let seen = pool_shown(&pool, &claims);
+
+        assert_eq!((seen.pool.as_str(), seen.failing), ("lab/smithi", true));
+        assert!(seen.nodes.contains(&("ready", 2)) && seen.nodes.contains(&("claimed", 3)), "{seen:?}");
+        assert_eq!(seen.claims, [("Queued", 1), ("Binding", 0), ("Bound", 1), ("Ended", 0)]);
+    }
 
     const CREATED: &str = "2026-11-30T00:00:00Z";
 

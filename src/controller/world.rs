@@ -17,7 +17,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::api::{Cloud, MachineType, TestNode};
+use super::pools::{Pools, WokenClaims, WokenPools};
+use crate::api::{Cloud, MachineType, TestNode, TestNodeClaim, TestNodePool};
 use crate::kubernetes::slim::{PAGE, slim};
 use crate::reconcile::context::Context;
 use crate::saying::Saying;
@@ -35,6 +36,16 @@ pub struct World {
     pub clouds: Kept<Cloud>,
     /// The machine types.
     pub machine_types: Kept<MachineType>,
+    /// The pools.
+    pub pools: Kept<TestNodePool>,
+    /// The claims.
+    pub claims: Kept<TestNodeClaim>,
+    /// What the turns of pools and claims share.
+    pub stock: Arc<Pools>,
+    /// Pools that were woken.
+    pub woken_pools: Taken<WokenPools>,
+    /// Claims that were woken.
+    pub woken_claims: Taken<WokenClaims>,
     /// Nodes that were woken.
     pub woken: Woken,
     /// Clouds that can be looked at for the first time, are away, or are back.

@@ -63,7 +63,7 @@ impl Quantity {
 }
 
 /// One number of each quantity.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Amounts {
     instances: i64,
     cores: i64,
@@ -97,7 +97,7 @@ impl Amounts {
             cores: resolved.flavor.vcpus,
             ram: resolved.flavor.ram_mib,
             floating_ips: i64::from(resolved.floating_ip.as_ref().is_some_and(|ip| ip.pool.is_some())),
-            ports: count(resolved.networks.len()),
+            ports: count(resolved.networks.iter().filter(|network| network.port.is_none()).count()),
             ..Self::of_volumes(resolved.volumes.iter())
         }
     }
@@ -130,6 +130,12 @@ impl Amounts {
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self::from_fn(|quantity| self.of(quantity) + other.of(quantity))
+    }
+
+    /// The first without the other.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        Self::from_fn(|quantity| self.of(quantity) - other.of(quantity))
     }
 
     /// Only what one service counts.

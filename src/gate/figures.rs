@@ -32,7 +32,10 @@ pub struct Quota {
 
 /// What our nodes in one cloud have there, by UID.
 #[derive(Clone, Debug, Default)]
-pub struct Count(HashMap<String, Share>);
+pub struct Count {
+    shares: HashMap<String, Share>,
+    sum: Amounts,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Share {
@@ -43,11 +46,9 @@ struct Share {
 impl Count {
     pub(super) fn of<'a>(uses: impl Iterator<Item = (&'a String, &'a Use)>) -> Self {
         let share = |used: &Use| Share { made: used.made, going: used.stage == Stage::Ending };
-        Self(uses.map(|(uid, used)| (uid.clone(), share(used))).collect())
-    }
-
-    fn sum(&self, of: Quantity) -> i64 {
-        self.0.values().map(|share| share.made.of(of)).sum()
+        let shares: HashMap<String, Share> = uses.map(|(uid, used)| (uid.clone(), share(used))).collect();
+        let sum = shares.values().fold(Amounts::default(), |sum, share| sum.plus(&share.made));
+        Self { shares, sum }
     }
 }
 
@@ -79,14 +80,14 @@ impl Figures {
     /// A node has less than before. Unless all of that stood still when the figures were read, nobody knows whether
     /// they still counted it.
     pub(super) fn shrinks(&mut self, uid: &str, kind: Kind, before: &Amounts) {
-        let share = self.ours.0.get(uid);
+        let share = self.ours.shares.get(uid);
         self.outdated |= share.is_none_or(|share| share.going || share.made.only(kind) != before.only(kind));
     }
 
     /// The quotas as they are now, with what our nodes have or are about to have.
     pub(super) fn bounds<'a>(&'a self, ours: &'a Amounts) -> impl Iterator<Item = Bound> + 'a {
         self.quotas.iter().flatten().filter_map(|quota| {
-            let foreign = (quota.used - self.ours.sum(quota.of)).max(0);
+            let foreign = (quota.used - self.ours.sum.of(quota.of)).max(0);
             let used = foreign + ours.of(quota.of);
             Some(Bound { by: By::Quota, of: quota.of, used, foreign, limit: quota.limit? })
         })

@@ -1,4 +1,6 @@
-//! Who holds which name.
+//! Who holds which name, and who uses which port or volume that exists.
+
+use std::collections::BTreeSet;
 
 use super::State;
 
@@ -46,10 +48,18 @@ pub fn named_in(namespace: &str, other: &str) -> String {
 impl State {
     pub(super) fn holder(&self, uid: &str, fqdn: &str, own: Option<&Rank>) -> Option<String> {
         self.uses
-            .iter()
-            .filter(|(other, used)| *other != uid && used.fqdn.as_deref() == Some(fqdn))
+            .of_name(fqdn)
+            .filter(|(other, _)| *other != uid)
             .filter(|(_, used)| own.is_none_or(|own| used.rank < *own))
             .map(|(_, used)| used.node.clone())
             .min()
+    }
+
+    pub(super) fn user(&self, uid: &str, existing: &BTreeSet<String>) -> Option<(String, String)> {
+        let users = |id: &String| {
+            let others = self.uses.of_existing(id).filter(|(other, _)| *other != uid);
+            others.map(|(_, used)| (id.clone(), used.node.clone())).min()
+        };
+        existing.iter().find_map(users)
     }
 }

@@ -65,34 +65,66 @@ pub enum Turn {
     Kept(String),
 }
 
-/// Decides, with the wishes of the nodes that come before, in their order.
-#[must_use]
-pub fn turn(need: &Amounts, before: &[Wish<'_>], bounds: &[Bound]) -> Turn {
-    let (mut ahead, mut kept) = (Amounts::default(), Vec::new());
-    for wish in before {
-        if may(&wish.need, &ahead, &kept, bounds) == Turn::Now {
-            ahead = ahead.plus(&wish.need);
-        } else if wish.waited >= PASSED_FOR && bounds.iter().all(|bound| bound.could_hold(&wish.need)) {
-            kept.push(wish);
-        }
-    }
-    may(need, &ahead, &kept, bounds)
+/// Those who come first, one after the other, and what they leave.
+pub(super) struct Walk<'a> {
+    bounds: &'a [Bound],
+    ahead: Amounts,
+    kept: Vec<(String, Amounts)>,
+    /// What did not fit. It only gets tighter: whoever needs the same and comes later does not fit either.
+    closed: Vec<Amounts>,
 }
 
-fn may(need: &Amounts, ahead: &Amounts, kept: &[&Wish<'_>], bounds: &[Bound]) -> Turn {
-    let lacking = |with: &Amounts| -> Vec<Bound> {
-        bounds.iter().filter(|bound| !bound.holds(need, with)).cloned().collect()
-    };
-    let short = lacking(&Amounts::default());
-    if !short.is_empty() {
-        return Turn::Short(short);
+impl<'a> Walk<'a> {
+    pub(super) fn new(bounds: &'a [Bound]) -> Self {
+        Self { bounds, ahead: Amounts::default(), kept: Vec::new(), closed: Vec::new() }
     }
-    let behind = lacking(ahead);
-    if !behind.is_empty() {
-        return Turn::Behind(behind);
+
+    /// The next takes what it needs, if it may; or it is kept for it, if it has waited for long.
+    pub(super) fn meets(&mut self, wish: &Wish<'_>) {
+        if self.may(&wish.need) == Turn::Now {
+            self.ahead = self.ahead.plus(&wish.need);
+            return;
+        }
+        if wish.waited >= PASSED_FOR && self.bounds.iter().all(|bound| bound.could_hold(&wish.need)) {
+            self.kept.push((wish.node.to_owned(), wish.need));
+        }
+        if !self.has_closed(&wish.need) {
+            self.closed.push(wish.need);
+        }
     }
-    let first = kept.iter().find(|wish| bounds.iter().any(|bound| !bound.spares(need, &wish.need)));
-    first.map_or(Turn::Now, |wish| Turn::Kept(wish.node.to_owned()))
+
+    /// Whether this did not fit.
+    pub(super) fn has_closed(&self, need: &Amounts) -> bool {
+        self.closed.contains(need)
+    }
+
+    /// Whether a node that needs this may go after those.
+    pub(super) fn may(&self, need: &Amounts) -> Turn {
+        let lacking = |with: &Amounts| -> Vec<Bound> {
+            self.bounds.iter().filter(|bound| !bound.holds(need, with)).cloned().collect()
+        };
+        let short = lacking(&Amounts::default());
+        if !short.is_empty() {
+            return Turn::Short(short);
+        }
+        let behind = lacking(&self.ahead);
+        if !behind.is_empty() {
+            return Turn::Behind(behind);
+        }
+        let keeps =
+            |(_, kept): &&(String, Amounts)| self.bounds.iter().any(|bound| !bound.spares(need, kept));
+        self.kept.iter().find(keeps).map_or(Turn::Now, |(node, _)| Turn::Kept(node.clone()))
+    }
+}
+
+/// Decides, with the wishes of the nodes that come before, in their order.
+#[cfg(test)]
+fn turn(need: &Amounts, before: &[Wish<'_>], bounds: &[Bound]) -> Turn {
+    let mut walk = Walk::new(bounds);
+    for wish in before {
+        walk.meets(wish);
+    }
+    walk.may(need)
 }
 
 impl Bound {

@@ -1,21 +1,20 @@
 //! Whether there is room in a cloud: all its bounds at once, in the order of those who wait.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::amounts::{Amounts, Quantity};
 use super::figures::FIGURES_LAST;
+use super::line::{Line, Scene};
 use super::names::{Age, named_in};
-use super::queue::{self, Bound, By, Turn, Wish};
-use super::{Bounds, Queued, Stage, State, count};
+use super::queue::{self, Bound, By, Turn};
+use super::refusals::Refusal;
+use super::sums::Sums;
+use super::{Bounds, State, count};
 use crate::api::Kind;
 use crate::api::cloud::Limits;
 use crate::reconcile::state::{self, READ_AGAIN, Room};
-
-/// One who waits looks far more often. A node that did not for so long holds up nobody.
-const LOOKS_AGAIN: Duration = Duration::from_secs(30);
 
 impl State {
     pub(super) fn room(
@@ -26,8 +25,9 @@ impl State {
         bounds: &Bounds,
         now: Instant,
     ) -> Room {
-        let mut all = self.limits(age, cloud, &bounds.limits);
-        let never: Vec<Bound> = all.iter().filter(|bound| need.of(bound.of) > bound.limit).cloned().collect();
+        let sums = self.uses.sums_but(cloud, &age.uid);
+        let never = limits(&sums, &bounds.limits).filter(|bound| need.of(bound.of) > bound.limit);
+        let never: Vec<Bound> = never.collect();
         if !never.is_empty() {
             return Room::Never(queue::tell(&never, need));
         }
@@ -38,18 +38,12 @@ impl State {
         }
         let doubted =
             refusal.filter(|refusal| refusal.is_misleading()).map(|refusal| refusal.said().to_owned());
-        if doubted.is_some() {
-            all.push(pace(0, 1));
-        }
-        let building = self.of(cloud, &age.uid).filter(|(_, used)| used.stage == Stage::Building).count();
-        all.push(pace(count(building), bounds.concurrent_creates));
-        let ours = self.sum(cloud, &age.uid, super::Use::share);
         let kinds = if bounds.limits.ignore_quota { Vec::new() } else { self.kinds(cloud, need) };
-        for kind in &kinds {
-            let figures = account.and_then(|account| account.figures.get(kind));
-            all.extend(figures.iter().flat_map(|figures| figures.bounds(&ours)));
-        }
-        match queue::turn(need, &self.before(age, cloud, now), &all) {
+        let all = self.bounds(cloud, &sums, bounds, &kinds);
+        let scene = Scene { served: &sums.building, bounds: &all, now };
+        let empty = Line::default();
+        let line = account.map_or(&empty, |account| &account.line);
+        match line.turn(age, need, &scene) {
             Turn::Now => match kinds.into_iter().find(|kind| self.is_old(cloud, *kind, now, FIGURES_LAST)) {
                 Some(kind) => Room::Unread(kind),
                 None => Room::Free,
@@ -68,73 +62,56 @@ impl State {
         }
     }
 
-    fn limits(&self, age: &Age, cloud: &str, limits: &Limits) -> Vec<Bound> {
-        let used = self.sum(cloud, &age.uid, |used| used.need);
-        [
-            ("limits.maxNodes", Quantity::Instances, limits.max_nodes),
-            ("limits.maxVCPUs", Quantity::Cores, limits.max_vcpus),
-            ("limits.maxRAMMiB", Quantity::Ram, limits.max_ram_mib),
-            ("limits.maxVolumes", Quantity::Volumes, limits.max_volumes),
-            ("limits.maxVolumeGiB", Quantity::Gigabytes, limits.max_volume_gib),
-            ("limits.maxFloatingIPs", Quantity::FloatingIps, limits.max_floating_ips),
-        ]
-        .into_iter()
-        .filter_map(|(field, of, limit)| {
-            Some(Bound { by: By::Limits(field), of, used: used.of(of), foreign: 0, limit: limit? })
-        })
-        .collect()
+    /// All that bounds a cloud.
+    fn bounds(&self, cloud: &str, sums: &Sums, bounds: &Bounds, kinds: &[Kind]) -> Vec<Bound> {
+        let account = self.accounts.get(cloud);
+        let mut all: Vec<Bound> = limits(sums, &bounds.limits).collect();
+        if account.and_then(|account| account.refusal.as_ref()).is_some_and(Refusal::is_misleading) {
+            all.push(pace(0, 1));
+        }
+        all.push(pace(count(sums.under_construction()), bounds.concurrent_creates));
+        for kind in kinds {
+            let figures = account.and_then(|account| account.figures.get(kind));
+            all.extend(figures.iter().flat_map(|figures| figures.bounds(&sums.share)));
+        }
+        all
+    }
+
+    /// Who is to look: those for whom there is room, and who is now the first of its size.
+    pub(super) fn call(&mut self, cloud: &str, bounds: &Bounds, now: Instant) -> Vec<String> {
+        let Some(account) = self.accounts.get(cloud).filter(|account| account.line.len() > 0) else {
+            return Vec::new();
+        };
+        let sums = self.uses.sums(cloud);
+        let forbidden = account.refusal.as_ref().is_some_and(|refusal| refusal.forbids(now).is_some());
+        let kinds: &[Kind] = if bounds.limits.ignore_quota { &[] } else { &Kind::ALL };
+        let mut all = self.bounds(cloud, &sums, bounds, kinds);
+        if forbidden {
+            all.push(pace(0, 0));
+        }
+        let scene = Scene { served: &sums.building, bounds: &all, now };
+        let line = &mut self.account(cloud).line;
+        line.call(&scene).into_iter().map(|age| age.uid).collect()
     }
 
     /// Whose figures count for a node. Ports are hardly ever what is short: their figures are read only where somebody
     /// waits, or was refused.
     fn kinds(&self, cloud: &str, need: &Amounts) -> Vec<Kind> {
-        let scarce = self.queue.values().any(|queued| queued.waiter.wishes.contains_key(cloud))
-            || self.accounts.get(cloud).is_some_and(|account| account.refusal.is_some());
+        let scarce = self
+            .accounts
+            .get(cloud)
+            .is_some_and(|account| account.line.len() > 0 || account.refusal.is_some());
         Kind::ALL.into_iter().filter(|kind| need.has(*kind) && (*kind != Kind::Port || scarce)).collect()
     }
 
-    /// Who comes before a node: those of its own namespace that are older, and as many of each other namespace. Nodes
-    /// that a namespace has under construction count as served, so that two hundred nodes of one namespace do not keep
-    /// the single node of another waiting.
-    fn before(&self, age: &Age, cloud: &str, now: Instant) -> Vec<Wish<'_>> {
-        let mut served: BTreeMap<&str, usize> = BTreeMap::new();
-        for (_, used) in self.of(cloud, &age.uid).filter(|(_, used)| used.stage == Stage::Building) {
-            *served.entry(used.rank.age.namespace()).or_default() += 1;
-        }
-        let mut own = served.get(age.namespace()).copied().unwrap_or_default();
-        let mut before = Vec::new();
-        for (other, queued) in &self.queue {
-            let Some((need, _)) = queued.waiter.wishes.get(cloud) else { continue };
-            if other == age || now >= queued.looked + LOOKS_AGAIN {
-                continue;
-            }
-            let place = served.entry(other.namespace()).or_default();
-            let wish = Wish {
-                node: &queued.waiter.node,
-                need: *need,
-                waited: now.saturating_duration_since(queued.since),
-            };
-            before.push((*place, other, wish));
-            *place += 1;
-            own += usize::from(other < age && other.namespace() == age.namespace());
-        }
-        // Younger nodes of its own namespace are behind it.
-        before.retain(|(place, other, _)| {
-            (*place, *other) < (own, age) && !(other.namespace() == age.namespace() && *other > age)
-        });
-        before.sort_by(|(place, other, _), (other_place, another, _)| {
-            (place, other).cmp(&(other_place, another))
-        });
-        before.into_iter().map(|(_, _, wish)| wish).collect()
-    }
-
-    /// A node's place among those that wait for room in a cloud.
-    pub(super) fn place(&self, age: &Age, cloud: &str, now: Instant) -> state::Turn {
-        let waits = |(other, queued): &(&Age, &Queued)| {
-            *other != age && queued.waiter.wishes.contains_key(cloud) && now < queued.looked + LOOKS_AGAIN
-        };
-        let others = self.queue.iter().filter(waits).count();
-        state::Turn { place: self.before(age, cloud, now).len() + 1, of: others + 1 }
+    /// A node's place among those that wait for room in a cloud. Nodes that a namespace has under construction count as
+    /// served, so that two hundred nodes of one namespace do not keep the single node of another waiting.
+    pub(super) fn place(&self, age: &Age, cloud: &str) -> state::Turn {
+        let Some(account) = self.accounts.get(cloud) else { return state::Turn { place: 1, of: 1 } };
+        let sums = self.uses.sums_but(cloud, &age.uid);
+        let waits = self.queue.get(&age.uid).is_some_and(|(_, clouds)| clouds.contains(cloud));
+        let place = account.line.before(age, &sums.building) + 1;
+        state::Turn { place, of: account.line.len() + usize::from(!waits) }
     }
 
     fn is_old(&self, cloud: &str, kind: Kind, now: Instant, patience: Duration) -> bool {
@@ -149,7 +126,7 @@ impl State {
         let Some(first) = lasting.first() else { return Room::Busy };
         if first.by == By::Quota {
             let kind = first.of.kind();
-            let short = &mut self.accounts.entry(cloud.to_owned()).or_default().short;
+            let short = &mut self.account(cloud).short;
             short.insert(kind, now);
             short.retain(|_, at| now < *at + READ_AGAIN * 3 / 2);
             let services = u32::try_from(short.len()).unwrap_or(1);
@@ -159,6 +136,21 @@ impl State {
         }
         Room::Full(queue::tell(&lasting, need))
     }
+}
+
+fn limits(sums: &Sums, limits: &Limits) -> impl Iterator<Item = Bound> {
+    [
+        ("limits.maxNodes", Quantity::Instances, limits.max_nodes),
+        ("limits.maxVCPUs", Quantity::Cores, limits.max_vcpus),
+        ("limits.maxRAMMiB", Quantity::Ram, limits.max_ram_mib),
+        ("limits.maxVolumes", Quantity::Volumes, limits.max_volumes),
+        ("limits.maxVolumeGiB", Quantity::Gigabytes, limits.max_volume_gib),
+        ("limits.maxFloatingIPs", Quantity::FloatingIps, limits.max_floating_ips),
+    ]
+    .into_iter()
+    .filter_map(|(field, of, limit)| {
+        Some(Bound { by: By::Limits(field), of, used: sums.need.of(of), foreign: 0, limit: limit? })
+    })
 }
 
 fn pace(used: i64, limit: i64) -> Bound {

@@ -3,7 +3,7 @@ use super::*;
 use crate::reconcile::state::READ_AGAIN;
 
 fn age(uid: &str) -> Age {
-    Age { uid: uid.into(), ..Age::default() }
+    Age { node: format!("ns/{uid}"), uid: uid.into(), ..Age::default() }
 }
 
 fn cores(cores: i64) -> Amounts {
@@ -24,8 +24,25 @@ fn used(uid: &str, need: Amounts) -> Use {
         made: Amounts::default(),
         stage: Stage::Building,
         fqdn: None,
+        existing: BTreeSet::new(),
         rank: Rank { unset: true, age: age(uid) },
     }
+}
+
+#[test]
+fn what_exists_is_used_by_one_node_at_a_time_and_those_who_wait_are_woken_when_it_is_let_go() {
+    let gate = Gate::default();
+    read(&gate, 0, 100);
+    let with = |uid: &str, id: &str| Use { existing: [id.to_owned()].into(), ..used(uid, cores(1)) };
+
+    assert!(gate.take(with("a", "port-1"), &bounds(None)));
+    assert!(!gate.take(with("b", "port-1"), &bounds(None)), "two nodes would have one port");
+    assert!(gate.take(with("c", "port-2"), &bounds(None)));
+    assert_eq!(gate.user("b", &["port-1".to_owned()].into()), Some(("port-1".into(), "ns/a".into())));
+    assert_eq!(gate.user("a", &["port-1".to_owned()].into()), None, "it does not wait for itself");
+
+    assert!(gate.set("a", None));
+    assert!(gate.take(with("b", "port-1"), &bounds(None)));
 }
 
 fn made(uid: &str, need: Amounts) -> Use {
@@ -50,7 +67,7 @@ fn room(gate: &Gate, uid: &str, size: i64) -> Room {
 /// A node that was told that there is no room, and waits.
 fn wait(gate: &Gate, uid: &str, size: i64) {
     let wishes = [("c".to_owned(), (cores(size), "full".to_owned()))].into();
-    gate.wait(age(uid), Waiter { node: format!("ns/{uid}"), wishes });
+    gate.wait(&age(uid), wishes);
 }
 
 fn full(figures: &str) -> Room {
@@ -208,9 +225,43 @@ async fn who_waits_is_told_of_and_holds_its_turn_until_it_leaves_or_looks_no_mor
     assert!(!gate.leave("a"));
     assert_eq!(room(&gate, "b", 1), Room::Free);
     wait(&gate, "a", 1);
+    assert_eq!(gate.call("c", &bounds(None)), ["a"], "the other leads those of its size, and knows");
     tokio::time::advance(Duration::from_mins(1)).await;
     read(&gate, 31, 32);
     assert_eq!(room(&gate, "b", 1), Room::Free);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_that_wait_only_those_are_called_that_can_go_and_the_next() {
+    let gate = Gate::default();
+    read(&gate, 0, 100);
+    assert!(gate.take(used("a", cores(1)), &bounds(None)));
+    assert!(gate.take(used("b", cores(1)), &bounds(None)));
+    for number in 0..50 {
+        wait(&gate, &format!("w{number:02}"), 1);
+    }
+    assert_eq!(gate.call("c", &bounds(None)), Vec::<String>::new(), "the first knows that it is the first");
+
+    gate.set("a", None);
+
+    assert_eq!(gate.call("c", &bounds(None)), ["w00"]);
+    assert!(gate.take(used("w00", cores(1)), &bounds(None)));
+    assert_eq!(gate.call("c", &bounds(None)), ["w01"], "it is the first now, and looks for the others");
+    assert_eq!(gate.call("c", &bounds(None)), Vec::<String>::new());
+}
+
+#[test]
+fn who_waits_for_a_name_is_called_when_it_is_released() {
+    let gate = Gate::default();
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    gate.set("a", Some(Use { fqdn: Some("n.z".into()), ..used("a", cores(1)) }));
+    gate.wait_for_names("b", &names(&[]), &names(&["n.z"]));
+    gate.wait_for_names("d", &names(&[]), &names(&["m.z"]));
+
+    gate.set("a", None);
+
+    assert_eq!(gate.called_for_names(), names(&["b"]));
+    assert_eq!(gate.called_for_names(), names(&[]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -267,7 +318,7 @@ async fn a_namespace_with_many_nodes_does_not_keep_the_single_node_of_another_wa
     };
     let wait = |age: &Age| {
         let wishes = [("c".to_owned(), (cores(1), String::new()))].into();
-        gate.wait(age.clone(), Waiter { node: age.node.clone(), wishes });
+        gate.wait(age, wishes);
     };
     read(&gate, 0, 100);
     // Two places: many has both, and three nodes that wait; all are older than the one of few.

@@ -84,6 +84,26 @@ impl Console {
         }
     }
 
+    /// What of a console was printed by the boot that ends with `marker`. A cloud may keep what earlier boots of the same
+    /// server printed, whose ends bear the `earlier` markers: what follows the last of these is of the next boot only from where
+    /// a kernel starts, or if the boot's own marker is there.
+    #[must_use]
+    pub fn of_boot<'a>(text: &'a str, earlier: &[String], marker: &str) -> &'a str {
+        let mut rest = None;
+        let mut end = 0;
+        for line in text.split_inclusive('\n') {
+            end += line.len();
+            if earlier.iter().any(|earlier| has_word(line, earlier)) {
+                rest = text.get(end..);
+            }
+        }
+        match rest {
+            None => text,
+            Some(rest) if has_word(rest, marker) => rest,
+            Some(rest) => rest.find("Linux version ").and_then(|start| rest.get(start..)).unwrap_or_default(),
+        }
+    }
+
     /// The last whole lines in at most `limit` bytes, for people: no control characters, no colours.
     #[must_use]
     pub fn tail(text: &str, limit: usize) -> String {

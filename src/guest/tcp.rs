@@ -1,22 +1,9 @@
 //! Whether a port of a guest can be reached.
 
-use std::fmt;
-use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt as _};
-use tokio::net::TcpStream;
-
-type Connect = dyn Fn(SocketAddr) -> BoxFuture<'static, io::Result<()>> + Send + Sync;
-
-/// Connects and hangs up.
-///
-/// Replaceable, because virtual time and real sockets do not go together.
-#[derive(Clone)]
-pub struct Dial(Arc<Connect>);
+use super::dial::Dial;
 
 /// Why a port is not open, for people. A guest that is not up yet is nobody's error.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -28,37 +15,14 @@ pub struct Closed {
     pub why: String,
 }
 
-impl Dial {
-    /// Connects as `connect` does.
-    pub fn new<F, A>(connect: F) -> Self
-    where
-        F: Fn(SocketAddr) -> A + Send + Sync + 'static,
-        A: Future<Output = io::Result<()>> + Send + 'static,
-    {
-        Self(Arc::new(move |address| connect(address).boxed()))
-    }
-
-    /// Connects over the network.
-    #[must_use]
-    pub fn sockets() -> Self {
-        Self::new(|address| async move { TcpStream::connect(address).await.map(drop) })
-    }
-}
-
-impl fmt::Debug for Dial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Dial")
-    }
-}
-
 /// Sees whether somebody listens at `address`.
 ///
 /// # Errors
 /// If nobody does, or nothing comes back `within` that time.
 pub async fn open(dial: &Dial, address: SocketAddr, within: Duration) -> Result<(), Closed> {
     let closed = |why| Closed { address, why };
-    match tokio::time::timeout(within, (dial.0)(address)).await {
-        Ok(Ok(())) => Ok(()),
+    match tokio::time::timeout(within, dial.connect(address)).await {
+        Ok(Ok(_)) => Ok(()),
         Ok(Err(refusal)) => Err(closed(refusal.to_string())),
         Err(_) => Err(closed(format!("no answer within {} s", within.as_secs_f32()))),
     }
@@ -66,7 +30,7 @@ pub async fn open(dial: &Dial, address: SocketAddr, within: Duration) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use std::future;
+    use std::{future, io};
 
     use super::*;
 
@@ -74,14 +38,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_port_where_somebody_listens_is_open() {
-        let dial = Dial::new(|_| future::ready(Ok(())));
+        let dial = Dial::new(|_| future::ready(Ok(tokio::io::empty())));
 
         assert_eq!(open(&dial, GUEST, Duration::from_secs(5)).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_is_told_with_the_address() {
-        let dial = Dial::new(|_| future::ready(Err(io::ErrorKind::ConnectionRefused.into())));
+        let dial =
+            Dial::new(|_| future::ready(Err::<tokio::io::Empty, _>(io::ErrorKind::ConnectionRefused.into())));
 
         let closed = open(&dial, GUEST, Duration::from_secs(5)).await.unwrap_err();
 
@@ -90,7 +55,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_guest_that_swallows_packets_costs_no_more_than_was_allowed() {
-        let dial = Dial::new(|_| future::pending());
+        let dial = Dial::new(|_| future::pending::<io::Result<tokio::io::Empty>>());
         let before = tokio::time::Instant::now();
 
         let closed = open(&dial, GUEST, Duration::from_secs(5)).await.unwrap_err();

@@ -207,14 +207,21 @@ pub fn server(found: compute::Server, cluster: &str) -> Server {
         unexplained: state == ServerState::Error && found.fault.is_none(),
         fault: found.fault.map(|words| judged(words.to_string())),
         tagged,
-        // A server without the mark was never rebuilt.
-        boot: metadata.get(mark::BOOT).and_then(|number| number.parse().ok()).unwrap_or(1),
+        boot: boot(&metadata),
+        image: found.image.map(|image| image.0),
         fqdn: metadata.remove(mark::FQDN).filter(|fqdn| !fqdn.is_empty()),
         addresses: found.addresses.iter().map(|address| address.address).collect(),
         volumes: found.attached_volumes.into_iter().map(|volume| volume.0).collect(),
         host_id: Some(found.host_id).filter(|id| !id.is_empty()),
         zone: Some(found.availability_zone).filter(|zone| !zone.is_empty()),
     }
+}
+
+/// How often the root disk was made. A server without the mark was never rebuilt, and a number that nobody counts to is no
+/// mark of ours.
+fn boot(metadata: &BTreeMap<String, String>) -> i64 {
+    let number = metadata.get(mark::BOOT).and_then(|number| number.parse().ok());
+    number.filter(|number| (1..i64::from(i32::MAX)).contains(number)).unwrap_or(1)
 }
 
 /// A volume of Cinder's.

@@ -126,10 +126,11 @@ fn due<T: Asked>(state: &State, pace: Pace) -> Instant {
     let needless = T::RARE && !pace.rare && !state.shelf(T::KIND).has_things();
     let idle = if needless { NEVER } else { pace.idle * T::RESTS };
     let due = ledger.due(Instant::now(), pace.active, idle);
+    if !T::RARE || !ledger.is_quiet() {
+        return due;
+    }
     match (ledger.last(), ledger.changed()) {
-        (Some(last), Some(changed)) if T::RARE && ledger.is_quiet() => {
-            due.max((changed + idle).min(last + idle * LONGEST_REST))
-        }
+        (Some(last), Some(changed)) => due.max((changed + idle).min(last + idle * LONGEST_REST)),
         _ => due,
     }
 }

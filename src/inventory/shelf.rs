@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ledger::Ledger;
-use crate::things::{Owner, Proof, Thing};
+use crate::things::{Meta, Owner, Proof, Thing};
 
 /// A deletion that was answered, but of which nothing can be seen after this time, is asked for again. So is a thing that
 /// no listing shows.
@@ -45,6 +45,8 @@ pub struct Shelf<T> {
     entries: BTreeMap<String, Entry<T>>,
     /// By UID: the ids of its entries.
     owned: HashMap<String, BTreeSet<String>>,
+    /// By the node in their marks, as `namespace/name`: the same.
+    marked: HashMap<String, BTreeSet<String>>,
     /// By UID: what was proved gone, and when.
     gone: HashMap<String, BTreeMap<Grave, Instant>>,
 }
@@ -55,6 +57,7 @@ impl<T> Default for Shelf<T> {
             ledger: Ledger::default(),
             entries: BTreeMap::new(),
             owned: HashMap::new(),
+            marked: HashMap::new(),
             gone: HashMap::new(),
         }
     }
@@ -217,7 +220,9 @@ impl<T: Thing> Shelf<T> {
         if entry.sightings.len() > 2 {
             entry.sightings.remove(0);
         }
-        entry.object = object;
+        let before = std::mem::replace(&mut entry.object, object);
+        let after = entry.object.meta().clone();
+        self.re_mark(before.meta(), &after);
         changed
     }
 
@@ -234,12 +239,22 @@ impl<T: Thing> Shelf<T> {
             if object.is_leaving() {
                 entry.ending_since.get_or_insert(now);
             }
-            entry.object = object;
+            let before = std::mem::replace(&mut entry.object, object);
             entry.missing = false;
             entry.touched = Some(now);
+            let after = entry.object.meta().clone();
+            self.re_mark(before.meta(), &after);
         } else if let Some(owner) = owner {
             self.unbury(&object, &owner);
             self.insert(Entry::new(object, owner, None, Some(now)));
+        }
+    }
+
+    /// A call of ours was answered, and this is what it did to a thing.
+    pub(super) fn alter(&mut self, id: &str, now: Instant, does: impl FnOnce(&mut T)) {
+        if let Some(entry) = self.entries.get_mut(id) {
+            does(&mut entry.object);
+            entry.touched = Some(now);
         }
     }
 
@@ -256,6 +271,11 @@ impl<T: Thing> Shelf<T> {
     /// What there is of a node.
     pub fn of(&self, uid: &str) -> impl Iterator<Item = &Entry<T>> {
         self.owned.get(uid).into_iter().flatten().filter_map(|id| self.entries.get(id))
+    }
+
+    /// What bears a node's `namespace/name` in its mark, whatever UID it bears.
+    pub fn marked(&self, node: &str) -> impl Iterator<Item = &Entry<T>> {
+        self.marked.get(node).into_iter().flatten().filter_map(|id| self.entries.get(id))
     }
 
     /// All there is.
@@ -282,16 +302,30 @@ impl<T: Thing> Shelf<T> {
     fn insert(&mut self, entry: Entry<T>) {
         let id = entry.object.meta().id.clone();
         self.owned.entry(entry.owner.uid.clone()).or_default().insert(id.clone());
+        if let Some(node) = &entry.object.meta().node {
+            self.marked.entry(node.clone()).or_default().insert(id.clone());
+        }
         self.entries.insert(id, entry);
+    }
+
+    /// A thing was seen again, and somebody may have edited its mark.
+    fn re_mark(&mut self, before: &Meta, after: &Meta) {
+        if before.node == after.node {
+            return;
+        }
+        if let Some(node) = &before.node {
+            drop_from(&mut self.marked, node, &before.id);
+        }
+        if let Some(node) = &after.node {
+            self.marked.entry(node.clone()).or_default().insert(after.id.clone());
+        }
     }
 
     fn remove(&mut self, id: &str) {
         let Some(entry) = self.entries.remove(id) else { return };
-        if let Some(ids) = self.owned.get_mut(&entry.owner.uid) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.owned.remove(&entry.owner.uid);
-            }
+        drop_from(&mut self.owned, &entry.owner.uid, id);
+        if let Some(node) = &entry.object.meta().node {
+            drop_from(&mut self.marked, node, id);
         }
     }
 
@@ -307,6 +341,15 @@ impl<T: Thing> Shelf<T> {
     fn unbury(&mut self, object: &T, owner: &Owner) {
         if let Some(graves) = self.gone.get_mut(&owner.uid) {
             graves.retain(|(id, _), _| *id != object.meta().id);
+        }
+    }
+}
+
+fn drop_from(index: &mut HashMap<String, BTreeSet<String>>, key: &str, id: &str) {
+    if let Some(ids) = index.get_mut(key) {
+        ids.remove(id);
+        if ids.is_empty() {
+            index.remove(key);
         }
     }
 }

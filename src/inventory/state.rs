@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::ledger::Ledger;
 use super::shelf::{AnyShelf, Shelf};
-use crate::things::{FloatingIp, Kind, Owner, Port, Server, Volume};
+use crate::things::{FloatingIp, Kind, Owner, Port, Server, ServerState, Volume};
 
 /// How many times in which the cloud was away are remembered.
 const HISTORY: usize = 256;
@@ -98,6 +98,22 @@ impl State {
             entry.object.tagged.insert(uid.to_owned());
         } else {
             entry.object.tagged.remove(uid);
+        }
+    }
+
+    /// Our request to rebuild a server was answered: its metadata says so, and its image, from then on.
+    pub fn rebuilds(&mut self, id: &str, boot: i64, image: &str, now: Instant) {
+        self.servers.alter(id, now, |server| {
+            server.boot = boot;
+            server.image = Some(image.to_owned());
+            server.state = ServerState::Rebuilding;
+            "REBUILD".clone_into(&mut server.status);
+            server.fault = None;
+            server.unexplained = false;
+        });
+        if let Some(owner) = self.servers.owner(id) {
+            // They are taken from it and given back.
+            self.outdate_volumes(&owner.uid, now);
         }
     }
 

@@ -114,6 +114,23 @@ pub(super) struct CloudLabel {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct PoolLabel {
+    pub pool: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct PoolNodeLabels {
+    pub pool: String,
+    pub state: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct ClaimLabels {
+    pub pool: String,
+    pub phase: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct CloudConditionLabels {
     pub cloud: String,
     pub condition: String,

@@ -33,6 +33,19 @@ pub struct CloudSeen {
     pub queue: usize,
 }
 
+/// A pool as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolSeen {
+    /// Its namespace and name.
+    pub pool: String,
+    /// How many of its nodes stand how.
+    pub nodes: Vec<(&'static str, i64)>,
+    /// Whether its newest node cannot be made.
+    pub failing: bool,
+    /// How many claims of it are in each phase.
+    pub claims: Vec<(&'static str, i64)>,
+}
+
 /// A turn under way, with its request. Dropped without an end it counts as abandoned.
 #[derive(Debug)]
 #[must_use = "dropping it ends the turn"]

@@ -10,9 +10,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::labels::{
-    ChangeLabel, CloudConditionLabels, CloudLabel, CloudRequestLabels, CloudServiceLabels, DnsDriverLabels,
-    DnsRequestLabels, ListLabels, NodeLabels, OutcomeLabel, Phase, PhaseLabel, PollLabels, TASKS, TaskLabel,
-    Turn, VersionLabel,
+    ChangeLabel, ClaimLabels, CloudConditionLabels, CloudLabel, CloudRequestLabels, CloudServiceLabels,
+    DnsDriverLabels, DnsRequestLabels, ListLabels, NodeLabels, OutcomeLabel, Phase, PhaseLabel, PollLabels,
+    PoolLabel, PoolNodeLabels, TASKS, TaskLabel, Turn, VersionLabel,
 };
 use crate::reason::Reason;
 
@@ -44,6 +44,9 @@ pub(super) struct Series {
     pub longest_wait: Family<NodeLabels, Seconds>,
     pub queue: Family<CloudLabel, Gauge>,
     pub attempts_opened: Family<CloudLabel, Counter>,
+    pub pool_nodes: Family<PoolNodeLabels, Gauge>,
+    pub pool_failing: Family<PoolLabel, Gauge>,
+    pub claims: Family<ClaimLabels, Gauge>,
     pub cloud_conditions: Family<CloudConditionLabels, Gauge>,
     pub polls: Family<PollLabels, Counter>,
     pub poll_age: Family<ListLabels, Seconds>,
@@ -140,6 +143,19 @@ impl Series {
                 "Attempts that were opened, by cloud: TestNodes that wait for room no longer",
                 Family::default(),
             ),
+            pool_nodes: add(
+                r,
+                "pool_nodes",
+                "Nodes of each TestNodePool, by how they stand",
+                Family::default(),
+            ),
+            pool_failing: add(
+                r,
+                "pool_failing",
+                "1 where the newest node of a TestNodePool cannot be made",
+                Family::default(),
+            ),
+            claims: add(r, "claims", "TestNodeClaims of each TestNodePool, by phase", Family::default()),
             cloud_conditions: add(
                 r,
                 "cloud_condition",

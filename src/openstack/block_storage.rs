@@ -42,6 +42,17 @@ pub struct Volume {
     pub availability_zone: String,
     /// Its type.
     pub volume_type: Option<String>,
+    /// A server can boot from it.
+    pub bootable: bool,
+}
+
+/// A snapshot of a volume.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Where it is in its life; Cinder's word.
+    pub status: String,
+    /// The size of the volume that it is of.
+    pub size_gib: u32,
 }
 
 /// Where a volume is in its life.
@@ -82,8 +93,10 @@ pub struct NewVolume {
     pub availability_zone: Option<String>,
     /// Our marks.
     pub metadata: BTreeMap<String, String>,
-    /// An image to fill it with, for a boot volume.
+    /// An image to fill it with.
     pub image: Option<ImageId>,
+    /// A snapshot to make it of, by its id.
+    pub snapshot: Option<String>,
 }
 
 /// A server's claim on a volume.
@@ -130,6 +143,15 @@ impl BlockStorage {
     pub async fn volume(&self, id: &VolumeId) -> Result<Volume, Error> {
         let request = Request::get("look at volume", Service::BlockStorage, &["volumes", &id.0]);
         Ok(self.0.json::<wire::VolumeBody>(request).await?.volume.into())
+    }
+
+    /// One snapshot.
+    ///
+    /// # Errors
+    /// As Cinder answers; 404 is [`Error::is_not_found`].
+    pub async fn snapshot(&self, id: &str) -> Result<Snapshot, Error> {
+        let request = Request::get("look at snapshot", Service::BlockStorage, &["snapshots", id]);
+        Ok(self.0.json::<wire::SnapshotBody>(request).await?.snapshot.into())
     }
 
     /// Asks for a volume.

@@ -20,6 +20,9 @@ mod wire;
 /// The most of a console's JSON that is kept, from its end. Nova itself gives at most 100 KiB of text.
 const LARGEST_CONSOLE: usize = 128 << 10;
 
+/// From this one on a rebuild takes user data.
+const REBUILD_MICROVERSION: &str = "2.57";
+
 /// Calls on Nova.
 #[derive(Clone, Debug)]
 pub struct Compute(pub(super) Session);
@@ -105,12 +108,12 @@ pub struct NewServer {
     pub name: String,
     /// How big.
     pub flavor: FlavorId,
-    /// Absent if it boots from the first volume.
+    /// Absent if it boots from a volume.
     pub image: Option<ImageId>,
     /// Its interfaces, in order. Nova ignores security groups for these.
     pub ports: Vec<PortId>,
-    /// Its volumes, in order. They go with it.
-    pub volumes: Vec<VolumeId>,
+    /// Its volumes, in order.
+    pub volumes: Vec<Mapped>,
     /// A key pair of the project.
     pub key_name: Option<String>,
     /// For cloud-init; not encoded.
@@ -125,6 +128,17 @@ pub struct NewServer {
     pub extras: Extras,
 }
 
+/// A new system for a server. What is not said here stays as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSystem {
+    /// What the root disk is made of.
+    pub image: ImageId,
+    /// All of its metadata: what it had is replaced.
+    pub metadata: BTreeMap<String, String>,
+    /// For cloud-init; not encoded. Without it the server has none.
+    pub user_data: Option<Vec<u8>>,
+}
+
 /// What few servers need.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extras {
@@ -136,6 +150,27 @@ pub struct Extras {
     pub hints: BTreeMap<String, Vec<String>>,
     /// That of this one request; ours if absent.
     pub microversion: Option<String>,
+    /// What the disk of the image is called in it.
+    pub root_device: Option<String>,
+}
+
+/// A volume of a server to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mapped {
+    /// The volume.
+    pub id: VolumeId,
+    /// Its place in the order of booting; negative if it has none.
+    pub boot_index: i64,
+    /// What it is called in the server; as Nova likes if absent.
+    pub device: Option<String>,
+    /// It goes with the server.
+    pub goes: bool,
+}
+
+impl From<VolumeId> for Mapped {
+    fn from(id: VolumeId) -> Self {
+        Self { id, boot_index: -1, device: None, goes: true }
+    }
 }
 
 /// A server group.
@@ -218,6 +253,17 @@ impl Compute {
             Request::post("create server", Service::Compute, &["servers"], wire::create_server(new));
         let request = request.microversion(new.extras.microversion.clone());
         Ok(self.0.json::<wire::CreatedBody>(request).await?.server.id)
+    }
+
+    /// Asks a server to make its root disk anew. Image and metadata are the new ones as soon as the answer comes. Asked twice
+    /// it is done twice.
+    ///
+    /// # Errors
+    /// As Nova answers.
+    pub async fn rebuild_server(&self, id: &ServerId, new: &NewSystem) -> Result<(), Error> {
+        let path = ["servers", &id.0, "action"];
+        let request = Request::post("rebuild server", Service::Compute, &path, wire::rebuild(new));
+        self.0.done(request.microversion(Some(REBUILD_MICROVERSION.to_owned()))).await
     }
 
     /// Asks a server to go.

@@ -80,6 +80,8 @@ pub struct Port {
     pub status: String,
     /// When Neutron says it was made, where it says so.
     pub created: Option<Timestamp>,
+    /// The project that it belongs to; empty if Neutron does not say.
+    pub project: String,
 }
 
 /// A port to make.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Machine;
+use crate::api::testnode_status::KeySource;
 
 /// teuthology's `targets:`, one login and one host key for each machine. A machine that showed no key has `null`:
 /// teuthology then trusts what it sees first.
@@ -21,7 +22,7 @@ pub fn targets(machines: &[Machine]) -> String {
     text
 }
 
-/// Lines for `known_hosts`: every name of a machine before each of its keys.
+/// Lines for `known_hosts`: every name of a machine before each of its keys. A key that no console showed has a remark.
 #[must_use]
 pub fn known_hosts(machines: &[Machine]) -> String {
     let mut text = String::new();
@@ -32,11 +33,26 @@ pub fn known_hosts(machines: &[Machine]) -> String {
             names.push(&address);
         }
         let names: Vec<String> = names.into_iter().map(|name| at_port(name, machine.port)).collect();
+        if let Some(remark) = remark(machine) {
+            let _ = writeln!(text, "# {remark}");
+        }
         for key in &machine.keys {
             let _ = writeln!(text, "{} {key}", names.join(","));
         }
     }
     text
+}
+
+/// What somebody who trusts the host keys of a machine should know of them.
+#[must_use]
+pub fn remark(machine: &Machine) -> Option<String> {
+    let first_seen = machine.keys_from == KeySource::FirstSeen && !machine.keys.is_empty();
+    first_seen.then(|| {
+        format!(
+            "{}: this host key was not on the machine's console; it is the first that the operator saw in the network",
+            machine.host
+        )
+    })
 }
 
 /// How `known_hosts` names a host whose sshd has another port than 22.

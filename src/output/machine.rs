@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::api::TestNode;
+use crate::api::testnode_status::KeySource;
 use crate::ssh_key::PublicKey;
 
 /// A machine that can be logged in to. Each part is safe to print into a file of another program.
@@ -25,6 +26,8 @@ pub struct Machine {
     pub port: i32,
     /// The host keys that it showed, the preferred one first.
     pub keys: Vec<PublicKey>,
+    /// How they are known.
+    pub keys_from: KeySource,
 }
 
 /// Why nobody can log in to a node's machine now.
@@ -76,6 +79,7 @@ impl Machine {
             address,
             user,
             keys,
+            keys_from: ssh.and_then(|ssh| ssh.host_keys_from).unwrap_or_default(),
         })
     }
 
@@ -123,6 +127,7 @@ pub mod tests {
                 port: 22,
                 boot: None,
                 host_keys: vec![format!("{fqdn},10.77.0.10 {ED25519}")],
+                host_keys_from: None,
             }),
             fqdn: Some(fqdn),
             ..TestNodeStatus::default()

@@ -43,7 +43,7 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         known_hosts: Option<String>,
     },
-    /// Log in with ssh, trusting only the host keys that the machine showed on its console.
+    /// Log in with ssh, trusting only the host keys in the node's status. It says so if no console showed them.
     Ssh(Ssh),
     /// Show the last lines of a machine's serial console, as it is now.
     Console {

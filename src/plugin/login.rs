@@ -5,10 +5,13 @@ use std::process::{Command, ExitStatus};
 
 use super::cli::Ssh;
 use super::error::Error;
-use crate::output::{Machine, known_hosts};
+use crate::output::{Machine, known_hosts, remark};
 
 /// Runs ssh until it ends.
 pub fn log_in(machine: &Machine, options: &Ssh) -> Result<ExitStatus, Error> {
+    if let Some(remark) = remark(machine) {
+        eprintln!("{remark}");
+    }
     let mut file = tempfile::NamedTempFile::new().map_err(Error::File)?;
     file.write_all(known_hosts(std::slice::from_ref(machine)).as_bytes()).map_err(Error::File)?;
     file.flush().map_err(Error::File)?;

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::api::TestNode;
-use crate::api::testnode_status::{Attempt, Outcome};
+use crate::api::testnode_status::{Attempt, Outcome, Rebuild};
 use crate::reason::Reason;
 use crate::saying::Saying;
 
@@ -75,7 +75,29 @@ fn attempted(attempt: &Attempt) -> Vec<Happened> {
         (&attempt.server_active_at, format!("attempt {number}: the server is ACTIVE")),
         (&attempt.closed_at, closed),
     ];
-    let happened = |(at, what): (&Option<Time>, String)| Some(Happened { at: at.as_ref()?.0, what });
+    moments.into_iter().filter_map(happened).chain(attempt.rebuild.iter().flat_map(rebuilt)).collect()
+}
+
+fn happened((at, what): (&Option<Time>, String)) -> Option<Happened> {
+    Some(Happened { at: at.as_ref()?.0, what })
+}
+
+/// The last rebuild of the machine.
+fn rebuilt(rebuild: &Rebuild) -> Vec<Happened> {
+    let number = rebuild.number;
+    let closed = match rebuild.outcome {
+        Some(Outcome::Ready) => format!("rebuild {number} became Ready"),
+        Some(Outcome::Failed | Outcome::Uncounted) | None => format!(
+            "rebuild {number} failed, {}: {}",
+            rebuild.reason.map_or("for no reason that is known", Reason::as_str),
+            rebuild.message.as_deref().unwrap_or("nothing was said")
+        ),
+    };
+    let moments = [
+        (&rebuild.opened_at, format!("rebuild {number} opened: image {}", rebuild.why)),
+        (&rebuild.server_active_at, format!("rebuild {number}: the server is ACTIVE")),
+        (&rebuild.closed_at, closed),
+    ];
     moments.into_iter().filter_map(happened).collect()
 }
 

@@ -5,9 +5,11 @@ mod abandon;
 mod adopt;
 mod cloud;
 mod guest;
+mod keeper;
 mod name;
 mod object;
 mod question;
+mod ssh;
 mod user_data;
 
 use std::collections::BTreeSet;
@@ -22,6 +24,7 @@ use super::plan::{Change, Question};
 use crate::api::TestNode;
 use crate::clouds::Handle;
 use crate::openstack::Session;
+use crate::reason::Reason;
 
 /// One change.
 ///
@@ -41,7 +44,8 @@ pub async fn change(change: &Change, node: &Arc<TestNode>, look: &Look, ctx: &Co
             abandon::tell_untouched(clouds, node, ctx).await;
             object::remove_finalizers(clouds, node, look, ctx).await
         }
-        Change::Expire { why } => object::expire(why, node, ctx).await,
+        Change::Expire { why } => object::delete(Reason::Expired, why, node, ctx).await,
+        Change::Release { why } => object::delete(Reason::Released, why, node, ctx).await,
         Change::Memory(change) => object::remember(change, node, look, ctx).await,
         Change::PublishName { address } => name::publish(*address, node, look, ctx).await,
         Change::WithdrawName => name::withdraw(node, look, ctx).await,
@@ -73,7 +77,7 @@ pub async fn ask(question: &Question, node: &Arc<TestNode>, look: &Look, ctx: &C
         }
         Question::Reservations { cloud, id } => {
             let (handle, session) = session(ctx, cloud, node)?;
-            question::reservations(ctx, &uid, id, &handle, &session).await
+            question::reservations(ctx, &uid, id, look, &handle, &session).await
         }
         Question::Console { cloud, boot } => {
             let (_, session) = session(ctx, cloud, node)?;
@@ -87,9 +91,19 @@ pub async fn ask(question: &Question, node: &Arc<TestNode>, look: &Look, ctx: &C
             let _permit = ctx.probes.take(&namespace).await;
             guest::tcp(ctx, &uid, boot, *address, *port).await
         }
+        Question::Ssh { boot, address, check, known } => {
+            let login = ssh::login(ctx, &namespace, check).await?;
+            let _permit = ctx.probes.take(&namespace).await;
+            ssh::try_it(ctx, &uid, boot, *address, check, known, login).await;
+            Ok(())
+        }
         Question::UserData(place) => {
             let _permit = ctx.api_server.take(&namespace).await;
             user_data::read(place, node, look, ctx).await
+        }
+        Question::Keeper(keeper) => {
+            let _permit = ctx.api_server.take(&namespace).await;
+            keeper::ask(keeper, &uid, ctx).await
         }
         Question::Name { .. } => name::ask(node, look, ctx).await,
     }

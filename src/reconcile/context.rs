@@ -17,12 +17,13 @@ use super::fair::{Fair, Permit};
 use super::notes::{Done, Failed, Notes, Undone};
 use super::state::{Problem, RequestKey, Trouble, Verdict};
 use super::waker::Waker;
-use crate::api::{MachineType, TestNode};
+use crate::api::{MachineType, TestNode, TestNodeClaim, TestNodePool};
 use crate::clock::Now;
 use crate::clouds::Clouds;
 use crate::dns::exchange::Exchange;
 use crate::gate::Gate;
-use crate::guest::tcp::Dial;
+use crate::guest::dial::Dial;
+use crate::guest::ssh::PrivateKey;
 use crate::kubernetes::events::Events;
 use crate::kubernetes::status::StatusWriter;
 use crate::metrics::Metrics;
@@ -66,6 +67,10 @@ pub struct Context {
     pub machine_types_listed: watch::Receiver<bool>,
     /// The nodes, as the watch last told of them.
     pub nodes: Store<TestNode>,
+    /// The pools.
+    pub pools: Store<TestNodePool>,
+    /// The claims.
+    pub claims: Store<TestNodeClaim>,
     /// Where Secrets are.
     pub namespace: String,
     /// When this process took the lease: requests of earlier ones are unknown since then.
@@ -84,11 +89,16 @@ pub struct Context {
     pub api_server: Fair,
     /// Who may try a port of a guest.
     pub probes: Fair,
+    /// Keys that readiness checks log in with.
+    pub login_keys: LoginKeys,
     /// Who may ask the DNS of each cloud.
     pub dns_lines: Mutex<BTreeMap<String, Arc<Fair>>>,
     /// Notes by UID.
     pub notes: Mutex<HashMap<String, Notes>>,
 }
+
+/// What was found in a Secret of ours, and when; kept for some seconds, as many nodes of a type read the same one.
+pub type LoginKeys = tokio::sync::Mutex<BTreeMap<String, (Instant, Result<Arc<PrivateKey>, Problem>)>>;
 
 /// Makes the way to an HTTP service.
 pub type MakeTransport = Arc<dyn Fn(&TlsOptions) -> Result<Transport, Failure> + Send + Sync>;
@@ -265,14 +275,12 @@ impl Context {
         self.note(uid, |notes| notes.troubles.retain(|failed| failed.trouble.key != *key));
     }
 
-    /// Something was released: nodes that wait for a place or a name look again.
+    /// Something was released, or taken: those look that can go now, and who is next.
     pub fn wake_queue(&self) {
-        let notes = self.notes();
-        let queued: Vec<String> =
-            notes.iter().filter(|(_, n)| n.queued).map(|(uid, _)| uid.clone()).collect();
-        drop(notes);
-        for uid in &queued {
-            self.waker.wake(uid);
+        let clouds = self.clouds.all();
+        let called = clouds.iter().flat_map(|cloud| self.gate.call(&cloud.name, &cloud.bounds()));
+        for uid in called.chain(self.gate.called_for_names()) {
+            self.waker.wake(&uid);
         }
     }
 
@@ -300,7 +308,9 @@ impl Context {
 
     /// The object is gone; so is everything noted of it.
     pub fn forget(&self, uid: &str) {
-        self.notes().remove(uid);
+        let notes = self.notes().remove(uid);
+        let names = notes.map(|notes| notes.waits_for_names).unwrap_or_default();
+        self.gate.wait_for_names(uid, &names, &BTreeSet::new());
         self.statuses.forget(uid);
         self.waker.forget(uid);
         for cloud in self.clouds.all() {

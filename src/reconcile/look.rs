@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use super::notes::Notes;
 use super::state::{
     Binding, CloudView, Desired, GuestView, Kind, Memory, NameView, Observed, Offer, Presence, Problem,
-    Standing, is_failed,
+    Standing, Wish, is_failed,
 };
 use crate::api::FormerMachine;
 use crate::api::cloud::AddressFrom;
@@ -60,6 +60,8 @@ pub struct Known<'a> {
     pub clouds: BTreeMap<String, Place<'a>>,
     /// Where a new machine could be made, best first.
     pub offers: Vec<Offer>,
+    /// The other system that the machine is to have.
+    pub wish: Option<Wish>,
     /// By name: the other node that holds it, as `namespace/name`.
     pub holders: BTreeMap<String, String>,
 }
@@ -112,6 +114,7 @@ pub fn look(known: Known<'_>) -> Observed {
         former: former::former(&known),
         unlooked: former::unlooked(&known),
         offers: Vec::new(),
+        wish: None,
         name: NameView::default(),
         guest: GuestView::default(),
         troubles: known.notes.troubles(known.now),
@@ -122,6 +125,7 @@ pub fn look(known: Known<'_>) -> Observed {
     seen.guest = guest::view(&known, &seen);
     guest::stand_still(&known, &mut seen);
     seen.offers = known.offers;
+    seen.wish = known.wish;
     seen
 }
 

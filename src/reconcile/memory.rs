@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::plan::{MemoryChange, claimed, remembered};
 use super::state::{Hints, Memory, Observed};
-use crate::api::testnode_status::{DnsFacts, Outcome, TestNodeStatus};
+use crate::api::testnode_status::{Attempt, DnsFacts, Outcome, Rebuild, Resolved, TestNodeStatus};
 
 /// Reads what is remembered.
 #[must_use]
@@ -15,15 +15,26 @@ pub fn read(status: Option<&TestNodeStatus>) -> Memory {
         attempts: status.attempts.clone(),
         dns: status.dns.clone(),
         ready_at: status.times.as_ref().and_then(|times| times.ready_at.as_ref()).map(|time| time.0),
-        host_keys: status.ssh.as_ref().map(|ssh| ssh.host_keys.clone()).unwrap_or_default(),
+        ssh: status.ssh.clone(),
         console: status.console.clone(),
         hints: Hints {
             server: status.server.as_ref().map(|server| server.id.clone()),
             volumes: status.volumes.iter().map(|volume| volume.id.clone()).collect(),
             floating_ip: status.floating_ip.as_ref().map(|ip| ip.id.clone()),
-            ports: status.ports.iter().map(|port| port.id.clone()).collect(),
+            ports: status
+                .ports
+                .iter()
+                .map(|port| port.id.clone())
+                .filter(|id| !is_used(status, id))
+                .collect(),
         },
     }
+}
+
+/// An attempt only uses it: no look is for it.
+fn is_used(status: &TestNodeStatus, id: &String) -> bool {
+    let resolved = status.attempts.iter().filter_map(|attempt| attempt.resolved.as_ref());
+    resolved.flat_map(Resolved::existing).any(|used| used == id)
 }
 
 /// The memory after a change of it; `None` if what it would alter is not remembered.
@@ -67,10 +78,54 @@ pub fn after(seen: &Observed, change: &MemoryChange) -> Option<Memory> {
             resolved.why = Some(format!("{before}{why}"));
         }
         MemoryChange::RecordAddress { address } => memory.dns.as_mut()?.addresses.push(address.to_string()),
+        MemoryChange::OpenRebuild(rebuild) => {
+            let attempt = current(&mut memory)?;
+            attempt.rebuild = Some((**rebuild).clone());
+            // What becomes of it a new process cannot know.
+            attempt.settled = false;
+        }
+        MemoryChange::CloseRebuild(closing) => {
+            let attempt = current(&mut memory)?;
+            let rebuild = attempt.rebuild.as_mut().filter(|rebuild| rebuild.number == closing.number)?;
+            rebuild.closed_at = Some(Time(seen.now));
+            rebuild.outcome = Some(closing.outcome);
+            attempt.settled |= closing.settled;
+            if closing.outcome != Outcome::Ready {
+                rebuild.reason = Some(closing.reason);
+                rebuild.message = Some(closing.message.clone());
+            }
+            if closing.applied {
+                let rebuild = rebuild.clone();
+                has_new_system(attempt, &rebuild);
+            }
+        }
         MemoryChange::RecordConsole(console) => memory.console = Some((**console).clone()),
         MemoryChange::ForgetName => memory.dns = memory.dns.take().and_then(let_go),
     }
     Some(memory)
+}
+
+/// The attempt that made the machine.
+fn current(memory: &mut Memory) -> Option<&mut Attempt> {
+    let number = memory.current()?.number;
+    memory.attempts.iter_mut().find(|attempt| attempt.number == number)
+}
+
+/// How what was chosen at a rebuild is told, after what was chosen when the machine was made.
+const REBUILT: &str = "; rebuilt with image ";
+
+/// What is said of the machine is true of the system that it has now.
+fn has_new_system(attempt: &mut Attempt, rebuild: &Rebuild) {
+    attempt.asked = Some(rebuild.asked.clone());
+    let Some(resolved) = &mut attempt.resolved else { return };
+    resolved.image = rebuild.image.clone();
+    resolved.os.clone_from(&rebuild.os);
+    let why = resolved.why.take().unwrap_or_default();
+    let made = why.split(REBUILT).next().unwrap_or_default();
+    resolved.why = Some(format!("{made}{REBUILT}{}", rebuild.why));
+    if let Some(metadata) = &rebuild.metadata {
+        resolved.server.get_or_insert_default().metadata.clone_from(metadata);
+    }
 }
 
 /// How many withdrawn addresses are remembered.

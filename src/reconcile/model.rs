@@ -31,7 +31,7 @@ use proptest::test_runner::FileFailurePersistence;
 use crate::api::FormerMachine;
 use crate::reason::Reason;
 use crate::reconcile::plan::{BRING_UP, TEAR_DOWN};
-use scenario::{ENDINGS, HARM, MEDDLING, MINUTE, RESTORES, Scenario, TROUBLES, deleted, scenarios};
+use scenario::{ENDINGS, HARM, MEDDLING, MINUTE, REBUILDS, RESTORES, Scenario, TROUBLES, deleted, scenarios};
 use world::{FORMER, Roused, Rules, UID, World};
 
 const RULES: Rules<'static> = Rules { bring_up: BRING_UP, tear_down: TEAR_DOWN, belief: |_| {} };
@@ -130,6 +130,15 @@ fn stays(world: &mut World) -> Result<(), String> {
         let wished = world.object.former == Some(FormerMachine::Adopt);
         return expect(!(wished && world.clouds.former_is_whole()), "what is one machine is adopted whole");
     }
+    if let Some(failed) = seen.memory.failed_rebuild() {
+        // The machine stays as it is until something else is asked for.
+        let asked = failed.asked.rebuild.as_deref() == Some(world.object.rebuild.to_string().as_str());
+        return expect(told(Reason::RebuildFailed) && asked && !ready, "a rebuild that failed is told");
+    }
+    let system = seen.memory.current().and_then(|attempt| attempt.asked.as_ref());
+    let asked = (world.object.rebuild > 0).then(|| world.object.rebuild.to_string());
+    let has = system.is_some_and(|system| system.rebuild == asked);
+    expect(has || !ready, "a machine that is Ready has the system that is asked for")?;
     let said = world.object.own().map(|status| &status.conditions);
     expect(ready, &format!("converges: Ready in the end, not {said:?}"))?;
     let volumes = world.clouds.values().flat_map(|cloud| cloud.volumes.values());
@@ -210,6 +219,14 @@ proptest! {
     #[test]
     fn a_node_whose_uid_changes_keeps_its_machine(
         life in prop_oneof![scenarios(RESTORES, 5), deleted(scenarios(RESTORES, 4))],
+    ) {
+        check(&life)?;
+    }
+
+    /// A machine that was Ready is rebuilt once for each time that it is asked for, and stays the one machine.
+    #[test]
+    fn a_node_that_is_rebuilt_keeps_its_machine(
+        life in prop_oneof![scenarios(REBUILDS, 5), deleted(scenarios(REBUILDS, 4))],
     ) {
         check(&life)?;
     }

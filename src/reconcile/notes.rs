@@ -11,14 +11,16 @@ use secrecy::SecretSlice;
 use tokio::time::Instant;
 
 use super::plan::is_blocked;
-use super::state::{BootId, Desired, Observed, Problem, RequestKey, ServerState, Trouble};
+use super::state::{BootId, Desired, Observed, Problem, RequestKey, ServerState, SshTrouble, Trouble};
 use crate::api::TestNode;
+use crate::api::common::ReadinessCheck;
 use crate::api::testnode::UserDataRef;
 use crate::api::testnode_status::ConsoleFacts;
 use crate::clock::Now;
 use crate::dns::record::Record;
 use crate::guest::console::Reading;
 use crate::reason::Reason;
+use crate::ssh_key::PublicKey;
 
 /// A change that was made.
 #[derive(Clone, Debug)]
@@ -70,12 +72,16 @@ pub struct Notes {
     pub forced: BTreeSet<String>,
     /// User data that stands in an object of its own.
     pub user_data: Option<UserDataNotes>,
+    /// What the API server said of what the node is kept for.
+    pub keeper: Option<KeeperNotes>,
     /// The console as it was read for somebody, until that is written.
     pub console: Option<ConsoleFacts>,
     /// What was changed last.
     pub done: Option<Done>,
-    /// It waits for a place or a name.
+    /// It waits only for room, and others look for it: until it is called, nothing it does helps.
     pub queued: bool,
+    /// Names that other nodes hold and for one of which it waits.
+    pub waits_for_names: BTreeSet<String>,
     /// What it does or waits for, and since when.
     pub step: Option<(Reason, Instant)>,
     /// When that was last told.
@@ -142,6 +148,17 @@ pub struct UserDataNotes {
     pub found: Result<Option<Arc<SecretSlice<u8>>>, Problem>,
 }
 
+/// What the API server said of what a node is kept for.
+#[derive(Clone, Debug)]
+pub struct KeeperNotes {
+    /// The UID of that.
+    pub uid: String,
+    /// It is gone; a UID never comes back.
+    pub gone: bool,
+    /// When it was asked.
+    pub at: Instant,
+}
+
 /// What one boot of a server showed.
 #[derive(Debug, Default)]
 pub struct GuestNotes {
@@ -155,6 +172,19 @@ pub struct GuestNotes {
     pub open_ports: BTreeSet<i32>,
     /// When to try the other ports again.
     pub tcp_next: Option<Instant>,
+    /// sshd.
+    pub ssh: SshNotes,
+}
+
+/// What was seen of a guest's sshd.
+#[derive(Debug, Default)]
+pub struct SshNotes {
+    /// Checks that passed, each with the host key that was shown.
+    pub passed: Vec<(ReadinessCheck, PublicKey)>,
+    /// Why the last try did not pass.
+    pub trouble: Option<SshTrouble>,
+    /// When to try again.
+    pub next: Option<Instant>,
 }
 
 /// What was read on a console.
@@ -210,8 +240,11 @@ impl Notes {
     /// Notes what was seen: since when a boot is ACTIVE, and when a check of it was last blocked. Boots of servers that no
     /// longer exist are forgotten.
     pub fn saw(&mut self, desired: &Desired, seen: &Observed, started: Instant, now: Now) {
-        let instants =
-            seen.memory.attempts.iter().flat_map(|attempt| [&attempt.opened_at, &attempt.server_active_at]);
+        let attempts = &seen.memory.attempts;
+        let rebuilds = attempts.iter().filter_map(|attempt| attempt.rebuild.as_ref());
+        let rebuilds = rebuilds.flat_map(|rebuild| [&rebuild.opened_at, &rebuild.server_active_at]);
+        let instants = attempts.iter().flat_map(|attempt| [&attempt.opened_at, &attempt.server_active_at]);
+        let instants = instants.chain(rebuilds);
         let noted = |at: &Time| (at.0, self.steady_at(at.0, started, now));
         self.steady = instants.flatten().map(noted).collect();
         let servers = || seen.clouds.values().flat_map(|view| &view.servers);

@@ -70,17 +70,21 @@ pub(super) async fn report_status(
     Ok(reported)
 }
 
-/// Deletes the object because it has expired, and says so in an event. Returns whether it is gone at once, because it
-/// had no finalizer.
+/// Deletes the object, and says why in an event. Returns whether it is gone at once, because it had no finalizer.
 ///
 /// # Errors
 /// With 409 if somebody wrote the object after it was read.
-pub(super) async fn expire(node: &Arc<TestNode>, why: &str, ctx: &Context) -> Result<bool, Error> {
+pub(super) async fn delete(
+    node: &Arc<TestNode>,
+    reason: Reason,
+    why: &str,
+    ctx: &Context,
+) -> Result<bool, Error> {
     let _permit = permit(node, ctx).await;
     let preconditions = Preconditions { uid: node.uid(), resource_version: node.resource_version() };
     let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     let held = api(node, ctx).delete(&node.name_any(), &params).await?.left();
-    publish(Severity::Normal, Reason::Expired, why, "Reconcile", node, ctx).await;
+    publish(Severity::Normal, reason, why, "Reconcile", node, ctx).await;
     let gone = held.is_none();
     if let Some(going) = held {
         keep(going, ctx);

@@ -1,7 +1,9 @@
 //! Gathers what this process knows of a node, and looks at it: the inventory, the catalogue, the gate and the notes. It
 //! only reads. What comes of it [`look`] says.
 
+mod keeper;
 mod offers;
+mod system;
 mod user_data;
 mod uses;
 
@@ -50,7 +52,8 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
         // They have not been listed yet: none is known to be gone.
         desired.user_data_digest = desired.user_data_digest.take().or_else(|| pinned_digest(&memory));
     }
-    let user_data = user_data::read(ctx, node, &uid, now.wall, memory.open().is_some(), &mut desired);
+    desired.need = keeper::need(ctx, node, &uid);
+    let user_data = user_data::read(ctx, node, &uid, now.wall, memory.is_making(), &mut desired);
     let deleting = node.metadata.deletion_timestamp.is_some();
     let offers = match &machine {
         // A node that has its machine, or is being deleted, needs no other place.
@@ -63,6 +66,7 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
         }
         Some(_) | None => Vec::new(),
     };
+    let wish = if deleting { None } else { system::wish(ctx, node, machine.as_deref(), &memory, &desired) };
     let handles = ctx.clouds.all();
     let configs: Vec<Arc<Config>> = handles.iter().map(|handle| handle.config()).collect();
     let names: Vec<Option<Naming>> = configs.iter().map(|config| naming(config, node)).collect();
@@ -93,6 +97,7 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
             notes,
             clouds,
             offers,
+            wish,
             holders,
         })
     });

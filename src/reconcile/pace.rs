@@ -1,5 +1,6 @@
 //! Pace: what a node that waits waits for, when it looks again, and when it says something new.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kube::ResourceExt;
@@ -13,7 +14,7 @@ use super::plan::{Step, Waiting, console_due_in, queues_at};
 use super::state::Problem;
 use super::status::Outcome;
 use crate::api::TestNode;
-use crate::gate::{Amounts, Waiter};
+use crate::gate::Amounts;
 use crate::reason::Reason;
 
 /// A step that takes less than this is not worth a write, nor an event.
@@ -30,32 +31,67 @@ pub(super) const WORTH_TELLING: Duration = Duration::from_secs(3);
 const NEWS: Duration = Duration::from_secs(20);
 
 /// A node that waits looks at least this often, even if nothing wakes it.
-pub(super) const WAITING: Duration = Duration::from_secs(15);
+const WAITING: Duration = Duration::from_secs(15);
 
-/// Nodes that wait for room are served oldest first. Nodes that wait for a name are woken when one is released.
+/// Nodes that wait for room are served oldest first, and called when it is their turn. Nodes that wait for a name are
+/// called when it is released.
 pub(super) fn queue(step: &Step, node: &TestNode, look: &Look, ctx: &Context) {
     let uid = node.uid().unwrap_or_default();
     let reason = if let Step::Wait(waiting) = step { Some(waiting.reason) } else { None };
     let for_room = matches!(reason, Some(Reason::Queued | Reason::QuotaExceeded));
-    ctx.note(&uid, |notes| notes.queued = for_room || reason == Some(Reason::NameConflict));
+    let names = match reason {
+        Some(Reason::NameConflict) => held_names(look),
+        Some(_) | None => BTreeSet::new(),
+    };
+    let before = ctx.note(&uid, |notes| std::mem::replace(&mut notes.waits_for_names, names.clone()));
+    if before != names {
+        ctx.gate.wait_for_names(&uid, &before, &names);
+    }
+    let mut queued = false;
     if for_room {
-        let wishes = queues_at(&look.desired, &look.seen);
-        let wishes =
-            wishes.into_iter().map(|(cloud, resolved, told)| (cloud, (Amounts::of_machine(resolved), told)));
-        ctx.gate.wait(observe::age(node), Waiter { node: observe::path(node), wishes: wishes.collect() });
+        let wishes: BTreeMap<_, _> = queues_at(&look.desired, &look.seen)
+            .into_iter()
+            .map(|(cloud, resolved, told)| (cloud, (Amounts::of_machine(resolved), told)))
+            .collect();
+        // Where a cloud is away, say, nobody calls it when that is over.
+        let everywhere = wishes.len() == look.seen.offers.len();
+        let leads = ctx.gate.wait(&observe::age(node), wishes);
+        queued = everywhere && !leads;
     } else if ctx.gate.leave(&uid) {
         ctx.wake_queue();
     }
+    ctx.note(&uid, |notes| notes.queued = queued);
+}
+
+/// Names that this node would have, and that others hold.
+fn held_names(look: &Look) -> BTreeSet<String> {
+    let held = look.seen.offers.iter().filter(|offer| offer.holder.is_some());
+    held.filter_map(|offer| offer.fqdn.clone()).collect()
+}
+
+/// When a node that waits, and has just told so, looks again: one that is called when it is its turn, only to tell its new
+/// place.
+pub(super) fn until_news(uid: &str, ctx: &Context) -> Duration {
+    ctx.note(uid, |notes| match (notes.step, notes.told) {
+        (Some((_, since)), Some(told)) if notes.queued => {
+            let due = told + NEWS.max(3 * told.saturating_duration_since(since));
+            due.saturating_duration_since(Instant::now()).max(WAITING)
+        }
+        _ => WAITING,
+    })
 }
 
 /// When to look again if nothing wakes the node before.
 pub(super) fn next(step: &Step, uid: &str, look: &Look, ctx: &Context, at_most: Duration) -> Action {
     let pause = match step {
+        Step::Wait(_) if ctx.note(uid, |notes| notes.queued) => at_most.min(ctx.resync),
         Step::Wait(Waiting { until: Some(until), .. }) => {
             let pause = Duration::try_from(until.duration_since(look.seen.now)).unwrap_or_default();
             pause.clamp(Duration::from_millis(100), at_most.max(Duration::from_millis(100)))
         }
-        Step::Wait(waiting) if waiting.reason == Reason::Booting => guest_pause(uid, ctx).min(at_most),
+        Step::Wait(waiting) if matches!(waiting.reason, Reason::Booting | Reason::HostKeyDiffers) => {
+            guest_pause(uid, ctx).min(at_most)
+        }
         Step::Wait(_) => at_most,
         Step::Do(_) | Step::Ask(_) | Step::Rest => ctx.resync,
     };
@@ -108,7 +144,7 @@ pub(super) fn told_later(
             // Something else was told last.
             Some(told) if told <= since => (since + LATE).min(told + NEWS),
             // A place in a queue is soon another, above all in the first seconds. It is told with the time at which it held.
-            Some(told) if queues => told + LATE.max(3 * (told - since)),
+            Some(told) if queues => told + NEWS.max(3 * (told - since)),
             Some(told) => told + NEWS.max(told - since),
         };
         (due > now && !first).then(|| due - now)
@@ -119,7 +155,8 @@ pub(super) fn told_later(
 fn guest_pause(uid: &str, ctx: &Context) -> Duration {
     let now = Instant::now();
     ctx.note(uid, |notes| {
-        let due = notes.guests.values().flat_map(|guest| [guest.console.next, guest.tcp_next]);
+        let due =
+            notes.guests.values().flat_map(|guest| [guest.console.next, guest.tcp_next, guest.ssh.next]);
         let next = due.flatten().filter(|next| *next > now).min();
         next.map_or(Duration::from_secs(1), |next| next - now)
     })

@@ -18,18 +18,21 @@ mod name;
 mod obstacle;
 mod pause;
 mod place;
+mod rebuild;
+mod release;
 mod step;
 mod surplus;
 mod tear_down;
 
 use super::state::{Desired, Observed};
 
-pub use change::{Change, Closing, CloudChange, Mark, MemoryChange};
+pub use change::{Change, Closing, CloudChange, Mark, MemoryChange, RebuildClosing};
 pub use choice::{claimed, remembered};
 pub use console::console_due_in;
 pub use guest::{is_blocked, reported};
 pub use name::{is_published, target_address};
 pub use obstacle::{REST_BETWEEN_ROUNDS, queues_at};
+pub use rebuild::told as failed_rebuild;
 pub use step::{Question, Request, Step, Waiting, Whom};
 
 /// A rule of [`BRING_UP`].
@@ -43,6 +46,7 @@ pub const BRING_UP: &[Rule] = &[
     console::answer_console_request,
     bring_up::wait_while_paused,
     expire::expire,
+    release::release_unneeded,
     bring_up::wait_for_clouds,
     bring_up::confirm_missing,
     former::adopt_or_wait,
@@ -60,11 +64,17 @@ pub const BRING_UP: &[Rule] = &[
     bring_up::await_volumes,
     bring_up::create_server,
     bring_up::await_active,
+    rebuild::open_rebuild,
+    rebuild::close_failed_rebuild,
+    rebuild::rebuild_server,
+    rebuild::await_rebuilt,
     guest::await_guest,
     name::await_name,
     bring_up::close_ready,
+    rebuild::close_rebuilt,
     bring_up::settle_ready,
     bring_up::release_other_clouds,
+    rebuild::tell_failed_rebuild,
 ];
 
 /// From whatever there is in one cloud to nothing. The name goes first: nobody may resolve a host that is about to
@@ -86,6 +96,7 @@ pub const TEAR_DOWN: &[TearDownRule] = &[
     floating::await_floating_ips,
     tear_down::await_ports,
     tear_down::await_settled,
+    tear_down::free_existing_volumes,
     name::await_name_gone,
     tear_down::release,
 ];

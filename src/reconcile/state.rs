@@ -7,7 +7,9 @@ mod expiry;
 mod former;
 mod hold;
 mod machine;
+mod need;
 mod request;
+mod system;
 mod things;
 mod view;
 
@@ -16,11 +18,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::api::common::ReadinessCheck;
 use crate::reason::Reason;
 
 pub use crate::api::kind::{Kind, PerKind};
 pub use crate::api::testnode_status::BootId;
-use crate::api::testnode_status::{Attempt, ConsoleFacts, DnsFacts, Outcome, Resolved};
+use crate::api::testnode_status::{Attempt, ConsoleFacts, DnsFacts, KeySource, Outcome, Resolved, SshFacts};
 pub use crate::dns::record::Found;
 pub use crate::select::Problem;
 pub use desired::{Desired, UserData};
@@ -28,9 +31,12 @@ pub use expiry::Expiry;
 pub use former::Former;
 pub use hold::Hold;
 pub use machine::Machine;
+pub use need::{Keeper, KeeperKind, Known, Need};
 pub use request::{RequestKey, Trouble};
+pub use system::{Wish, WishedSystem};
 pub use things::{
-    Binding, Ending, Fault, FloatingIp, Port, Presence, Server, ServerState, Verdict, Volume, VolumeState,
+    Binding, Ending, Fault, FloatingIp, Port, Presence, Server, ServerState, UsedVolume, Verdict, Volume,
+    VolumeState,
 };
 pub use view::{Abandon, CloudView, Failing, Standing};
 
@@ -59,6 +65,8 @@ pub struct Observed {
     pub unlooked: Option<String>,
     /// Where the machine could be made, best first.
     pub offers: Vec<Offer>,
+    /// The other system that the machine is to have, if it was Ready with one that the spec no longer asks for.
+    pub wish: Option<Wish>,
     /// The name.
     pub name: NameView,
     /// What the guest shows.
@@ -80,8 +88,8 @@ pub struct Memory {
     pub dns: Option<DnsFacts>,
     /// When the node was first Ready.
     pub ready_at: Option<Timestamp>,
-    /// The host keys it showed, as lines for `known_hosts`.
-    pub host_keys: Vec<String>,
+    /// How to log in to it, with the host keys that it showed.
+    pub ssh: Option<SshFacts>,
     /// The last look at the console that was asked for.
     pub console: Option<ConsoleFacts>,
     /// Where the last looks found things: hints for a look after a restart.
@@ -159,6 +167,8 @@ pub struct Offer {
     pub fqdn: Option<String>,
     /// Another node that holds that name, as `namespace/name`.
     pub holder: Option<String>,
+    /// Why a port or a volume that the node is to use, and that exists, cannot be had now.
+    pub taken: Option<Problem>,
     /// Pins for the attempt: region, project id, cluster id.
     pub pins: Pins,
     /// Cinder's zone for the volumes of a machine in each of Nova's.
@@ -261,12 +271,50 @@ pub struct GuestView {
     pub stage: Option<String>,
     /// What failed on the way, in the guest's words.
     pub failures: Vec<String>,
-    /// The host keys on the console, as lines for `known_hosts`.
+    /// The host keys that it showed, as lines for `known_hosts`.
     pub host_keys: Vec<String>,
+    /// How they are known.
+    pub host_keys_from: KeySource,
     /// The last lines of the console.
     pub tail: Option<String>,
     /// TCP ports that answered.
     pub open_ports: BTreeSet<i32>,
     /// A port is due to be tried.
     pub tcp_due: bool,
+    /// Checks of sshd that passed.
+    pub ssh_passed: Vec<ReadinessCheck>,
+    /// sshd is due to be tried.
+    pub ssh_due: bool,
+    /// Why the last try did not pass.
+    pub ssh_trouble: Option<SshTrouble>,
+}
+
+/// Why a check of sshd did not pass.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SshTrouble {
+    /// It does not answer, or not as is wanted. That passes, or time runs out.
+    NotYet(Problem),
+    /// The key for the login cannot be used until somebody edits something.
+    NoKey(Problem),
+}
+
+impl Observed {
+    /// The host keys of the boot that runs now, as lines for `known_hosts`, and how they are known: those that were told
+    /// before, unless they were only seen in the network and the console shows some now.
+    #[must_use]
+    pub fn host_keys(&self) -> (&[String], KeySource) {
+        let guest = &self.guest;
+        let told = self.memory.ssh.as_ref();
+        let told =
+            told.filter(|ssh| ssh.boot.is_some() && ssh.boot == guest.boot && !ssh.host_keys.is_empty());
+        match told {
+            Some(told) if told.host_keys_from != Some(KeySource::FirstSeen) => {
+                (&told.host_keys, KeySource::Console)
+            }
+            Some(told) if guest.host_keys.is_empty() || guest.host_keys_from == KeySource::FirstSeen => {
+                (&told.host_keys, KeySource::FirstSeen)
+            }
+            Some(_) | None => (&guest.host_keys, guest.host_keys_from),
+        }
+    }
 }

@@ -7,7 +7,7 @@ mod facts;
 mod health;
 mod told;
 
-use super::plan::{Change, MemoryChange, Step, Waiting};
+use super::plan::{Change, MemoryChange, Step, Waiting, failed_rebuild};
 use super::state::{Desired, Observed, Problem};
 use crate::api::testnode_status::{Outcome as AttemptOutcome, TestNodeStatus};
 use crate::reason::Reason;
@@ -59,6 +59,14 @@ impl Outcome {
                     closing.number, closing.message
                 ),
             }),
+            MemoryChange::CloseRebuild(closing) if closing.outcome == AttemptOutcome::Ready => Self::Ready,
+            MemoryChange::CloseRebuild(_) => match seen.memory.failed_rebuild() {
+                Some(rebuild) => {
+                    let (reason, message) = (Reason::RebuildFailed, failed_rebuild(rebuild));
+                    Self::Stalled(Problem { reason, message })
+                }
+                None => Self::of(&Step::Rest, seen),
+            },
             // A node at rest whose attempt is only marked as settled stays at rest. One whose attempt failed never was.
             MemoryChange::SettleAttempt { .. }
             | MemoryChange::RecordFound(_)
@@ -73,6 +81,7 @@ impl Outcome {
             | MemoryChange::KeepToFixedAddress { .. }
             | MemoryChange::RecordAddress { .. }
             | MemoryChange::RecordConsole(_)
+            | MemoryChange::OpenRebuild(_)
             | MemoryChange::ForgetName => Self::Progressing(Problem {
                 reason: Change::from(change.clone()).reason(),
                 message: told::after_failure(seen, told::memory(change, seen)),

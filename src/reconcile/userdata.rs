@@ -6,7 +6,7 @@ use crate::api::{TestNode, mark};
 use crate::cloud_init::{self, Keys, LARGEST, OurConfig, Part, size_in_base64, ssh_keys, user_data};
 use crate::select;
 
-/// Combines it, with what `spec.userDataRef` names as far as that was read.
+/// Combines it, with what `spec.userDataRef` names as far as that was read, for a boot of the machine.
 ///
 /// # Errors
 /// In words for the condition, naming whose parts cannot be used. They quote nothing.
@@ -16,6 +16,7 @@ pub fn build(
     os: Option<&Os>,
     fqdn: Option<&str>,
     referred: Option<&[u8]>,
+    boot: i64,
 ) -> Result<Option<Vec<u8>>, String> {
     let theirs = |field: &str| format!("{field} of MachineType {}", node.spec.machine_type);
     let own = keys("spec.sshAuthorizedKeys".into(), &node.spec.ssh_authorized_keys)?;
@@ -25,7 +26,7 @@ pub fn build(
         hostname: Some(node.hostname().to_owned()),
         fqdn: fqdn.map(ToOwned::to_owned),
         ssh_authorized_keys: vec![own, lab],
-        marker: node.metadata.uid.as_ref().map(|uid| mark::boot(uid, 1)),
+        marker: node.metadata.uid.as_ref().map(|uid| mark::boot(uid, boot)),
     };
     let own = node
         .spec

@@ -12,9 +12,10 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use crate::api::{Cloud, MANAGER, MachineType, TestNode};
+use crate::api::{Cloud, MANAGER, MachineType, TestNode, TestNodeClaim, TestNodePool};
 use crate::cli;
 use crate::clouds::Clouds;
+use crate::controller::pools::{Bells, Pools};
 use crate::controller::world::{Kept, Taken, World};
 use crate::gate::Gate;
 use crate::inventory::Wake;
@@ -24,7 +25,7 @@ use crate::kubernetes::slim::PAGE;
 use crate::kubernetes::status::StatusWriter;
 use crate::metrics::Metrics;
 use crate::reconcile::calls::{Calls, Running};
-use crate::reconcile::context::{API_SERVER_AT_ONCE, Context, PROBES_AT_ONCE, Seams};
+use crate::reconcile::context::{API_SERVER_AT_ONCE, Context, LoginKeys, PROBES_AT_ONCE, Seams};
 use crate::reconcile::fair::Fair;
 use crate::reconcile::waker::Waker;
 use crate::reconcile::{memory, observe};
@@ -55,7 +56,9 @@ async fn kinds_are_there(client: &kube::Client, known: &Awaited) {
         let nodes = Api::<TestNode>::all(client.clone()).list_metadata(&few).await.map(drop);
         let types = Api::<MachineType>::all(client.clone()).list_metadata(&few).await.map(drop);
         let clouds = Api::<Cloud>::all(client.clone()).list_metadata(&few).await.map(drop);
-        match nodes.and(types).and(clouds) {
+        let pools = Api::<TestNodePool>::all(client.clone()).list_metadata(&few).await.map(drop);
+        let claims = Api::<TestNodeClaim>::all(client.clone()).list_metadata(&few).await.map(drop);
+        match nodes.and(types).and(clouds).and(pools).and(claims) {
             Ok(()) => return,
             Err(error) => {
                 warn!(error = said(&error), "our kinds cannot be listed");
@@ -89,6 +92,7 @@ pub(super) async fn begin(
     let (calls, running) = Calls::new();
     let (news, cloud_news) = unbounded_channel();
     let (machine_types, nodes) = (Kept::<MachineType>::new(), Kept::<TestNode>::new());
+    let (pools, claims) = (Kept::<TestNodePool>::new(), Kept::<TestNodeClaim>::new());
     let ctx = Arc::new(Context {
         client: client.clone(),
         clouds: Clouds::new(cluster_id, wake, gate.clone(), metrics.clone(), supervisor.clone(), news),
@@ -99,6 +103,8 @@ pub(super) async fn begin(
         machine_types: machine_types.store.clone(),
         machine_types_listed: machine_types.listed(),
         nodes: nodes.store.clone(),
+        pools: pools.store.clone(),
+        claims: claims.store.clone(),
         namespace: options.namespace.clone(),
         started,
         started_at,
@@ -108,6 +114,7 @@ pub(super) async fn begin(
         calls,
         api_server: Fair::new(API_SERVER_AT_ONCE),
         probes: Fair::new(PROBES_AT_ONCE),
+        login_keys: LoginKeys::default(),
         dns_lines: Mutex::default(),
         notes: Mutex::default(),
     });
@@ -121,7 +128,23 @@ pub(super) async fn begin(
     })
     .await;
     let (clouds, woken, cloud_news) = (Kept::new(), Taken::new(woken), Taken::new(cloud_news));
-    (World { ctx, supervisor, nodes, clouds, machine_types, woken, cloud_news }, running)
+    let (bells, woken_pools, woken_claims) = Bells::new();
+    let stock = Arc::new(Pools::new(ctx.clone(), bells, [nodes.listed(), pools.listed(), claims.listed()]));
+    let world = World {
+        ctx,
+        supervisor,
+        nodes,
+        clouds,
+        machine_types,
+        pools,
+        claims,
+        stock,
+        woken_pools: Taken::new(woken_pools),
+        woken_claims: Taken::new(woken_claims),
+        woken,
+        cloud_news,
+    };
+    (world, running)
 }
 
 /// kube-system's UID: the same for as long as the cluster's etcd is.

@@ -1,5 +1,6 @@
 //! The volume that a server boots from, where it has one.
 
+use super::device::root;
 use super::flavor::least_disk;
 use super::offerings::{Flavor, Image};
 use super::volume::check_type;
@@ -13,7 +14,8 @@ use crate::reason::Reason;
 /// How large it is where nobody says anything, in GiB.
 pub const DEFAULT_GIB: i64 = 20;
 
-/// The volume that a node boots from, if it does: because somebody says so, or because the flavor has no disk.
+/// The volume that a node boots from, if it does: because somebody says so, or because the flavor has no disk. One of
+/// `blockDevices` goes before it.
 ///
 /// # Errors
 /// `BootVolumeTooSmall`, `VolumeTypeNotFound`, or `CatalogueUnread` if `types` is absent and a type is named.
@@ -24,6 +26,9 @@ pub fn boot_volume(
     flavor: &Flavor,
     types: Option<&[String]>,
 ) -> Result<Option<Choice<ResolvedVolume>>, Problem> {
+    if root(machine, node).is_some() {
+        return Ok(None);
+    }
     let (asked, field) = match (&node.boot_volume, &machine.boot_volume) {
         (Some(own), _) => (own.clone(), "spec.bootVolume"),
         (None, Some(common)) => (common.clone(), "the machine type's bootVolume"),
@@ -33,18 +38,7 @@ pub fn boot_volume(
     if let Some(kind) = &asked.kind {
         check_type(kind, field, types)?;
     }
-    let needed = image.min_disk_gib.max(image.size_gib);
-    // The file says little of how large the disk in it is; so it raises a size, and gives none.
-    let said = image.min_disk_gib.max(least_disk(machine, node));
-    let by_itself = if said > 0 { said } else { DEFAULT_GIB };
-    let size_gib = asked.size_gib.unwrap_or(by_itself.max(image.size_gib));
-    if size_gib < needed {
-        let message = format!(
-            "{field}.sizeGiB: {size_gib} GiB, and image {} needs {needed}; make it larger, or leave it out",
-            image.name
-        );
-        return Err(Problem::new(Reason::BootVolumeTooSmall, message));
-    }
+    let size_gib = size(asked.size_gib, image, least_disk(machine, node), &format!("{field}.sizeGiB"))?;
     let because = if field.is_empty() { "the flavor has no disk" } else { field };
     Ok(Some(Choice {
         what: ResolvedVolume {
@@ -52,8 +46,26 @@ pub fn boot_volume(
             size_gib,
             kind: asked.kind,
             image: Some(image.id.clone()),
+            boot_index: Some(0),
             ..ResolvedVolume::default()
         },
         why: format!("boots from a volume of {size_gib} GiB ({because})"),
     }))
+}
+
+/// How large a volume of an image is: as somebody says, else as large as the image and the disk that is asked for need it.
+pub(super) fn size(asked: Option<i64>, image: &Image, least: i64, field: &str) -> Result<i64, Problem> {
+    let needed = image.min_disk_gib.max(image.size_gib);
+    // The file says little of how large the disk in it is; so it raises a size, and gives none.
+    let said = image.min_disk_gib.max(least);
+    let by_itself = if said > 0 { said } else { DEFAULT_GIB };
+    let size_gib = asked.unwrap_or(by_itself.max(image.size_gib));
+    if size_gib < needed {
+        let message = format!(
+            "{field}: {size_gib} GiB, and image {} needs {needed}; make it larger, or leave it out",
+            image.name
+        );
+        return Err(Problem::new(Reason::BootVolumeTooSmall, message));
+    }
+    Ok(size_gib)
 }

@@ -1,47 +1,95 @@
 //! The image of a node: one that somebody names, or that of its operating system.
 
+use std::collections::BTreeMap;
+
+use super::device::root;
 use super::image::{ImageChoice, image, newest_first, offered, only_shared, told};
 use super::offerings::Image;
 use super::pattern::Patterns;
 use super::{Choice, Problem, os};
+use crate::api::block_device::SourceType;
 use crate::api::machine_type::MachineTypeSpec;
 use crate::api::server::ImageRef;
 use crate::api::testnode::TestNodeSpec;
 use crate::reason::Reason;
 
-/// The image of a node: the one that it names, or that its machine type names for it, else that of its operating system.
+/// What a node boots that boots no image.
+static NONE: Image = Image {
+    id: String::new(),
+    name: String::new(),
+    status: String::new(),
+    created: None,
+    min_disk_gib: 0,
+    size_gib: 0,
+    min_ram_mib: 0,
+    properties: BTreeMap::new(),
+    owner: String::new(),
+    foreign: false,
+    visibility: String::new(),
+    community: false,
+    unlisted: false,
+};
+
+/// The image of a node: the one that its root device names, or the node, or its machine type for it; else that of its
+/// operating system. A node that boots from a snapshot or from a volume that exists has one without an id.
 ///
 /// # Errors
-/// `OSNotGiven`, `ImageNotFound`, `ImageAmbiguous`, `NotAllowed` or `InvalidPattern`.
+/// `OSNotGiven`, `ImageNotFound`, `ImageAmbiguous`, `InvalidBlockDevices`, `NotAllowed` or `InvalidPattern`.
 pub fn boot_image<'a>(
     machine: &'a MachineTypeSpec,
     node: &'a TestNodeSpec,
     images: &'a [Image],
 ) -> Result<Choice<ImageChoice<'a>>, Problem> {
-    let named = match (&node.image, &machine.image) {
-        (Some(image), _) => Some(("spec.image", image)),
-        (None, Some(image)) if node.os.is_none() || node.os == machine.default_os => {
-            Some(("the machine type's image", image))
-        }
-        (None, _) => None,
-    };
     let os = os(machine, node);
-    let Some((field, reference)) = named else { return image(machine, &os?, images) };
-    let exclude = Patterns::of("excludeImages", &machine.exclude_images)?;
-    let found = referred(field, reference, images)?;
-    if let Some(by) = exclude.matching(&found.name) {
-        let kind = &node.machine_type;
-        let message = format!(
-            "{field}: MachineType {kind} does not allow image {}: its name matches excludeImages `{by}`; name another, or \
-             ask the lab's admin to change its excludeImages",
-            found.name
-        );
-        return Err(Problem::new(Reason::NotAllowed, message));
-    }
-    let rule = os.ok().and_then(|os| machine.images.iter().find(|rule| rule.os == os));
+    let rule = os.as_ref().ok().and_then(|os| machine.images.iter().find(|rule| rule.os == *os));
     let user = rule.and_then(|rule| rule.user.as_deref());
+    let root = root(machine, node);
+    let of_root = root.as_ref().and_then(|(device, field)| Some((device, field, device.uuid.as_ref()?)));
+    let named = match (of_root, &node.image, &machine.image) {
+        (Some((device, field, uuid)), _, _) if device.source_type != SourceType::Image => {
+            let why = format!("none: {field} boots from {} {uuid}", device.source_type);
+            return Ok(Choice { what: ImageChoice { image: &NONE, user }, why });
+        }
+        (Some((_, field, _)), Some(_), _) => {
+            let message = format!("spec.image and {field}.uuid both say what to boot; leave one of them out");
+            return Err(Problem::new(Reason::InvalidBlockDevices, message));
+        }
+        (Some((_, field, uuid)), None, _) => {
+            Some((format!("{field}.uuid"), ImageRef { id: Some(uuid.clone()), name: None }))
+        }
+        (None, Some(image), _) => Some(("spec.image".to_owned(), image.clone())),
+        (None, None, Some(image)) if node.os.is_none() || node.os == machine.default_os => {
+            Some(("the machine type's image".to_owned(), image.clone()))
+        }
+        (None, None, _) => None,
+    };
+    let Some((field, reference)) = named else { return image(machine, &os?, images) };
+    let found = allowed(machine, &node.machine_type, &field, &reference, images)?;
     let why = format!("{}: named by {field}", found.name);
     Ok(Choice { what: ImageChoice { image: found, user }, why })
+}
+
+/// The one active image that is meant, if the machine type allows it.
+pub(super) fn allowed<'a>(
+    machine: &MachineTypeSpec,
+    kind: &str,
+    field: &str,
+    reference: &ImageRef,
+    images: &'a [Image],
+) -> Result<&'a Image, Problem> {
+    let exclude = Patterns::of("excludeImages", &machine.exclude_images)?;
+    let found = referred(field, reference, images)?;
+    match exclude.matching(&found.name) {
+        None => Ok(found),
+        Some(by) => {
+            let message = format!(
+                "{field}: MachineType {kind} does not allow image {}: its name matches excludeImages `{by}`; name another, or \
+                 ask the lab's admin to change its excludeImages",
+                found.name
+            );
+            Err(Problem::new(Reason::NotAllowed, message))
+        }
+    }
 }
 
 /// The one active image that is meant.

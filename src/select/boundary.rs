@@ -46,7 +46,16 @@ pub(super) fn volumes_within(
     kind: &str,
     volumes: &[ResolvedVolume],
 ) -> Result<(), Problem> {
-    let most = machine.limits.as_ref().and_then(|limits| limits.max_volume_gib);
+    let limits = machine.limits.as_ref();
+    let data = volumes.iter().filter(|volume| volume.boot_index != Some(0)).count();
+    let most = limits.and_then(|limits| limits.max_volumes).and_then(|most| usize::try_from(most).ok());
+    if let Some(most) = most.filter(|most| data > *most) {
+        return refused(format!(
+            "volumes and blockDevices together are {data} data volumes, and MachineType {kind} allows each node {most}; ask for \
+             fewer, or ask the lab's admin to raise its limits.maxVolumes"
+        ));
+    }
+    let most = limits.and_then(|limits| limits.max_volume_gib);
     let gib = volumes.iter().fold(0_i64, |sum, volume| sum.saturating_add(volume.size_gib.max(0)));
     match most.filter(|most| gib > *most) {
         Some(most) => refused(format!(

@@ -3,7 +3,8 @@
 use super::offerings::{Flavor, Image};
 use super::pattern::Patterns;
 use super::problem::{list, list_sorted};
-use super::{Choice, Problem};
+use super::{Choice, Problem, device};
+use crate::api::block_device::DestinationType;
 use crate::api::common::Resources;
 use crate::api::machine_type::{FlavorRequirements, MachineTypeSpec};
 use crate::api::testnode::TestNodeSpec;
@@ -21,7 +22,10 @@ pub fn flavor<'a>(
     flavors: &'a [Flavor],
 ) -> Result<Choice<&'a Flavor>, Problem> {
     let rule = &machine.flavor;
-    let from_volume = node.boot_volume.is_some() || machine.boot_volume.is_some();
+    let from_volume = match device::root(machine, node) {
+        Some((device, _)) => device.destination_type == DestinationType::Volume,
+        None => node.boot_volume.is_some() || machine.boot_volume.is_some(),
+    };
     let root = if from_volume { Root::Volume } else { Root::Disk };
     if let Some(name) = &node.flavor {
         let asked = named("spec.flavor", name, flavors, image, root)?;

@@ -9,7 +9,8 @@ use regex::Regex;
 use super::offerings::Image;
 use super::pattern::{self, Patterns};
 use super::problem::list;
-use super::{Choice, Problem};
+use super::{Choice, Problem, device};
+use crate::api::block_device::SourceType;
 use crate::api::common::Os;
 use crate::api::machine_type::{ImageRule, MachineTypeSpec, Selection, Visibility};
 use crate::api::testnode::TestNodeSpec;
@@ -35,7 +36,9 @@ impl From<&ImageChoice<'_>> for ResolvedImage {
 /// The ids of images that a node or its machine type name. A list need not show these.
 pub fn image_ids<'a>(machine: &'a MachineTypeSpec, node: &'a TestNodeSpec) -> impl Iterator<Item = &'a str> {
     let rules = machine.images.iter().filter_map(|rule| rule.id.as_deref());
-    rules.chain([&machine.image, &node.image].into_iter().flatten().filter_map(|image| image.id.as_deref()))
+    rules
+        .chain(device::uuids(machine, node, SourceType::Image))
+        .chain([&machine.image, &node.image].into_iter().flatten().filter_map(|image| image.id.as_deref()))
 }
 
 /// Whether the community's images must be read for this machine type.

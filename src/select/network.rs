@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::offerings::{Network, Owner, Reach, SecurityGroup};
+use super::offerings::{Network, Offerings, Owner, Reach};
 use super::problem::list_sorted;
-use super::{Choice, Problem, group, listed, pattern};
+use super::{Choice, Problem, group, listed, pattern, port};
 use crate::api::common::NetworkChoice;
 use crate::api::machine_type::MachineTypeSpec;
 use crate::api::pattern::Pattern;
@@ -18,14 +18,14 @@ const MOST: usize = 8;
 /// The networks of a node, in order. Says why only if it was not told by their names or ids.
 ///
 /// # Errors
-/// `NetworkNotFound`, `NetworkAmbiguous`, `NetworkNotOwned`, `InvalidAddress`, `InvalidPattern`, or what the security groups
-/// of one come to.
+/// `NetworkNotFound`, `NetworkAmbiguous`, `NetworkNotOwned`, `InvalidAddress`, `InvalidPattern`, `PortNotFound`, `PortInUse`,
+/// or what the security groups of one come to.
 pub fn networks(
     machine: &MachineTypeSpec,
     node: &TestNodeSpec,
-    networks: &[Network],
-    groups: Option<&[SecurityGroup]>,
+    offerings: &Offerings,
 ) -> Result<Choice<Vec<ResolvedNetwork>>, Problem> {
+    let (networks, groups) = (offerings.networks.as_slice(), offerings.security_groups.as_deref());
     let (wanted, field) = listed(&node.networks, &machine.networks, "networks");
     if wanted.is_empty() {
         let network = only_usable(networks)?;
@@ -37,6 +37,14 @@ pub fn networks(
     let (mut what, mut why) = (Vec::<ResolvedNetwork>::new(), Vec::new());
     for (index, wanted) in wanted.iter().enumerate() {
         let field = format!("{field}[{index}]");
+        if let Some(id) = &wanted.port_id {
+            if what.iter().any(|taken| taken.port.as_ref().is_some_and(|port| port.id == *id)) {
+                let message = format!("{field}.portID: {id} is named twice; leave one of them out");
+                return Err(Problem::new(Reason::PortInUse, message));
+            }
+            what.push(port::existing(id, &field, offerings)?);
+            continue;
+        }
         let security_groups =
             group::ids(&wanted.security_groups, &format!("{field}.securityGroups"), groups)?;
         let found = if let Some(pattern) = &wanted.name_regex {
@@ -53,6 +61,7 @@ pub fn networks(
                 fixed_ips: addresses(wanted, &field, network)?,
                 port_security: port_security(wanted, &field, network)?,
                 security_groups: security_groups.clone(),
+                port: None,
             });
         }
     }

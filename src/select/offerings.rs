@@ -1,6 +1,7 @@
 //! What a cloud offers, as far as a choice needs to know.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 
@@ -21,6 +22,49 @@ pub struct Offerings {
     pub server_groups: Option<Vec<ServerGroup>>,
     /// Names of Cinder's volume types; absent if they were not read.
     pub volume_types: Option<Vec<String>>,
+    /// Ports that somebody names, by their ids; `None` if Neutron shows the project no such one.
+    pub ports: BTreeMap<String, Option<Port>>,
+    /// Volumes that somebody names, likewise.
+    pub volumes: BTreeMap<String, Option<Volume>>,
+    /// Snapshots that somebody names, likewise.
+    pub snapshots: BTreeMap<String, Option<Snapshot>>,
+}
+
+/// A port that exists.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Port {
+    /// Its network.
+    pub network: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What has it.
+    pub device: Option<String>,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Its hardware address.
+    pub mac: String,
+    /// It bears the mark of a TestNode.
+    pub marked: bool,
+}
+
+/// A volume that exists.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Volume {
+    /// Cinder's word; only one that is `available` can be attached.
+    pub status: String,
+    /// A server can boot from it.
+    pub bootable: bool,
+    /// It bears the mark of a TestNode.
+    pub marked: bool,
+}
+
+/// A snapshot of a volume.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Snapshot {
+    /// Cinder's word; a volume is made only of one that is `available`.
+    pub status: String,
+    /// The size of what it is a snapshot of.
+    pub size_gib: i64,
 }
 
 /// A size of server.

@@ -6,6 +6,7 @@ use super::offerings::ServerGroup;
 use super::problem::list_sorted;
 use super::{Choice, Problem};
 use crate::api::TestNode;
+use crate::api::common::Os;
 use crate::api::machine_type::MachineTypeSpec;
 use crate::api::server::{LONGEST, ResolvedServer, ResolvedServerGroup, ServerGroupRef};
 use crate::api::testnode::TestNodeSpec;
@@ -38,7 +39,7 @@ pub fn server(
     let resolved = ResolvedServer {
         config_drive: node.config_drive.or(machine.config_drive),
         scheduler_hints: both(&machine.scheduler_hints, &node.scheduler_hints),
-        metadata: both(&machine.server_metadata, &node.server_metadata),
+        metadata: metadata(machine, node),
         tags,
         description: node.server_description.clone().or_else(|| machine.server_description.clone()),
         // It is the machine type's alone, and no reason by itself to say more of the server.
@@ -52,6 +53,11 @@ pub fn server(
     });
     let why = joined.chain(hints).collect::<Vec<_>>().join("; ");
     Ok(Choice { what: (resolved != ResolvedServer::default()).then_some(resolved), why })
+}
+
+/// The server's metadata beside our marks, with its placeholders.
+pub(super) fn metadata(machine: &MachineTypeSpec, node: &TestNodeSpec) -> BTreeMap<String, String> {
+    both(&machine.server_metadata, &node.server_metadata)
 }
 
 fn both<T: Clone>(types: &BTreeMap<String, T>, own: &BTreeMap<String, T>) -> BTreeMap<String, T> {
@@ -93,8 +99,19 @@ fn group(
 /// # Errors
 /// `InvalidMetadata`: a value is then longer than Nova takes.
 pub fn fill(mut resolved: Resolved, node: &TestNode) -> Result<Resolved, Problem> {
-    let os = resolved.os.as_ref().map(ToString::to_string).unwrap_or_default();
-    let Some(server) = &mut resolved.server else { return Ok(resolved) };
+    if let Some(server) = &mut resolved.server {
+        server.metadata = filled_in(std::mem::take(&mut server.metadata), resolved.os.as_ref(), node)?;
+    }
+    Ok(resolved)
+}
+
+/// The same for the metadata alone.
+pub(super) fn filled_in(
+    mut metadata: BTreeMap<String, String>,
+    os: Option<&Os>,
+    node: &TestNode,
+) -> Result<BTreeMap<String, String>, Problem> {
+    let os = os.map(ToString::to_string).unwrap_or_default();
     let of = |word: &str| match word {
         "namespace" => Some(node.metadata.namespace.clone().unwrap_or_default()),
         "name" => Some(node.metadata.name.clone().unwrap_or_default()),
@@ -103,7 +120,7 @@ pub fn fill(mut resolved: Resolved, node: &TestNode) -> Result<Resolved, Problem
         "owner" => Some(node.spec.owner.clone().unwrap_or_default()),
         _ => None,
     };
-    for (key, value) in &mut server.metadata {
+    for (key, value) in &mut metadata {
         let filled = filled(value, of);
         if filled.chars().count() > LONGEST {
             let message = format!(
@@ -115,7 +132,7 @@ pub fn fill(mut resolved: Resolved, node: &TestNode) -> Result<Resolved, Problem
         }
         *value = filled;
     }
-    Ok(resolved)
+    Ok(metadata)
 }
 
 /// What stands in for a placeholder is taken as it is, also if it looks like one.

@@ -5,6 +5,7 @@ use crate::api::common::{NetworkChoice, Volumes};
 use crate::api::machine_type::{FlavorRequirements, FlavorRule, ImageRule, Selection};
 
 mod anything;
+mod devices;
 mod flavors;
 mod images;
 mod networks;
@@ -81,6 +82,7 @@ fn offerings() -> Offerings {
         security_groups: None,
         server_groups: None,
         volume_types: None,
+        ..Offerings::default()
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Problem, listed};
 use crate::api::common::Volumes;
 use crate::api::machine_type::MachineTypeSpec;
 use crate::api::testnode::TestNodeSpec;
-use crate::api::testnode_status::ResolvedVolume;
+use crate::api::testnode_status::{ExistingVolume, ResolvedVolume};
 use crate::reason::Reason;
 
 /// A server has no more virtio disks than this beside its root.
@@ -41,6 +41,21 @@ pub fn volumes(
         }
     }
     Ok(groups.iter().flat_map(expanded).collect())
+}
+
+/// All disks together, beside the one to boot from, must have room on the server.
+pub(super) fn few_enough(made: &[ResolvedVolume], existing: &[ExistingVolume]) -> Result<(), Problem> {
+    let data = made.iter().filter(|volume| volume.boot_index != Some(0)).count();
+    let more = existing.iter().filter(|volume| volume.boot_index != 0).count();
+    if data + more > usize::try_from(MOST_VOLUMES).unwrap_or(usize::MAX) {
+        let message = format!(
+            "volumes and blockDevices together are {} disks beside the root, a server takes {MOST_VOLUMES}; ask for fewer, larger \
+             ones",
+            data + more
+        );
+        return Err(Problem::new(Reason::TooManyVolumes, message));
+    }
+    Ok(())
 }
 
 /// The cloud must have a type that is named in a field.

@@ -82,7 +82,7 @@ async fn confirm(
 }
 
 async fn free(id: &str, scene: &Scene, cloud: &Handle, session: &Session) -> Result<(), Error> {
-    for attachment in cloud.loose_attachments(session, id).await? {
+    for attachment in cloud.loose_attachments(session, id, true).await? {
         session.block_storage().delete_attachment(&attachment).await?;
         info!(volume = id, attachment = attachment.0, "freed");
     }

@@ -178,6 +178,7 @@ fn server(entry: &Entry<Server>) -> State {
         | ServerState::Active
         | ServerState::Error
         | ServerState::Stopped
+        | ServerState::Rebuilding
         | ServerState::Other => going_or(going, State::Free),
     }
 }

@@ -26,6 +26,8 @@ pub struct Server {
     pub tagged: BTreeSet<String>,
     /// Which boot of it runs: 1, and one more with each rebuild.
     pub boot: i64,
+    /// The image that its root disk was made of; none if it boots from a volume.
+    pub image: Option<String>,
     /// Its addresses, floating ones included.
     pub addresses: Vec<IpAddr>,
     /// The volumes that Nova has written down for it.
@@ -45,6 +47,8 @@ pub enum ServerState {
     Active,
     /// Failed, with a fault.
     Error,
+    /// Its root disk is being made anew.
+    Rebuilding,
     /// Not running: stopped, paused, suspended, shelved.
     Stopped,
     /// Deleted, and kept by the cloud for a while.
@@ -90,6 +94,7 @@ impl Server {
             fqdn: None,
             tagged,
             boot: 1,
+            image: None,
             addresses: Vec::new(),
             volumes,
             host_id: None,

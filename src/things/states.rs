@@ -7,6 +7,7 @@
 //! | [`ServerState::Building`] | wait, at most `timeouts.launch` | delete |
 //! | [`ServerState::Active`] | go on to readiness, or Ready | delete |
 //! | [`ServerState::Error`] | the attempt fails with Nova's fault; a Ready node says `ServerError` | delete |
+//! | [`ServerState::Rebuilding`] | wait; it passes | delete |
 //! | [`ServerState::Stopped`] | the attempt fails; a Ready node says `ServerStopped` | delete |
 //! | [`ServerState::SoftDeleted`] | the attempt fails; a Ready node says `ServerLost` | delete for good, with `forceDelete` |
 //! | [`ServerState::Other`] | wait; it passes, or the cloud cannot tell now | delete |
@@ -37,7 +38,7 @@ pub const SERVER_STATES: &[(&str, ServerState)] = &[
     ("PASSWORD", ServerState::Other),
     ("PAUSED", ServerState::Stopped),
     ("REBOOT", ServerState::Other),
-    ("REBUILD", ServerState::Other),
+    ("REBUILD", ServerState::Rebuilding),
     ("RESCUE", ServerState::Other),
     ("RESIZE", ServerState::Other),
     ("REVERT_RESIZE", ServerState::Other),

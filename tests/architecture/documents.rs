@@ -25,8 +25,15 @@ fn speaks_to_people(path: &[String]) -> bool {
 }
 
 /// Words that are also the name of a condition or of a phase.
-const NAMES: &[Reason] =
-    &[Reason::Ready, Reason::Resolved, Reason::Booted, Reason::Paused, Reason::Pending, Reason::Booting];
+const NAMES: &[Reason] = &[
+    Reason::Ready,
+    Reason::Resolved,
+    Reason::Booted,
+    Reason::Paused,
+    Reason::Pending,
+    Reason::Booting,
+    Reason::Rebuilding,
+];
 
 #[test]
 fn a_reason_is_never_written_as_text() {

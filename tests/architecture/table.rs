@@ -69,6 +69,9 @@ pub const TABLE: &[Row] = &[
     pure("reconcile::userdata", "api cloud_init select"),
     // What of a cloud belongs to no node, and whether it may go.
     pure("sweep::decide", "api"),
+    // Which nodes a pool makes and drops, and which claim gets which.
+    pure("pool", "api kubernetes::conditions reason"),
+    pure("claim", "api kubernetes::conditions pool reason"),
     // Caches of what a cloud has. A reconcile reads them and never lists.
     row("inventory", "api metrics openstack reason error things supervision"),
     row("catalogue", "api openstack select"),
@@ -86,7 +89,7 @@ pub const TABLE: &[Row] = &[
     row("reconcile::waker", "api"),
     row("reconcile::fair", ""),
     row("reconcile::calls", ""),
-    row("reconcile::notes", "api clock dns::record guest reason reconcile::plan reconcile::state"),
+    row("reconcile::notes", "api clock dns::record guest reason reconcile::plan reconcile::state ssh_key"),
     row(
         "reconcile::context",
         "api clock clouds dns gate guest kubernetes metrics reconcile::backoff reconcile::calls \
@@ -119,7 +122,7 @@ pub const TABLE: &[Row] = &[
         "api catalogue clouds dns error gate guest inventory kubernetes metrics openstack reason \
          reconcile::context reconcile::error reconcile::memory reconcile::object reconcile::observe \
          reconcile::plan reconcile::state reconcile::status reconcile::userdata things dns::record \
-         reconcile::fair saying select reconcile::look reconcile::notes",
+         reconcile::fair saying select reconcile::look reconcile::notes ssh_key",
     ),
     row(
         "reconcile",
@@ -136,8 +139,8 @@ pub const TABLE: &[Row] = &[
     // The process. A Cloud's and a MachineType's turn are short enough to stand whole in `controller`.
     row(
         "controller",
-        "api catalogue clouds dns error gate inventory kubernetes kubernetes::conditions metrics openstack \
-         reason reconcile reconcile::context reconcile::error reconcile::state reconcile::status saying select \
+        "api catalogue claim clouds dns error gate inventory kubernetes kubernetes::conditions metrics openstack \
+         pool reason reconcile reconcile::context reconcile::error reconcile::state reconcile::status saying select \
          sweep transport supervision",
     ),
     // The kubectl plugin: a client of the API server alone. What it prints, claims will write too.

@@ -34,6 +34,27 @@ const CONDITIONS: &[(&str, &[(&str, &str)])] = &[
             ("Booted", "The readiness checks passed."),
         ],
     ),
+    (
+        "TestNodeClaim",
+        &[
+            ("Ready", "It has all its nodes, and none is known to be broken. Always present."),
+            ("Reconciling", "It waits for nodes, or is being given them. Only while that is so."),
+            (
+                "Stalled",
+                "It cannot be served as it is, a node broke, or it has ended. Only while that is so.",
+            ),
+        ],
+    ),
+    (
+        "TestNodePool",
+        &[
+            ("Ready", "A node of the present template has been Ready, or none is wanted. Always present."),
+            ("Filled", "As many idle nodes are Ready as `spec.minReady` says. Always present."),
+            ("Reconciling", "The first node of the template is being made. Only while that is so."),
+            ("Stalled", "The first node of the template cannot be made. Only while that is so."),
+            ("Paused", "`spec.paused` is true. Only while that is so."),
+        ],
+    ),
     ("MachineType", &[("Ready", "Every cloud can make every operating system that is named.")]),
     (
         "Cloud",

@@ -64,6 +64,7 @@ pub fn new_volume(name: &str) -> NewVolume {
         availability_zone: None,
         metadata: marks(),
         image: None,
+        snapshot: None,
     }
 }
 
@@ -95,7 +96,7 @@ pub async fn prepared(session: &Session) -> NewServer {
         flavor: flavor.id,
         image: Some(image.id),
         ports: vec![port.id],
-        volumes: vec![volume.id],
+        volumes: vec![volume.id.into()],
         key_name: None,
         user_data: Some(b"#cloud-config\n{}".to_vec()),
         availability_zone: None,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::harness::{Closing, Lab, Reached, quick, two_volumes};
-use crate::updates;
+use crate::{ssh, updates};
 
 /// What a life is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,6 +25,10 @@ enum Life {
     Held,
     /// Up and down, from a volume that is made of the image.
     BootVolume,
+    /// The same with block devices of each source, on a port that exists.
+    Existing,
+    /// Up and down, with a login.
+    Ssh,
 }
 
 /// Lives a life and says how many requests the first operator made; it is killed at `closing`.
@@ -36,17 +40,34 @@ async fn live(life: Life, closing: Option<Closing>) -> usize {
         let first = lab.cloud.clone();
         (lab, first)
     };
+    if life == Life::Ssh {
+        ssh::lets_in(&lab);
+    }
     let before = lab.operator().gate.passed();
     if let Some(closing) = closing {
         lab.operator().gate.close_at(Closing { at: before + closing.at, ..closing });
     }
-    if !matches!(life, Life::UpAndDown | Life::BootVolume | Life::Floating | Life::Updates) {
+    if !matches!(
+        life,
+        Life::UpAndDown | Life::BootVolume | Life::Ssh | Life::Floating | Life::Updates | Life::Existing
+    ) {
         let fault = Some("No valid host was found.".into());
         first.next_server(ServerFate { fault, ..ServerFate::default() });
     }
+    let existing = (life == Life::Existing).then(|| existing(&lab));
     let mut spec = two_volumes();
     if life == Life::BootVolume {
         spec = json!({"bootVolume": {"sizeGiB": 20}});
+    }
+    if let Some((volume, snapshot, port)) = &existing {
+        spec = json!({
+            "networks": [{"portID": port}],
+            "blockDevices": [
+                {"volumeSize": 15},
+                {"uuid": snapshot, "sourceType": "snapshot", "deviceName": "vdb", "bootIndex": -1},
+                {"uuid": volume, "sourceType": "volume", "deviceName": "vdc", "bootIndex": -1},
+            ],
+        });
     }
     if life == Life::Floating {
         spec["floatingIP"] = json!({"policy": "Always"});
@@ -66,8 +87,28 @@ async fn live(life: Life, closing: Option<Closing>) -> usize {
     // What was in flight has had its time.
     sleep(Duration::from_mins(2)).await;
     println!("{life:?} killed at {closing:?}");
+    if let Some((volume, _, port)) = &existing {
+        let left = lab.cloud.volumes().into_iter().find(|known| known.id == *volume).unwrap();
+        assert_eq!(
+            (left.status.as_str(), lab.cloud.attachments().len()),
+            ("available", 0),
+            "{}",
+            lab.story()
+        );
+        assert!(lab.cloud.ports().iter().any(|known| known.id == *port && known.device_id.is_empty()));
+        lab.cloud.remove(volume);
+        lab.cloud.remove(port);
+    }
     lab.assert_clean();
     passed
+}
+
+/// A volume, a snapshot and a port that somebody made.
+fn existing(lab: &Lab) -> (String, String, String) {
+    let volume = lab.cloud.strange_volume(7, None);
+    let snapshot = lab.cloud.strange_snapshot(&volume).unwrap();
+    let network = lab.cloud.settings().networks[0].id.clone();
+    (volume, snapshot, lab.cloud.strange_port(&network).unwrap())
 }
 
 async fn up(lab: &mut Lab, closing: Option<Closing>) {
@@ -119,8 +160,25 @@ async fn killed_at_any_request_of_a_life_it_leaves_one_server_and_then_nothing()
 
 #[tokio::test(start_paused = true)]
 #[ignore = "it takes minutes; `just test-slow` runs it"]
+async fn killed_at_any_request_of_a_life_with_a_login_it_leaves_one_server_and_then_nothing() {
+    at_every_request(Life::Ssh, &EACH_WAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "it takes minutes; `just test-slow` runs it"]
 async fn killed_at_any_request_of_a_life_from_a_boot_volume_it_leaves_one_server_and_then_nothing() {
     at_every_request(Life::BootVolume, &EACH_WAY).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_after_any_request_of_a_life_with_what_exists_it_leaves_that_alone_and_free() {
+    at_every_request(Life::Existing, &[Reached::World]).await;
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "it takes minutes; `just test-slow` runs it"]
+async fn killed_at_any_request_of_a_life_with_what_exists_it_leaves_that_alone_and_free() {
+    at_every_request(Life::Existing, &EACH_WAY).await;
 }
 
 #[tokio::test(start_paused = true)]

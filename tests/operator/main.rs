@@ -6,14 +6,17 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says by panicking that it failed")]
 
 mod abandon;
+mod block_devices;
 mod boot_volume;
 mod boundary;
 mod capacity;
+mod claims;
 mod clock;
 mod console;
 mod cost;
 mod crash;
 mod crowd;
+mod existing_ports;
 mod expiry;
 mod faults;
 mod field;
@@ -36,8 +39,12 @@ mod names;
 mod networks;
 mod options;
 mod places;
+mod pool_storms;
+mod pools;
+mod rebuild;
 mod restore;
 mod second;
+mod ssh;
 mod starve;
 mod storms;
 mod stuck;

@@ -214,6 +214,7 @@ async fn none_of_it_is_a_nodes_to_set_where_the_machine_type_does_not_say_so() {
         ("serverMetadata", json!({"a": "b"})),
         ("serverTags", json!(["a"])),
         ("bootVolume", json!({"sizeGiB": 20})),
+        ("blockDevices", json!([{}])),
         ("serverDescription", json!("a")),
     ] {
         let lab = lab(|spec| {

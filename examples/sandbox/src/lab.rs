@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
+use devcloud::sshd::Sshd;
 use devcloud::{DevCloud, Status};
-use devcluster::DevCluster;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use serde_json::json;
-use testnode_operator::api::crd;
+use sandbox::site::{Doors, SYSTEM, Site, bind_dns};
 use testnode_operator::cli::{Cli, Command, Run};
 use testnode_operator::dns::exchange::Exchange;
-use testnode_operator::guest::tcp::Dial;
+use testnode_operator::guest::dial::Dial;
 use testnode_operator::reconcile::context::Seams;
 use testnode_operator::transport::Transport;
 use testnode_operator::{run, telemetry};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::io::duplex;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -27,17 +27,10 @@ use tokio::time::{sleep, timeout};
 use crate::Result;
 use crate::options::Options;
 
-/// The namespace of the operator.
-pub const SYSTEM: &str = "testnode-system";
-
 /// Everything there is.
 pub struct Lab {
-    pub cluster: DevCluster,
-    pub cloud: DevCloud,
-    /// Where the cloud's services answer.
-    pub origin: String,
-    /// Where its name server does.
-    pub dns: SocketAddr,
+    /// The cluster and the cloud.
+    pub site: Site,
     /// Where the operator's metrics and probes are.
     pub admin: SocketAddr,
     /// Where the kubeconfig, the log and the manifests are.
@@ -55,21 +48,18 @@ impl Lab {
         // First of all, so that a second sandbox leaves the files of the first one alone.
         let api = listen(options, Place::Api).await?;
         let http = listen(options, Place::Cloud).await?;
-        let (udp, tcp) = bind_dns(options).await?;
+        let dns = address(options, Place::Dns);
+        let dns = bind_dns(dns).await.map_err(|error| no_port(dns, &error))?;
         let folder = make_folder(options)?;
         let log = std::fs::File::create(folder.join("operator.log"))?;
         let log = telemetry::subscriber(telemetry::Format::Text, &options.log_level, Arc::new(log))?;
         tracing::subscriber::set_global_default(log)?;
 
-        let cloud = DevCloud::new(options.settings());
-        let origin = format!("http://{}", http.local_addr()?);
-        let dns = udp.local_addr()?;
-        let served = cloud.clone();
-        tokio::spawn(async move { served.serve(http, Some((udp, tcp))).await });
+        let site = Site::serve(options.settings(), Doors { api, http, dns })?;
         for trouble in options.fault.iter().copied() {
-            trouble.strike(&cloud)?;
+            trouble.strike(&site.cloud)?;
             if let Some(lasts) = trouble.lasts() {
-                let cloud = cloud.clone();
+                let cloud = site.cloud.clone();
                 tokio::spawn(async move {
                     sleep(lasts).await;
                     trouble.end(&cloud);
@@ -77,31 +67,22 @@ impl Lab {
             }
         }
 
-        let cluster = DevCluster::new();
-        for crd in crd::all() {
-            cluster.install(serde_json::to_value(crd)?)?;
-        }
-        cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}))?;
-        let kubeconfig = cluster.kubeconfig(api.local_addr()?)?;
-        std::fs::write(folder.join("kubeconfig"), &kubeconfig)?;
-        let served = cluster.clone();
-        tokio::spawn(async move { served.serve_tls(api).await });
-
+        std::fs::write(folder.join("kubeconfig"), &site.kubeconfig)?;
         // The operator opens this port itself, a moment later.
         let admin = listen(options, Place::Admin).await?.local_addr()?;
-        let kubeconfig = Kubeconfig::from_yaml(&kubeconfig)?;
+        let kubeconfig = Kubeconfig::from_yaml(&site.kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let seams = Seams {
             http: Arc::new(Transport::reqwest),
             dns: Exchange::sockets(),
-            dial: guests(cloud.clone()),
+            dial: guests(site.cloud.clone()),
             clock: Arc::new(jiff::Timestamp::now),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
         let client = kube::Client::try_from(config)?;
         let operator = tokio::spawn(run::run_with(operator_options(admin)?, client, seams, stopped));
-        Ok(Self { cluster, cloud, origin, dns, admin, folder, stop: Some(stop), operator })
+        Ok(Self { site, admin, folder, stop: Some(stop), operator })
     }
 
     /// Fails if the operator has ended.
@@ -152,22 +133,6 @@ fn no_port(address: SocketAddr, error: &io::Error) -> Box<dyn std::error::Error>
         .into()
 }
 
-/// UDP and TCP on the same port. A free port that the system chose for UDP may be in use for TCP.
-async fn bind_dns(options: &Options) -> Result<(UdpSocket, TcpListener)> {
-    let mut tries = if options.port == 0 { 16 } else { 1 };
-    loop {
-        let address = address(options, Place::Dns);
-        let udp = UdpSocket::bind(address).await.map_err(|error| no_port(address, &error))?;
-        let address = udp.local_addr()?;
-        tries -= 1;
-        match TcpListener::bind(address).await {
-            Ok(tcp) => return Ok((udp, tcp)),
-            Err(error) if tries == 0 => return Err(no_port(address, &error)),
-            Err(_) => {}
-        }
-    }
-}
-
 /// For this user alone: a kubeconfig is a credential.
 fn make_folder(options: &Options) -> Result<PathBuf> {
     let folder = options.folder.clone().unwrap_or_else(default_folder);
@@ -201,10 +166,17 @@ fn guests(cloud: DevCloud) -> Dial {
     Dial::new(move |address| {
         let ports = cloud.ports();
         let owner = ports.iter().find(|port| IpAddr::V4(port.address) == address.ip());
-        let up = owner.is_some_and(|port| {
+        let guest = owner.and_then(|port| {
             let servers = cloud.servers();
-            servers.iter().any(|server| server.id == port.device_id && server.status == Status::Active)
+            servers.into_iter().find(|server| server.id == port.device_id && server.status == Status::Active)
         });
-        std::future::ready(if up { Ok(()) } else { Err(io::ErrorKind::ConnectionRefused.into()) })
+        std::future::ready(match guest {
+            Some(server) => {
+                let (ours, theirs) = duplex(8192);
+                tokio::spawn(async move { drop(Sshd::of(&server).serve(theirs).await) });
+                Ok(ours)
+            }
+            None => Err(io::ErrorKind::ConnectionRefused.into()),
+        })
     })
 }

@@ -89,7 +89,7 @@ async fn shown(lab: &Lab, options: &Options) -> Result<()> {
     write_line(&tour::tour(lab))?;
     let mut show = Show::lines();
     loop {
-        watch.look(&lab.cluster);
+        watch.look(&lab.site.cluster);
         show.draw(&watch, options)?;
         lab.is_alive()?;
         sleep(FRAME).await;
@@ -100,7 +100,7 @@ async fn until_ready(lab: &Lab, options: &Options, watch: &mut Watch) -> Result<
     let began = Instant::now();
     let mut show = Show::new(Screen::of_this_process());
     loop {
-        watch.look(&lab.cluster);
+        watch.look(&lab.site.cluster);
         show.draw(watch, options)?;
         if watch.all_ready() {
             return Ok(());
@@ -121,7 +121,7 @@ async fn once(lab: &Lab, options: &Options, watch: &mut Watch) -> Result<()> {
     let began = Instant::now();
     let mut show = Show::new(Screen::of_this_process());
     loop {
-        watch.look(&lab.cluster);
+        watch.look(&lab.site.cluster);
         show.draw(watch, options)?;
         if watch.all_gone() {
             break;

@@ -30,9 +30,9 @@ pub fn of(lab: &Lab, watch: &Watch) -> String {
         put(&mut text, &format!("{name:<18} {least:>8.1} {average:>9.1} {most:>9.1}"));
     }
     let nodes = watch.0.len();
-    let calls = lab.cloud.calls();
+    let calls = lab.site.cloud.calls();
     let dns = calls.iter().filter(|call| matches!(call.service, Service::NsupdateWeb | Service::Dns)).count();
-    let log = lab.cluster.faults().log();
+    let log = lab.site.cluster.faults().log();
     let writes =
         log.iter().filter(|written| written.call.resource == "testnodes" && written.manager != "kubectl");
     put(&mut text, "");
@@ -74,11 +74,15 @@ fn peak_memory() -> Option<u64> {
 /// What should no longer be there.
 pub fn left(lab: &Lab) -> Vec<String> {
     let mut left = Vec::new();
-    left.extend(lab.cloud.servers().iter().map(|server| format!("server {} ({})", server.name, server.id)));
-    left.extend(lab.cloud.volumes().iter().map(|volume| format!("volume {} ({})", volume.name, volume.id)));
-    left.extend(lab.cloud.ports().iter().map(|port| format!("port {} ({})", port.name, port.id)));
-    left.extend(lab.cloud.floating_ips().iter().map(|ip| format!("floating IP {}", ip.address)));
-    for (name, addresses) in lab.cloud.records() {
+    left.extend(
+        lab.site.cloud.servers().iter().map(|server| format!("server {} ({})", server.name, server.id)),
+    );
+    left.extend(
+        lab.site.cloud.volumes().iter().map(|volume| format!("volume {} ({})", volume.name, volume.id)),
+    );
+    left.extend(lab.site.cloud.ports().iter().map(|port| format!("port {} ({})", port.name, port.id)));
+    left.extend(lab.site.cloud.floating_ips().iter().map(|ip| format!("floating IP {}", ip.address)));
+    for (name, addresses) in lab.site.cloud.records() {
         if !addresses.contains(&PARKED) {
             left.push(format!("name {name} at {addresses:?}"));
         }

@@ -20,20 +20,20 @@ pub fn tour(lab: &Lab) -> String {
 
 /// Headings and lines. Every heading fits into 60 columns; a line is as long as it must be.
 fn chapters(lab: &Lab) -> Vec<(&'static str, Vec<String>)> {
-    let (node, zone, folder) = (first_node(lab), lab.cloud.settings().zone, lab.folder.display());
+    let (node, zone, folder) = (first_node(lab), lab.site.cloud.settings().zone, lab.folder.display());
     let make_a_node = format!("kubectl create -f {folder}/node.yaml");
-    let all_in_use = lab.cloud.servers().len();
+    let all_in_use = lab.site.cloud.servers().len();
     vec![
         (
             "Look around, in another terminal:",
             vec![
                 format!("export KUBECONFIG={folder}/kubeconfig"),
-                format!("export CLOUD={}/devcloud", lab.origin),
+                format!("export CLOUD={}/devcloud", lab.site.origin),
                 "kubectl get testnodes".into(),
                 format!("kubectl describe testnode {node}"),
                 "kubectl explain testnode.spec".into(),
                 "kubectl get clouds,machinetypes".into(),
-                format!("dig @{} -p {} {node}.{zone} +short", lab.dns.ip(), lab.dns.port()),
+                format!("dig @{} -p {} {node}.{zone} +short", lab.site.dns.ip(), lab.site.dns.port()),
                 format!("curl -s http://{}/metrics", lab.admin),
                 "curl -s $CLOUD/state".into(),
                 format!("tail {folder}/operator.log"),
@@ -86,7 +86,7 @@ fn chapters(lab: &Lab) -> Vec<(&'static str, Vec<String>)> {
 }
 
 fn first_node(lab: &Lab) -> String {
-    let nodes = lab.cluster.list("testnodes", "default");
+    let nodes = lab.site.cluster.list("testnodes", "default");
     let names = nodes.iter().filter_map(|node| node.pointer("/metadata/name")?.as_str());
     names.min().unwrap_or("smithi001").to_owned()
 }

@@ -4,43 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Resolved;
+use super::{AskedSystem, Outcome, Rebuild, Resolved};
 use crate::reason::Reason;
-
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(from = "String", into = "String")]
-pub enum Outcome {
-    /// The machine became Ready.
-    Ready,
-    /// It did not; the attempt counts.
-    Failed,
-    /// It did not, and that says nothing about the place: the cloud had no room, or the machine type changed. The
-    /// attempt does not count.
-    Uncounted,
-}
-
-// A word from a newer release reads as a failure: the machine is not Ready, and will be ended.
-impl From<String> for Outcome {
-    fn from(word: String) -> Self {
-        match word.as_str() {
-            "Ready" => Self::Ready,
-            "Uncounted" => Self::Uncounted,
-            _ => Self::Failed,
-        }
-    }
-}
-
-impl From<Outcome> for String {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Ready => "Ready",
-            Outcome::Failed => "Failed",
-            Outcome::Uncounted => "Uncounted",
-        }
-        .into()
-    }
-}
 
 /// One try to make the machine, in one cloud and zone.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -73,6 +38,12 @@ pub struct Attempt {
     /// What the creates use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,
+    /// What the spec asked of the machine's system when it was made. Something else asks for a rebuild.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<AskedSystem>,
+    /// The last rebuild of the machine that it made. Once that is done, `resolved` and `asked` speak of the new system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<Rebuild>,
     /// When it was opened, before its first request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Time>,

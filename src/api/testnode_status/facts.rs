@@ -127,10 +127,25 @@ pub struct SshFacts {
     pub user: Option<String>,
     /// The port.
     pub port: i32,
-    /// The boot in which the machine printed the host keys. Other keys replace them only with another boot.
+    /// The boot in which the machine showed the host keys. Other keys replace them only with another boot, or if the console
+    /// shows them after all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<BootId>,
-    /// Lines for `known_hosts`, as the machine printed them on its console.
+    /// Lines for `known_hosts`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_keys: Vec<String>,
+    /// How they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_keys_from: Option<KeySource>,
+}
+
+/// How host keys are known.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum KeySource {
+    /// The machine printed them on its console, which nobody between us and the machine can alter.
+    #[default]
+    Console,
+    /// The readiness check `ssh` saw it first in the network, when no key was known: whoever sat on the way then may have
+    /// shown it.
+    FirstSeen,
 }

@@ -27,6 +27,12 @@ pub struct Resolved {
     /// The volumes, in order; first the one to boot from, if there is one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<ResolvedVolume>,
+    /// Volumes that exist and are only attached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub existing_volumes: Vec<ExistingVolume>,
+    /// What the server's own disk is called in the machine, where `blockDevices` says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_device: Option<String>,
     /// The Nova key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_name: Option<String>,
@@ -113,9 +119,51 @@ pub struct ResolvedNetwork {
     /// Ids of this port's own security groups; empty means those of all ports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub security_groups: Vec<String>,
+    /// The port to use; one is made if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<ExistingPort>,
+}
+
+/// A port that exists and is only used.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExistingPort {
+    /// Neutron's id.
+    pub id: String,
+    /// Its addresses, as they were when the attempt began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// Its hardware address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mac: String,
+}
+
+/// A volume that exists and is only attached.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExistingVolume {
+    /// Cinder's id.
+    pub id: String,
+    /// What it is called in the machine.
+    pub device_name: String,
+    /// Its place in the order of booting.
+    pub boot_index: i64,
 }
 
 impl Resolved {
+    /// Ids of what exists and is only used: no two machines can.
+    pub fn existing(&self) -> impl Iterator<Item = &String> {
+        let ports = self.networks.iter().filter_map(|network| network.port.as_ref());
+        ports.map(|port| &port.id).chain(self.existing_volumes.iter().map(|volume| &volume.id))
+    }
+
+    /// The server boots from a volume.
+    #[must_use]
+    pub fn boots_from_volume(&self) -> bool {
+        let made = self.volumes.iter().filter_map(|volume| volume.boot_index);
+        made.chain(self.existing_volumes.iter().map(|volume| volume.boot_index)).any(|index| index == 0)
+    }
+
     /// Ids of the security groups of the port on one of the networks; empty where it has none, or the project's default.
     #[must_use]
     pub fn security_groups_on<'a>(&'a self, network: &'a ResolvedNetwork) -> &'a [String] {
@@ -154,7 +202,7 @@ pub struct FloatingIpPool {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResolvedVolume {
-    /// Which of the node's volumes: `osd-0`; `boot` is the one that it boots from.
+    /// Which of the node's volumes: `osd-0`; `boot` is the boot volume; one of `blockDevices` has the name of its device.
     pub name: String,
     /// Size in GiB.
     #[serde(rename = "sizeGiB")]
@@ -162,9 +210,18 @@ pub struct ResolvedVolume {
     /// Cinder volume type.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The image that it is made of, by Glance's id: the server boots from it.
+    /// The image that it is made of, by Glance's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The snapshot that it is made of, by Cinder's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// What it is called in the machine, where `blockDevices` says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_name: Option<String>,
+    /// Its place in the order of booting; `0`: the server boots from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_index: Option<i64>,
     /// Cinder's availability zone, where the Cloud's `volumeZones` says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,

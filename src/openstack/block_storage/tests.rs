@@ -46,6 +46,7 @@ async fn a_volume_is_asked_for_with_its_marks() {
         availability_zone: None,
         metadata: [("testnode-volume".to_owned(), "osd-0".to_owned())].into(),
         image: None,
+        snapshot: None,
     };
 
     let volume = session.block_storage().create_volume(&new).await.unwrap();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Attachment, BlockStorageLimits, NewVolume, Volume};
+use super::{Attachment, BlockStorageLimits, NewVolume, Snapshot, Volume};
 use crate::openstack::compute::Usage;
 use crate::openstack::page::Page;
 use crate::openstack::wire::{
@@ -20,6 +20,7 @@ pub(super) fn create_volume(new: &NewVolume) -> Value {
         map.extend(new.volume_type.iter().map(|word| ("volume_type".to_owned(), json!(word))));
         map.extend(new.availability_zone.iter().map(|zone| ("availability_zone".to_owned(), json!(zone))));
         map.extend(new.image.iter().map(|image| ("imageRef".to_owned(), json!(image))));
+        map.extend(new.snapshot.iter().map(|id| ("snapshot_id".to_owned(), json!(id))));
     }
     json!({ "volume": volume })
 }
@@ -27,6 +28,25 @@ pub(super) fn create_volume(new: &NewVolume) -> Value {
 #[derive(Deserialize)]
 pub(super) struct VolumeBody {
     pub volume: WireVolume,
+}
+
+#[derive(Deserialize)]
+pub(super) struct SnapshotBody {
+    pub snapshot: WireSnapshot,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WireSnapshot {
+    #[serde(default, deserialize_with = "word")]
+    status: String,
+    #[serde(default, deserialize_with = "number")]
+    size: u32,
+}
+
+impl From<WireSnapshot> for Snapshot {
+    fn from(wire: WireSnapshot) -> Self {
+        Self { status: wire.status, size_gib: wire.size }
+    }
 }
 
 #[derive(Deserialize)]
@@ -56,6 +76,9 @@ pub(super) struct WireVolume {
     availability_zone: String,
     #[serde(default, deserialize_with = "word")]
     volume_type: String,
+    /// A word, not a boolean.
+    #[serde(default, deserialize_with = "word")]
+    bootable: String,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +106,7 @@ impl From<WireVolume> for Volume {
             created: wire.created_at,
             availability_zone: wire.availability_zone,
             volume_type: Some(wire.volume_type).filter(|word| !word.is_empty()),
+            bootable: wire.bootable.eq_ignore_ascii_case("true"),
         }
     }
 }

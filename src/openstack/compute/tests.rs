@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::openstack::VolumeId;
 use crate::openstack::fake::{Reply, cloud};
 
 /// A server at 2.52, shortened by what we do not read.
@@ -26,7 +27,7 @@ fn new_server() -> NewServer {
         flavor: "f1".into(),
         image: Some("i1".into()),
         ports: vec!["p1".into()],
-        volumes: vec!["v1".into(), "v2".into()],
+        volumes: vec![VolumeId::from("v1").into(), VolumeId::from("v2").into()],
         key_name: Some("k".into()),
         user_data: Some(b"#cloud-config".to_vec()),
         availability_zone: Some("az".into()),
@@ -163,6 +164,7 @@ fn what_few_servers_need_is_said_only_where_it_is_asked_for() {
         description: Some("for rados".into()),
         hints: [hint("group", &["g"]), hint("different_host", &["a", "b"])].into(),
         microversion: None,
+        root_device: None,
     };
 
     let body = wire::create_server(&NewServer { extras, ..new_server() });
@@ -178,13 +180,20 @@ fn what_few_servers_need_is_said_only_where_it_is_asked_for() {
 }
 
 #[test]
-fn without_an_image_the_first_volume_boots_and_without_ports_there_is_no_network() {
-    let new = NewServer { image: None, ports: vec![], ..new_server() };
+fn a_volume_can_boot_and_be_named_and_stay_and_without_ports_there_is_no_network() {
+    let boots = Mapped { boot_index: 0, ..VolumeId::from("v1").into() };
+    let stays = Mapped { device: Some("vdc".into()), goes: false, ..VolumeId::from("v2").into() };
+    let new = NewServer { image: None, ports: vec![], volumes: vec![boots, stays], ..new_server() };
 
     let body = wire::create_server(&new);
 
     let devices = body["server"]["block_device_mapping_v2"].as_array().unwrap();
     assert_eq!(devices.iter().map(|d| d["boot_index"].as_i64().unwrap()).collect::<Vec<_>>(), [0, -1]);
+    assert_eq!((devices[0].get("device_name"), &devices[1]["device_name"]), (None, &json!("/dev/vdc")));
+    assert_eq!(
+        devices.iter().map(|d| d["delete_on_termination"].as_bool().unwrap()).collect::<Vec<_>>(),
+        [true, false]
+    );
     assert_eq!(body["server"]["networks"], "none");
     assert_eq!(body["server"].get("imageRef"), None);
 }

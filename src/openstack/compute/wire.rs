@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Address, AddressKind, ComputeLimits, Flavor, NewServer, Server, ServerGroup, Usage};
+use super::{Address, AddressKind, ComputeLimits, Flavor, NewServer, NewSystem, Server, ServerGroup, Usage};
 use crate::openstack::page::Page;
 use crate::openstack::wire::{
     Link, WithId, has_next, instant, items, items_if_any, lenient, maybe_number, number, texts, word,
@@ -34,7 +34,7 @@ pub(super) fn create_server(new: &NewServer) -> Value {
     if let Some(image) = &new.image {
         server.insert("imageRef".to_owned(), json!(image));
     }
-    if !new.volumes.is_empty() {
+    if !new.volumes.is_empty() || new.extras.root_device.is_some() {
         server.insert("block_device_mapping_v2".to_owned(), block_devices(new));
     }
     if let Some(key) = &new.key_name {
@@ -64,29 +64,43 @@ pub(super) fn create_server(new: &NewServer) -> Value {
     json!({ "server": server, "os:scheduler_hints": hints })
 }
 
+/// User data that is null is taken away; left out, the old one would stay.
+pub(super) fn rebuild(new: &NewSystem) -> Value {
+    let user_data = new.user_data.as_ref().map(|data| STANDARD.encode(data));
+    json!({ "rebuild": { "imageRef": new.image, "metadata": new.metadata, "user_data": user_data } })
+}
+
 /// An image beside volumes must be in the mapping too, else Nova refuses the
-/// "boot sequence". Without one the first volume is what boots.
+/// "boot sequence".
 fn block_devices(new: &NewServer) -> Value {
     let image = new.image.as_ref().map(|image| {
-        json!({
+        let device = json!({
             "uuid": image,
             "source_type": "image",
             "destination_type": "local",
             "boot_index": 0,
             "delete_on_termination": true,
-        })
+        });
+        called(device, new.extras.root_device.as_ref())
     });
-    let boots = usize::from(image.is_none());
-    let volumes = new.volumes.iter().enumerate().map(|(place, volume)| {
-        json!({
-            "uuid": volume,
+    let volumes = new.volumes.iter().map(|volume| {
+        let device = json!({
+            "uuid": volume.id,
             "source_type": "volume",
             "destination_type": "volume",
-            "boot_index": if place < boots { 0 } else { -1 },
-            "delete_on_termination": true,
-        })
+            "boot_index": volume.boot_index,
+            "delete_on_termination": volume.goes,
+        });
+        called(device, volume.device.as_ref())
     });
     image.into_iter().chain(volumes).collect()
+}
+
+fn called(mut device: Value, name: Option<&String>) -> Value {
+    if let (Some(name), Some(fields)) = (name, device.as_object_mut()) {
+        fields.insert("device_name".to_owned(), json!(format!("/dev/{name}")));
+    }
+    device
 }
 
 #[derive(Deserialize)]

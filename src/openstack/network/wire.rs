@@ -192,6 +192,10 @@ pub(super) struct WirePort {
     status: String,
     #[serde(default, deserialize_with = "instant")]
     created_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "word")]
+    project_id: String,
+    #[serde(default, deserialize_with = "word")]
+    tenant_id: String,
 }
 
 #[derive(Deserialize)]
@@ -211,6 +215,7 @@ impl From<WirePort> for Port {
             mac: wire.mac_address,
             status: wire.status,
             created: wire.created_at,
+            project: either(wire.project_id, wire.tenant_id),
         }
     }
 }

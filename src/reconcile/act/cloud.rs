@@ -6,13 +6,14 @@ use kube::ResourceExt;
 use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 
-use crate::api::testnode_status::Attempt;
+use crate::api::common::Os;
+use crate::api::testnode_status::{Attempt, ExistingVolume, ResolvedVolume};
 use crate::api::{Kind, TestNode, mark};
 use crate::clouds::Handle;
 use crate::error::{Class, Effect};
 use crate::inventory::kinds;
 use crate::openstack::block_storage::NewVolume;
-use crate::openstack::compute::{Extras, NewServer};
+use crate::openstack::compute::{Extras, Mapped, NewServer, NewSystem};
 use crate::openstack::ids::{
     AttachmentId, FlavorId, ImageId, NetworkId, PortId, SecurityGroupId, ServerId, VolumeId,
 };
@@ -46,6 +47,7 @@ pub(super) async fn change(
                 availability_zone: volume.zone.clone(),
                 metadata: maker.metadata(*attempt, [(mark::VOLUME, volume.name.clone())]),
                 image: volume.image.clone().map(ImageId),
+                snapshot: volume.snapshot.clone(),
             };
             maker.create_volume(&new).await
         }
@@ -61,6 +63,15 @@ pub(super) async fn change(
         }
         CloudChange::CreateServer { attempt, volumes, ports } => {
             let result = maker.create_server(*attempt, volumes, ports).await;
+            ctx.note(&maker.uid, |notes| {
+                notes.user_data = None;
+                // What claims volumes is to be asked again.
+                notes.reservations.clear();
+            });
+            result
+        }
+        CloudChange::RebuildServer { id, number, image } => {
+            let result = maker.rebuild_server(id, *number, image).await;
             ctx.note(&maker.uid, |notes| notes.user_data = None);
             result
         }
@@ -91,6 +102,23 @@ pub(super) async fn change(
         }
     };
     maker.settle(change, result)
+}
+
+/// What the server is to have: volumes that were made for it, in the order in which they are wanted, and volumes that exist,
+/// which stay when it goes.
+fn mapping(made: &[String], wanted: &[ResolvedVolume], existing: &[ExistingVolume]) -> Vec<Mapped> {
+    let made = made.iter().zip(wanted).map(|(id, wanted)| Mapped {
+        boot_index: wanted.boot_index.unwrap_or(-1),
+        device: wanted.device_name.clone(),
+        ..Mapped::from(VolumeId(id.clone()))
+    });
+    let existing = existing.iter().map(|volume| Mapped {
+        id: VolumeId(volume.id.clone()),
+        boot_index: volume.boot_index,
+        device: Some(volume.device_name.clone()),
+        goes: false,
+    });
+    made.chain(existing).collect()
 }
 
 struct Maker<'a> {
@@ -163,23 +191,13 @@ impl Maker<'_> {
         let attempt = self.attempt(number)?;
         let resolved =
             attempt.resolved.clone().ok_or_else(|| Error::Unready("nothing is resolved".into()))?;
-        let machine = self
-            .look
-            .machine
-            .as_ref()
-            .ok_or_else(|| Error::Unready("the machine types have not been read yet".into()))?;
-        let fqdn = self.look.seen.memory.dns.as_ref().map(|dns| dns.name.clone());
-        let referred = self.look.user_data.as_ref().map(|read| read.expose_secret());
-        let user_data =
-            userdata::build(self.node, &machine.spec, resolved.os.as_ref(), fqdn.as_deref(), referred);
-        let user_data = user_data.map_err(Error::Unready)?;
+        let user_data = self.user_data(resolved.os.as_ref(), 1)?;
         let cluster = self.handle.inventory.cluster_id();
-        // The first, so that it is also the first in the server's mapping.
-        let boots_from_volume = resolved.volumes.first().is_some_and(|volume| volume.image.is_some());
+        let image = (!resolved.boots_from_volume()).then(|| ImageId(resolved.image.id.clone()));
         let options = resolved.server.unwrap_or_default();
         let mut metadata = options.metadata;
         // Last: nobody writes over our marks.
-        metadata.extend(self.metadata(number, [(mark::FQDN, fqdn.unwrap_or_default())]));
+        metadata.extend(self.metadata(number, [(mark::FQDN, self.fqdn())]));
         let mut tags = vec![mark::tag(mark::CLUSTER, cluster), mark::tag(mark::UID, &self.uid)];
         tags.extend(options.tags);
         let mut hints = options.scheduler_hints;
@@ -187,9 +205,9 @@ impl Maker<'_> {
         let new = NewServer {
             name: self.node.hostname().to_owned(),
             flavor: FlavorId(resolved.flavor.id.clone()),
-            image: (!boots_from_volume).then(|| ImageId(resolved.image.id.clone())),
+            image,
             ports: ports.iter().cloned().map(PortId).collect(),
-            volumes: volumes.iter().cloned().map(VolumeId).collect(),
+            volumes: mapping(volumes, &resolved.volumes, &resolved.existing_volumes),
             key_name: resolved.key_name.clone(),
             user_data,
             availability_zone: attempt.zone.clone(),
@@ -200,12 +218,49 @@ impl Maker<'_> {
                 description: options.description,
                 hints,
                 microversion: options.nova_microversion,
+                root_device: resolved.root_device,
             },
         };
         let id = self.session.compute().create_server(&new).await?;
         let owner = Owner { uid: self.uid.clone(), attempt: Some(number) };
         let server = Server::requested(id.0, new.name, owner, volumes.to_vec());
         self.handle.inventory.lock().servers.fold(server, Instant::now());
+        Ok(())
+    }
+
+    fn fqdn(&self) -> String {
+        self.look.seen.memory.dns.as_ref().map(|dns| dns.name.clone()).unwrap_or_default()
+    }
+
+    /// User data for a boot of the machine.
+    fn user_data(&self, os: Option<&Os>, boot: i64) -> Result<Option<Vec<u8>>, Error> {
+        let machine = self
+            .look
+            .machine
+            .as_ref()
+            .ok_or_else(|| Error::Unready("the machine types have not been read yet".into()))?;
+        let fqdn = self.fqdn();
+        let fqdn = Some(fqdn.as_str()).filter(|fqdn| !fqdn.is_empty());
+        let referred = self.look.user_data.as_ref().map(|read| read.expose_secret());
+        userdata::build(self.node, &machine.spec, os, fqdn, referred, boot).map_err(Error::Unready)
+    }
+
+    /// A rebuild replaces the metadata: all marks are sent again, that of somebody who keeps the server too.
+    async fn rebuild_server(&self, id: &str, number: i64, image: &str) -> Result<(), Error> {
+        let attempt = self.look.seen.memory.current().filter(|attempt| attempt.rebuild.is_some());
+        let attempt = attempt.ok_or_else(|| Error::Unready("no rebuild is recorded".into()))?;
+        let rebuild = attempt.rebuild.clone().unwrap_or_default();
+        let made = attempt.resolved.as_ref().and_then(|resolved| resolved.server.as_ref());
+        let made = made.map(|server| server.metadata.clone());
+        let mut metadata = rebuild.metadata.or(made).unwrap_or_default();
+        let marks = [(mark::FQDN, self.fqdn()), (mark::BOOT, number.to_string())];
+        metadata.extend(self.metadata(attempt.number, marks));
+        let kept = self.handle.inventory.lock().servers.entry(id).is_some_and(|known| known.object.meta.kept);
+        metadata.extend(kept.then(|| (mark::KEPT.to_owned(), "true".to_owned())));
+        let user_data = self.user_data(rebuild.os.as_ref(), number)?;
+        let new = NewSystem { image: ImageId(image.to_owned()), metadata, user_data };
+        self.session.compute().rebuild_server(&ServerId(id.to_owned()), &new).await?;
+        self.handle.inventory.lock().rebuilds(id, number, image, Instant::now());
         Ok(())
     }
 
@@ -256,7 +311,7 @@ impl Maker<'_> {
                         state.ledger_mut(Kind::Port).refused(&self.uid, now);
                     }
                 }
-                Effect::Unknown if creating => state.ledger_mut(kind).lost(&self.uid, now),
+                Effect::Unknown if change.may_come_late() => state.ledger_mut(kind).lost(&self.uid, now),
                 Effect::Unknown => state.ledger_mut(kind).refused(&self.uid, now),
             },
         }
@@ -266,17 +321,17 @@ impl Maker<'_> {
         }
         let router = matches!(&result, Err(error) if error.reason() == Reason::NoRouter);
         if let (Err(Error::OpenStack(error)), false) = (&result, router) {
-            self.learn(error, kind, creating);
+            self.learn(error, kind, change.may_come_late());
         }
         result
     }
 
-    fn learn(&self, error: &openstack::Error, kind: Kind, creating: bool) {
+    fn learn(&self, error: &openstack::Error, kind: Kind, names: bool) {
         match error.class() {
             // Whether the cloud is away is known by its lists.
             Class::Unreachable => self.handle.inventory.want_news(&self.uid, kind),
             // Something we named is not there: what was read of the catalogue is old.
-            Class::Invalid | Class::NotFound if creating => self.handle.catalogue.forget(),
+            Class::Invalid | Class::NotFound if names => self.handle.catalogue.forget(),
             Class::Quota
             | Class::Capacity
             | Class::Busy

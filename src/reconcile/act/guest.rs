@@ -20,6 +20,8 @@ use crate::reconcile::state::BootId;
 
 /// Lines of the console that are asked for: all that Nova keeps, on most clouds.
 const CONSOLE_LINES: u32 = 2000;
+/// What so many boots before this one printed is told apart from what it prints.
+const EARLIER_BOOTS: usize = 16;
 /// The end of a console that is kept, in bytes.
 const TAIL: usize = 4096;
 /// The end of a console that somebody asked to see, in bytes.
@@ -49,7 +51,7 @@ pub(super) async fn console(ctx: &Context, uid: &str, boot: &BootId, session: &S
         console.pause = (pause * 3 / 2).min(CONSOLE_LONGEST_PAUSE);
         match asked {
             Ok(Ok(text)) => {
-                learn(console, &text, &mark::boot(uid, boot.number));
+                learn(console, &text, uid, boot.number);
                 Ok(())
             }
             Ok(Err(error)) => refused(console, error),
@@ -82,8 +84,13 @@ pub(super) async fn show_console(
     Ok(())
 }
 
-fn learn(console: &mut ConsoleNotes, text: &str, marker: &str) {
-    let mut reading = Console::read(text, Some(marker));
+fn learn(console: &mut ConsoleNotes, text: &str, uid: &str, boot: i64) {
+    // So many rebuilds back no console reaches.
+    let earlier: Vec<String> =
+        (1..boot).rev().take(EARLIER_BOOTS).map(|earlier| mark::boot(uid, earlier)).collect();
+    let marker = mark::boot(uid, boot);
+    let text = Console::of_boot(text, &earlier, &marker);
+    let mut reading = Console::read(text, Some(&marker));
     if let Some(before) = console.reading.take().filter(|before| !before.host_keys.is_empty()) {
         reading.host_keys = before.host_keys;
     }

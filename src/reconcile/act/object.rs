@@ -18,7 +18,7 @@ use crate::reconcile::memory;
 use crate::reconcile::object::{self, set_finalizers, write_status};
 use crate::reconcile::observe::{Look, age, path};
 use crate::reconcile::plan::{Closing, MemoryChange};
-use crate::reconcile::state::Observed;
+use crate::reconcile::state::{Observed, RequestKey};
 use crate::reconcile::status::{self, Outcome};
 
 /// Keeps the object until this cloud is empty.
@@ -67,8 +67,13 @@ pub(super) async fn remove_finalizers(
 }
 
 /// Deletes the object. Clouds that hold it are torn down next.
-pub(super) async fn expire(why: &str, node: &Arc<TestNode>, ctx: &Context) -> Result<(), Error> {
-    if object::expire(node, why, ctx).await? {
+pub(super) async fn delete(
+    reason: Reason,
+    why: &str,
+    node: &Arc<TestNode>,
+    ctx: &Context,
+) -> Result<(), Error> {
+    if object::delete(node, reason, why, ctx).await? {
         is_over(&node.uid().unwrap_or_default(), ctx);
     }
     Ok(())
@@ -97,16 +102,19 @@ pub(super) async fn remember(
                 made: Amounts::default(),
                 stage: gate::Stage::Building,
                 fqdn: fqdn.clone(),
+                existing: attempt
+                    .resolved
+                    .as_ref()
+                    .map(|resolved| resolved.existing().cloned().collect())
+                    .unwrap_or_default(),
                 rank: gate::Rank { unset: true, age: age(node) },
             };
             let bounds = ctx.clouds.find(&attempt.cloud).map(|handle| handle.bounds()).unwrap_or_default();
             if !ctx.gate.take(used, &bounds) {
                 return Err(Error::Overtaken);
             }
-            if look.seen.offers.len() > 1 {
-                // It may have stood before others elsewhere.
-                ctx.wake_queue();
-            }
+            // Another is the first of its size now, and it may have stood before others elsewhere.
+            ctx.wake_queue();
             write(change, node, look, ctx).await?;
             ctx.metrics.attempt_opened(&attempt.cloud);
             ctx.note(&uid, |notes| {
@@ -124,6 +132,23 @@ pub(super) async fn remember(
             if closing.outcome == AttemptOutcome::Ready {
                 time_phases(node, closing.number, look, ctx);
             }
+            Ok(())
+        }
+        MemoryChange::OpenRebuild(_) => {
+            write(change, node, look, ctx).await?;
+            let number = look.seen.memory.current().map(|attempt| attempt.number);
+            ctx.note(&uid, |notes| {
+                // All that was sent before is settled.
+                notes.opened.extend(number);
+                notes.troubles.retain(|failed| failed.trouble.key != RequestKey::RebuildServer);
+            });
+            Ok(())
+        }
+        MemoryChange::CloseRebuild(_) => {
+            write(change, node, look, ctx).await?;
+            ctx.note(&uid, |notes| {
+                notes.troubles.retain(|failed| failed.trouble.key != RequestKey::RebuildServer);
+            });
             Ok(())
         }
         MemoryChange::RecordFound(_)

@@ -28,7 +28,11 @@ pub(super) async fn catalogue(
     session: &Session,
 ) -> Result<(), Error> {
     let Some(machine) = &look.machine else { return Ok(()) };
-    let wanted = List::wanted(&machine.spec, &node.spec);
+    let mut wanted = List::wanted(&machine.spec, &node.spec);
+    if look.seen.memory.current().is_some() && look.seen.wish.is_some() {
+        // Of a machine that is rebuilt everything else stays.
+        wanted.retain(List::is_of_images);
+    }
     match handle.catalogue.missing_for_blocked(&wanted, Instant::now()) {
         Some(list) => Ok(handle.catalogue.load(session, list).await?),
         None => Ok(()),
@@ -109,11 +113,15 @@ pub(super) async fn reservations(
     ctx: &Context,
     uid: &str,
     volume: &str,
+    look: &Look,
     handle: &Handle,
     session: &Session,
 ) -> Result<(), Error> {
-    let loose = handle.loose_attachments(session, volume).await?;
-    if loose.is_empty() {
+    // One that exists by itself need not be claimed; one of ours was asked for because it is.
+    let mut used = look.seen.clouds.values().flat_map(|view| &view.existing_volumes);
+    let exists = used.any(|used| used.id == volume);
+    let loose = handle.loose_attachments(session, volume, !exists).await?;
+    if loose.is_empty() && !exists {
         let words =
             format!("volume {volume} is not free, and Cinder shows no server that is gone and had it");
         handle.inventory.lock().hindered(Kind::Volume, volume, words.clone(), Instant::now());

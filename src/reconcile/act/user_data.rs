@@ -90,13 +90,15 @@ fn usable(
     let fqdn = look.seen.memory.dns.as_ref().map(|dns| dns.name.as_str());
     let unfit = userdata::too_large(format!("spec.userDataRef ({place})"), &content).or_else(|| {
         let machine = look.machine.as_ref()?;
-        let pinned = look.seen.memory.open().and_then(|open| open.resolved.as_ref()?.os.clone());
+        let memory = &look.seen.memory;
+        let pinned = memory.open().and_then(|open| open.resolved.as_ref()?.os.clone());
+        let pinned = pinned.or_else(|| memory.rebuild()?.os.clone());
         let os = pinned.or_else(|| select::os(&machine.spec, &node.spec).ok());
-        userdata::build(node, &machine.spec, os.as_ref(), fqdn, Some(&content)).err()
+        userdata::build(node, &machine.spec, os.as_ref(), fqdn, Some(&content), 1).err()
     });
     match unfit {
         Some(message) => Err(Problem { reason: Reason::InvalidUserData, message }),
-        None if look.seen.memory.open().is_some() => Ok(Some(Arc::new(SecretSlice::from(content)))),
+        None if look.seen.memory.is_making() => Ok(Some(Arc::new(SecretSlice::from(content)))),
         None => Ok(None),
     }
 }

@@ -9,7 +9,7 @@ use super::{Known, Place};
 use crate::clouds::Login;
 use crate::inventory::shelf::{AnyShelf, Entry};
 use crate::reconcile::state::{Former, Kind, Presence};
-use crate::things::{Meta, Thing};
+use crate::things::Thing;
 
 /// A mark has no more characters: of a longer `namespace/name` it does not say which it is.
 const LONGEST: usize = 255;
@@ -56,17 +56,13 @@ pub(super) fn unlooked(known: &Known<'_>) -> Option<String> {
 fn in_cloud(known: &Known<'_>, cloud: &str, place: &Place<'_>) -> Vec<Former> {
     let state = place.state;
     // Two objects that live never have one namespace and name; but somebody may have edited a mark.
-    let named = |meta: &Meta, uid: &str| {
-        meta.node.as_deref() == Some(known.node) && uid != known.uid && !place.let_go.contains(uid)
-    };
-    let servers = state.servers.all().filter(|entry| named(&entry.object.meta, &entry.owner.uid));
-    let volumes = state.volumes.all().filter(|entry| named(&entry.object.meta, &entry.owner.uid));
-    let mut uids: BTreeSet<&str> = servers.map(|entry| entry.owner.uid.as_str()).collect();
-    uids.extend(volumes.map(|entry| entry.owner.uid.as_str()));
-    uids.retain(|uid| !(known.lives)(uid));
-    let machine = |entry: &&Entry<_>| entry.owner.uid == known.uid || uids.contains(entry.owner.uid.as_str());
+    let servers = state.servers.marked(known.node).map(|entry| entry.owner.uid.as_str());
+    let volumes = state.volumes.marked(known.node).map(|entry| entry.owner.uid.as_str());
+    let mut uids: BTreeSet<&str> = servers.chain(volumes).collect();
+    uids.retain(|uid| *uid != known.uid && !place.let_go.contains(*uid) && !(known.lives)(uid));
+    let owners = uids.iter().copied().chain([known.uid]);
     let machines: BTreeSet<&str> =
-        state.servers.all().filter(machine).map(|entry| entry.object.meta.id.as_str()).collect();
+        owners.flat_map(|uid| state.servers.of(uid)).map(|entry| entry.object.meta.id.as_str()).collect();
     if uids.is_empty() && machines.is_empty() && !state.ports.has_any(known.uid) {
         return Vec::new();
     }

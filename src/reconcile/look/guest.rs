@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Known;
+use crate::api::testnode_status::KeySource;
 use crate::clock::Steady;
 use crate::guest::host_keys::known_hosts;
 use crate::reconcile::notes::ConsoleRefused;
@@ -22,7 +23,13 @@ pub(super) fn view(known: &Known<'_>, seen: &Observed) -> GuestView {
     let Some(server) = seen.machine().and_then(|machine| machine.server) else { return GuestView::default() };
     let boot = server.boot();
     let Some(guest) = known.notes.guests.get(&boot) else {
-        return GuestView { boot: Some(boot), console_due: true, tcp_due: true, ..GuestView::default() };
+        return GuestView {
+            boot: Some(boot),
+            console_due: true,
+            tcp_due: true,
+            ssh_due: true,
+            ..GuestView::default()
+        };
     };
     let now = known.now.steady;
     let due = |next: Option<Steady>| next.is_none_or(|next| next <= now);
@@ -30,6 +37,15 @@ pub(super) fn view(known: &Known<'_>, seen: &Observed) -> GuestView {
     let reading = guest.console.reading.clone().unwrap_or_default();
     let dns = seen.memory.dns.as_ref().map(|dns| dns.name.as_str());
     let addresses: Vec<IpAddr> = target_address(seen).into_iter().collect();
+    // What the console shows counts for more than what was seen in the network, also when it comes later.
+    let shown = &reading.host_keys;
+    let passed = guest.ssh.passed.iter().filter(|(_, key)| shown.is_empty() || shown.contains(key));
+    let first_seen = || guest.ssh.passed.iter().take(1).map(|(_, key)| key.clone()).collect();
+    let (host_keys, host_keys_from) = if shown.is_empty() {
+        (first_seen(), KeySource::FirstSeen)
+    } else {
+        (shown.clone(), KeySource::Console)
+    };
     GuestView {
         boot: Some(boot),
         console_due: due(guest.console.next),
@@ -39,10 +55,14 @@ pub(super) fn view(known: &Known<'_>, seen: &Observed) -> GuestView {
         no_datasource: reading.no_datasource,
         stage: reading.stage.map(|stage| if hidden { HIDDEN.to_owned() } else { stage }),
         failures: if hidden { Vec::new() } else { reading.failures },
-        host_keys: known_hosts(dns, &addresses, &reading.host_keys),
+        host_keys: known_hosts(dns, &addresses, &host_keys),
+        host_keys_from,
         tail: guest.console.tail.clone(),
         open_ports: guest.open_ports.clone(),
         tcp_due: due(guest.tcp_next),
+        ssh_passed: passed.map(|(check, _)| check.clone()).collect(),
+        ssh_due: due(guest.ssh.next),
+        ssh_trouble: guest.ssh.trouble.clone(),
     }
 }
 

@@ -44,7 +44,8 @@ pub(super) fn lost(known: &Known<'_>, clouds: &BTreeMap<String, CloudView>) -> O
 fn own_addresses<'a>(views: impl IntoIterator<Item = &'a CloudView>) -> BTreeSet<IpAddr> {
     let of = |view: &'a CloudView| {
         let floating = view.floating_ips.iter().filter_map(|ip| ip.address);
-        view.ports.iter().flat_map(|port| port.addresses.iter().copied()).chain(floating)
+        let ports = view.ports.iter().chain(&view.existing_ports);
+        ports.flat_map(|port| port.addresses.iter().copied()).chain(floating)
     };
     views.into_iter().flat_map(of).collect()
 }

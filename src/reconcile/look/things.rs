@@ -15,7 +15,7 @@ use crate::inventory::ledger;
 use crate::inventory::shelf::Entry;
 use crate::reconcile::state::{
     Binding, BootId, CloudView, Ending, Failing, FloatingIp, Port, Presence, Problem, Server, ServerState,
-    Standing, Volume, VolumeState,
+    Standing, UsedVolume, Volume, VolumeState, is_failed,
 };
 use crate::things::{self, Thing};
 
@@ -40,6 +40,9 @@ pub(super) fn view(known: &Known<'_>, cloud: &str, place: &Place<'_>) -> CloudVi
         servers_gone: state.servers.graves(uid).map(|(_, attempt)| at.attempt(*attempt)).collect(),
         ..CloudView::empty(Standing::Seen)
     };
+    for attempt in known.memory.attempts.iter().filter(|attempt| attempt.cloud == cloud) {
+        at.existing(&mut view, attempt);
+    }
     hints(&mut view, known, cloud, state);
     if let Some(attempt) = known.memory.current().filter(|attempt| attempt.cloud == cloud) {
         at.clocks(&mut view, attempt);
@@ -67,6 +70,7 @@ fn hints(view: &mut CloudView, known: &Known<'_>, cloud: &str, state: &State) {
             id: id.clone(),
             attempt: attempt.number,
             boot: 1,
+            image: None,
             presence: Presence::Missing,
             state: ServerState::Other,
             fault: None,
@@ -146,9 +150,20 @@ impl Looking<'_> {
     fn clocks(&self, view: &mut CloudView, attempt: &Attempt) {
         let Known { notes, started, now, .. } = *self.known;
         let watched = |since: &Time| self.watched_for(notes.steady_at(since.0, started, now));
-        view.launching_for = attempt.opened_at.as_ref().map(watched).unwrap_or_default();
-        let active = view.servers.iter().find(|server| server.state == ServerState::Active);
-        view.booting_for = match (&attempt.server_active_at, active) {
+        let rebuild = attempt.rebuild.as_ref().filter(|rebuild| rebuild.is_open());
+        let (opened, written) = match rebuild {
+            Some(rebuild) => (&rebuild.opened_at, &rebuild.server_active_at),
+            None => (&attempt.opened_at, &attempt.server_active_at),
+        };
+        view.launching_for = opened.as_ref().map(watched).unwrap_or_default();
+        let counts = |server: &&Server| {
+            server.state == ServerState::Active && rebuild.is_none_or(|rebuild| rebuild.number == server.boot)
+        };
+        let active = view.servers.iter().find(counts);
+        let since = active.and_then(|active| self.known.notes.guests.get(&active.boot())?.active_since);
+        let listed = self.place.state.volumes.ledger.last();
+        view.volumes_since_active = since.is_some_and(|since| listed.is_some_and(|listed| listed > since));
+        view.booting_for = match (written, active) {
             (Some(written), _) => watched(written),
             // Seen, and not yet written.
             (None, Some(server)) => self.watched_for(self.active_since(&server.boot())),
@@ -203,6 +218,7 @@ impl Looking<'_> {
             id: id.clone(),
             attempt: self.attempt(entry.owner.attempt),
             boot: found.boot,
+            image: found.image.clone(),
             presence,
             state: found.state,
             fault: found.fault.clone(),
@@ -236,8 +252,11 @@ impl Looking<'_> {
         let on = self.place.state.servers.of(&entry.owner.uid).find(|server| {
             server.object.state == ServerState::Active && server.object.volumes.contains(&found.meta.id)
         });
+        // After a rebuild its volumes were taken from it, and only Cinder tells whether they were given back.
         let on = on.filter(|server| {
-            coming && server.sightings.last().map(|(began, _)| began) > entry.last_told().as_ref()
+            coming
+                && server.object.boot == 1
+                && server.sightings.last().map(|(began, _)| began) > entry.last_told().as_ref()
         });
         let listed = self.listed(entry);
         match on {
@@ -285,6 +304,41 @@ impl Looking<'_> {
             port: found.port.clone(),
             ending: self.ending(entry),
             remark: self.remark(entry),
+        }
+    }
+
+    /// What an attempt uses that exists by itself. Its addresses are as they were when the attempt began.
+    fn existing(&self, view: &mut CloudView, attempt: &Attempt) {
+        let Some(resolved) = attempt.resolved.as_ref().filter(|_| !attempt.settled || !is_failed(attempt))
+        else {
+            return;
+        };
+        let server =
+            view.servers.iter().find(|server| server.attempt == attempt.number).map(|s| s.id.clone());
+        for (index, network) in resolved.networks.iter().enumerate() {
+            let Some(port) = &network.port else { continue };
+            let addresses: Vec<IpAddr> =
+                port.addresses.iter().filter_map(|address| address.parse().ok()).collect();
+            view.existing_ports.push(Port {
+                id: port.id.clone(),
+                attempt: attempt.number,
+                index,
+                presence: Presence::There,
+                device: server.clone(),
+                binding: Binding::Sound,
+                address: address(&addresses, Some(&network.name), self.place.address_from),
+                addresses,
+                mac: port.mac.clone(),
+                network: network.id.clone(),
+                ending: Ending::default(),
+                remark: None,
+            });
+        }
+        for volume in &resolved.existing_volumes {
+            if view.existing_volumes.iter().all(|known| known.id != volume.id) {
+                let reservations = self.known.notes.reservations.get(&volume.id).cloned();
+                view.existing_volumes.push(UsedVolume { id: volume.id.clone(), reservations });
+            }
         }
     }
 

@@ -59,7 +59,7 @@ impl World {
             self.pass(self.now + pause, Roused::Never);
             return if luck.is_multiple_of(2) { Reply::NotSent } else { Reply::Lost };
         }
-        let creating = change.creates();
+        let creating = change.may_come_late();
         let verdict = |luck: u8| match luck % 8 {
             0 => Verdict::Quota,
             1 => Verdict::Capacity,
@@ -174,6 +174,19 @@ impl World {
                 }
                 let at = now + u64::from(luck) * SECOND / 16;
                 self.schedule(at, Due::In(cloud.to_owned(), Effect::Appears(order)));
+                Ok(Served::Done)
+            }
+            CloudChange::RebuildServer { id, number, image } => {
+                let luck = self.luck();
+                let before = self.clouds.get_mut(cloud).unwrap().rebuild(id, *number, image)?;
+                let at = now + 2 * SECOND + u64::from(luck) * SECOND / 16;
+                let effect = match luck {
+                    236..=245 => Effect::NotRebuilt(id.clone(), before),
+                    // Its guest never boots.
+                    246..=255 => Effect::Rebuilt(id.clone(), 60 * MINUTE),
+                    _ => Effect::Rebuilt(id.clone(), u64::from(luck) * 200),
+                };
+                self.schedule(at, Due::In(cloud.to_owned(), effect));
                 Ok(Served::Done)
             }
             CloudChange::DeleteServer { id } => self.delete_server(cloud, id).map(done),

@@ -46,6 +46,8 @@ pub struct Machine {
     pub ports: Vec<String>,
     /// When its guest has booted.
     pub booted_at: Option<u64>,
+    /// By number: how often Nova began to rebuild it.
+    pub rebuilds: BTreeMap<i64, u32>,
 }
 
 /// What holds a volume.
@@ -66,6 +68,10 @@ pub enum Effect {
     Active(String, u64),
     /// A build fails.
     Fails(String, Verdict),
+    /// A rebuild is done; its guest needs so long to boot.
+    Rebuilt(String, u64),
+    /// A rebuild fails: with the new metadata, and the old image.
+    NotRebuilt(String, String),
     /// The compute host binds the ports.
     Binds(String),
     /// A deletion of a server is done.
@@ -172,7 +178,13 @@ impl Cloud {
             }
         }
         let shown = things::server(id, order.owner, order.volumes.clone(), now);
-        let machine = Machine { shown, volumes: order.volumes, ports: order.ports, booted_at: None };
+        let machine = Machine {
+            shown,
+            volumes: order.volumes,
+            ports: order.ports,
+            booted_at: None,
+            rebuilds: BTreeMap::new(),
+        };
         self.servers.insert(id.to_owned(), machine);
     }
 
@@ -182,6 +194,16 @@ impl Cloud {
             Effect::Appears(_) => {}
             Effect::Active(id, boot) => self.active(id, now + boot),
             Effect::Fails(id, verdict) => self.fails(id, *verdict),
+            Effect::Rebuilt(id, boot) => self.rebuilt(id, now + boot),
+            Effect::NotRebuilt(id, image) => {
+                let machine =
+                    self.servers.get_mut(id).filter(|m| m.shown.state == ServerState::Rebuilding)?;
+                machine.shown.state = ServerState::Error;
+                machine.shown.image = Some(image.clone());
+                let message = "No valid host was found. ".into();
+                machine.shown.fault = Some(Fault { verdict: Verdict::Capacity, message });
+                self.give_back(id);
+            }
             Effect::Binds(id) => {
                 let ports = self.servers.get(id)?.ports.clone();
                 let bound = |port: &Port| port.device.as_ref().is_some_and(|device| device != id);
@@ -234,6 +256,53 @@ impl Cloud {
         machine.booted_at = Some(booted_at);
         for volume in &machine.volumes {
             if let Some((volume, _)) = self.volumes.get_mut(volume) {
+                volume.state = VolumeState::Attached;
+                volume.servers = vec![id.to_owned()];
+            }
+        }
+    }
+
+    /// `POST /servers/ID/action` with `rebuild`: one database update that demands that nothing else is done to it. Returns the
+    /// image that it had.
+    pub fn rebuild(&mut self, id: &str, number: i64, image: &str) -> Result<String, No> {
+        let machine = self.servers.get_mut(id).ok_or(No::NotFound)?;
+        let able =
+            matches!(machine.shown.state, ServerState::Active | ServerState::Error | ServerState::Stopped);
+        if !able || machine.shown.deleting {
+            return Err(No::Conflict);
+        }
+        *machine.rebuilds.entry(number).or_default() += 1;
+        machine.shown.boot = number;
+        machine.shown.state = ServerState::Rebuilding;
+        machine.booted_at = None;
+        for volume in &machine.volumes {
+            if let Some((volume, _)) =
+                self.volumes.get_mut(volume).filter(|(v, _)| v.state == VolumeState::Attached)
+            {
+                volume.state = VolumeState::Reserved;
+                volume.servers.clear();
+            }
+        }
+        Ok(machine.shown.image.replace(image.to_owned()).unwrap_or_default())
+    }
+
+    fn rebuilt(&mut self, id: &str, booted_at: u64) {
+        let Some(machine) = self.servers.get_mut(id).filter(|m| m.shown.state == ServerState::Rebuilding)
+        else {
+            return;
+        };
+        machine.shown.state = ServerState::Active;
+        machine.booted_at = Some(booted_at);
+        self.give_back(id);
+    }
+
+    /// The volumes of a server are on it again.
+    fn give_back(&mut self, id: &str) {
+        let Some(machine) = self.servers.get(id) else { return };
+        for volume in machine.volumes.clone() {
+            if let Some((volume, _)) =
+                self.volumes.get_mut(&volume).filter(|(v, _)| v.state == VolumeState::Reserved)
+            {
                 volume.state = VolumeState::Attached;
                 volume.servers = vec![id.to_owned()];
             }

@@ -44,6 +44,14 @@ impl World {
                 self.woken = true;
             }
             Event::Edit => self.object.generation += 1,
+            Event::Rebuild => {
+                let memory = crate::reconcile::memory::read(self.object.own());
+                if memory.open().is_none() && !self.object.deleting {
+                    self.object.generation += 1;
+                    self.object.rebuild += 1;
+                    self.woken = true;
+                }
+            }
             Event::Pause => self.object.paused_until = now + MINUTE,
             Event::CloudAway(place) => {
                 self.laws.unseen(now, now + length);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::ask::SSHD;
 use super::cloud::Cloud;
 use super::clouds::Clouds;
 use super::look::DELETE_TIMEOUT;
@@ -10,6 +11,7 @@ use super::scenario::{MINUTE, SECOND};
 use super::things;
 use super::world::{FORMER, Object, UID};
 use super::zone::Zone;
+use crate::api::common::CheckKind;
 use crate::api::testnode_status::{Outcome, TestNodeStatus};
 use crate::reason::Reason;
 use crate::reconcile::memory;
@@ -123,6 +125,9 @@ impl Laws {
             Change::Memory(MemoryChange::CloseAttempt(closing)) if closing.outcome == Outcome::Ready => {
                 self.ready(world, desired, seen);
             }
+            Change::Memory(MemoryChange::CloseRebuild(closing)) if closing.outcome == Outcome::Ready => {
+                self.rebuilt(world, desired, seen);
+            }
             Change::Memory(MemoryChange::CloseAttempt(closing)) if closing.reason == Reason::BootTimeout => {
                 self.check(!seen.guest.finished, "DNS is never a reason to end an attempt");
             }
@@ -170,12 +175,35 @@ impl Laws {
         let machine = servers.find(|machine| machine.booted_at.is_some());
         self.check(machine.is_some() || self.harmed, "Ready follows ACTIVE");
         let booted = machine.and_then(|machine| machine.booted_at).is_some_and(|at| at <= world.now);
+        let sshd = machine.and_then(|machine| machine.booted_at).is_some_and(|at| at + SSHD <= world.now);
+        let asks_sshd = desired.readiness.iter().any(|check| check.kind == CheckKind::Ssh);
+        self.check(sshd || !asks_sshd || self.harmed, "Ready follows sshd's answer");
         self.check(booted || desired.readiness.is_empty() || self.harmed, "Ready follows cloud-init's end");
         let target = target_address(seen);
         let found = seen.name.found == Some(Found::Ours(target.into_iter().collect()));
         let sent = seen.name.sent.as_ref().is_some_and(|sent| target.is_some() && sent.address == target);
         let named = if seen.name.verifiable { found } else { sent };
         self.check(seen.memory.dns.is_none() || named, "Ready has its name");
+    }
+
+    /// A machine is Ready again only when it has its new system, with all that it had.
+    fn rebuilt(&mut self, world: &Truth<'_>, desired: &Desired, seen: &Observed) {
+        let Some((machine, rebuild)) = seen.machine_being_rebuilt() else { return };
+        let Some(cloud) = world.clouds.get(&machine.attempt.cloud) else { return };
+        let there = machine.server.and_then(|server| cloud.servers.get(&server.id));
+        let Some(there) = there else { return self.check(self.harmed, "a rebuilt machine is there") };
+        let begun = there.rebuilds.get(&rebuild.number) == Some(&1);
+        self.check(begun || self.wiped, "what is rebuilt was rebuilt, and once");
+        let done = there.shown.state == ServerState::Active && there.shown.boot == rebuild.number;
+        self.check(done || self.harmed, "a rebuild is done when the server is ACTIVE with it");
+        let booted = there.booted_at.is_some_and(|at| at <= world.now);
+        self.check(booted || desired.readiness.is_empty() || self.harmed, "a rebuilt machine has booted");
+        let image = there.shown.image.as_ref() == Some(&rebuild.image.id);
+        self.check(image, "a rebuilt machine has the image that was asked for");
+        let on = |id: &String| {
+            cloud.volumes.get(id).is_some_and(|(volume, _)| volume.state == VolumeState::Attached)
+        };
+        self.check(there.volumes.iter().all(on) || self.harmed, "a rebuilt machine has its volumes");
     }
 
     /// What may be sent to a cloud.
@@ -195,6 +223,15 @@ impl Laws {
             | CloudChange::CreateServer { attempt, .. } => {
                 self.check(!former, "nothing is made beside a former machine");
                 self.creates(name, *attempt, object);
+            }
+            CloudChange::RebuildServer { id, number, .. } => {
+                self.check(object.held.contains(*name), "never rebuilds unheld");
+                let memory = memory::read(object.own());
+                let open = memory.rebuild().is_some_and(|rebuild| rebuild.number == *number);
+                self.check(open, "nothing is rebuilt that is not written down");
+                let Some(machine) = cloud.servers.get(id) else { return };
+                self.check(machine.shown.meta.is_of(UID), "never somebody else's server");
+                self.check(!machine.rebuilds.contains_key(number), "a rebuild is not asked for twice");
             }
             CloudChange::DeleteServer { id } | CloudChange::ForceDeleteServer { id } => {
                 let Some(machine) = cloud.servers.get(id) else { return };

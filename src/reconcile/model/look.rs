@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::process::Books;
 use super::world::{FQDN, NODE, UID, World};
 use super::zone::PARK;
+use crate::api::TestNodeSpec;
 use crate::api::common::{CheckKind, ReadinessCheck};
 use crate::api::hold::OnFailure;
 use crate::api::testnode_status::{
-    FloatingIpPool, Resolved, ResolvedFloatingIp, ResolvedNetwork, ResolvedVolume,
+    AskedSystem, FloatingIpPool, Resolved, ResolvedFloatingIp, ResolvedImage, ResolvedNetwork, ResolvedVolume,
 };
 use crate::clock::Now;
 use crate::clouds;
@@ -18,8 +19,10 @@ use crate::inventory::shelf::AnyShelf;
 use crate::reconcile::look::{Known, Naming, Place, look};
 use crate::reconcile::memory;
 use crate::reconcile::state::{
-    Desired, Expiry, Kind, Observed, Offer, Pins, Resolution, Room, Turn, UserData,
+    Desired, Expiry, Kind, Memory, Need, Observed, Offer, Pins, Resolution, Room, Turn, UserData, Wish,
+    WishedSystem,
 };
+use crate::select::System;
 
 /// `timeouts.delete`.
 pub const DELETE_TIMEOUT: Duration = Duration::from_mins(4);
@@ -27,17 +30,23 @@ pub const DELETE_TIMEOUT: Duration = Duration::from_mins(4);
 impl World {
     /// What is wanted.
     pub fn desired(&self) -> Desired {
-        let console = ReadinessCheck { kind: CheckKind::Console, port: None };
+        let checks = [(self.life.console, CheckKind::Console), (self.life.ssh, CheckKind::Ssh)];
         Desired {
             generation: self.object.generation,
             asks: self.object.generation.to_string(),
+            system: self.asked(),
             machine_type_generation: 1,
             os: None,
             paused: self.now < self.object.paused_until,
             expiry: self.life.expires.map(|at| Expiry::new(Self::timestamp_of(at), "expired")),
+            need: Need::Needed,
             on_failure: OnFailure::Retry,
             hold: None,
-            readiness: if self.life.console { vec![console] } else { Vec::new() },
+            readiness: checks
+                .into_iter()
+                .filter(|(wanted, _)| *wanted)
+                .map(|(_, kind)| ReadinessCheck::new(kind))
+                .collect(),
             launch_timeout: Duration::from_mins(3),
             boot_timeout: Duration::from_mins(2),
             delete_timeout: DELETE_TIMEOUT,
@@ -74,12 +83,29 @@ impl World {
             notes: &self.process.notes,
             clouds: self.process.books.keys().map(|name| (name.clone(), self.place(name))).collect(),
             offers: if elsewhere { self.offers() } else { Vec::new() },
+            wish: self.wish(&memory),
             holders: held.then(|| (FQDN.to_owned(), "lab/other".to_owned())).into_iter().collect(),
             memory,
         });
         let started = self.instant(self.process.started);
         self.process.notes.saw(&desired, &seen, started, now);
         seen
+    }
+
+    /// What the spec asks of the machine's system.
+    fn asked(&self) -> AskedSystem {
+        let rebuild = (self.object.rebuild > 0).then(|| self.object.rebuild.to_string());
+        AskedSystem { rebuild, ..AskedSystem::default() }
+    }
+
+    /// The other system that the machine is to have.
+    fn wish(&self, memory: &Memory) -> Option<Wish> {
+        let asked = self.asked();
+        let spec = TestNodeSpec { rebuild: asked.rebuild.clone(), ..TestNodeSpec::default() };
+        memory.wishes(&spec).filter(|_| !self.object.deleting)?;
+        let image = ResolvedImage { id: format!("i-{}", self.object.rebuild), ..ResolvedImage::default() };
+        let system = System { image, os: None, metadata: None, why: String::new() };
+        Some(Wish { asked, system: WishedSystem::Can(Box::new(system)) })
     }
 
     fn place(&self, cloud: &str) -> Place<'_> {
@@ -141,6 +167,7 @@ impl World {
             turn: Turn { place: 1, of: 1 },
             cooling: BTreeMap::new(),
             fqdn: self.life.named.then(|| FQDN.to_owned()),
+            taken: None,
             holder: (self.now < self.held_until).then(|| "lab/other".to_owned()),
             pins: Pins::default(),
             volume_zones: BTreeMap::new(),

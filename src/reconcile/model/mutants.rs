@@ -4,7 +4,7 @@
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
 
-use super::scenario::{HARM, MEDDLING, RESTORES, Scenario, TROUBLES, deleted, scenarios};
+use super::scenario::{HARM, MEDDLING, REBUILDS, RESTORES, Scenario, TROUBLES, deleted, scenarios};
 use super::world::Rules;
 use super::{RULES, live};
 use crate::reconcile::plan::{BRING_UP, Rule, TEAR_DOWN, TearDownRule};
@@ -13,6 +13,7 @@ const BRING_UP_NAMES: &[&str] = &[
     "answer_console_request",
     "wait_while_paused",
     "expire",
+    "release_unneeded",
     "wait_for_clouds",
     "confirm_missing",
     "adopt_or_wait",
@@ -30,11 +31,17 @@ const BRING_UP_NAMES: &[&str] = &[
     "await_volumes",
     "create_server",
     "await_active",
+    "open_rebuild",
+    "close_failed_rebuild",
+    "rebuild_server",
+    "await_rebuilt",
     "await_guest",
     "await_name",
     "close_ready",
+    "close_rebuilt",
     "settle_ready",
     "release_other_clouds",
+    "tell_failed_rebuild",
 ];
 
 const TEAR_DOWN_NAMES: &[&str] = &[
@@ -54,18 +61,27 @@ const TEAR_DOWN_NAMES: &[&str] = &[
     "await_floating_ips",
     "await_ports",
     "await_settled",
+    "free_existing_volumes",
     "await_name_gone",
     "release",
 ];
 
 /// Rules for what no life of the model does. The tests beside them fail without them.
-const PROVED_BESIDE_THEM: &[&str] =
-    &["answer_console_request", "hold_failed_attempt", "withdraw_abandoned_name", "answer_abandon"];
+const PROVED_BESIDE_THEM: &[&str] = &[
+    "answer_console_request",
+    "hold_failed_attempt",
+    "withdraw_abandoned_name",
+    "answer_abandon",
+    "free_existing_volumes",
+    "release_unneeded",
+];
 
 /// Lives that are tried with a mutant.
 const LIVES: usize = 3000;
 /// Lives after them in which the UID changes.
 const RESTORED: usize = 500;
+/// Lives after those in which the machine is rebuilt.
+const REBUILT: usize = 500;
 
 /// Lives of every sort, the same each time.
 fn lives() -> impl Iterator<Item = Scenario> {
@@ -83,8 +99,10 @@ fn lives() -> impl Iterator<Item = Scenario> {
     ];
     let restores = proptest::prop_oneof![scenarios(RESTORES, 5), deleted(scenarios(RESTORES, 4))];
     // After the others, which so stay as they were.
-    (0..LIVES + RESTORED).map(move |count| match count {
+    let rebuilds = proptest::prop_oneof![scenarios(REBUILDS, 5), deleted(scenarios(REBUILDS, 4))];
+    (0..LIVES + RESTORED + REBUILT).map(move |count| match count {
         0..LIVES => any.new_tree(&mut runner).unwrap().current(),
+        _ if count >= LIVES + RESTORED => rebuilds.new_tree(&mut runner).unwrap().current(),
         _ => restores.new_tree(&mut runner).unwrap().current(),
     })
 }

@@ -36,6 +36,8 @@ pub struct Scenario {
     pub one_project: bool,
     /// Readiness is the console.
     pub console: bool,
+    /// And then sshd.
+    pub ssh: bool,
     /// When the node is to go by itself.
     pub expires: Option<u64>,
     /// What strangers do, and when.
@@ -59,6 +61,8 @@ pub enum Event {
     Unheld,
     /// Somebody edits the spec.
     Edit,
+    /// Somebody asks for a rebuild. While an attempt is open it is refused.
+    Rebuild,
     /// `spec.paused` for a minute.
     Pause,
     /// A cloud does not answer for a while.
@@ -140,6 +144,20 @@ pub const TROUBLES: &[Event] = &[
     Event::NameHeld,
 ];
 
+/// A machine that lives is rebuilt, in whatever trouble.
+pub const REBUILDS: &[Event] = &[
+    Event::Rebuild,
+    Event::Rebuild,
+    Event::Rebuild,
+    Event::Rebuild,
+    Event::Crash,
+    Event::Crash,
+    Event::CloudAway(Place::East),
+    Event::CellDown(Place::East),
+    Event::Pause,
+    Event::DnsAway,
+];
+
 /// What strangers do behind our back.
 pub const HARM: &[Event] = &[
     Event::ServerDeleted,
@@ -174,6 +192,7 @@ pub fn scenarios(events: &'static [Event], most: usize) -> impl Strategy<Value =
                 _ => None,
             };
             let no_router = floating == Some(FloatingIpPolicy::IfNeeded) && tape.len() % 2 == 1;
+            let ssh = console && ports > 0 && tape.len() % 4 == 1;
             let updates = verifiable && tape.len() % 3 == 1;
             Scenario {
                 volumes,
@@ -187,6 +206,7 @@ pub fn scenarios(events: &'static [Event], most: usize) -> impl Strategy<Value =
                 soft_delete,
                 one_project,
                 console,
+                ssh,
                 expires,
                 events,
                 tape,

@@ -29,6 +29,9 @@ impl World {
                     if let Some(id) = made {
                         books.made(kind, id, &self.clouds[cloud], now);
                     }
+                    if let CloudChange::RebuildServer { id, number, image } = change {
+                        books.state.rebuilds(id, *number, image, now);
+                    }
                     if let CloudChange::ForceDeleteServer { id, .. } = change {
                         self.process.notes.forced.insert(id.clone());
                     }
@@ -54,7 +57,7 @@ impl World {
                         books.state.ports.ledger.refused(UID, now);
                     }
                 }
-                Reply::Lost if creating => books.state.ledger_mut(kind).lost(UID, now),
+                Reply::Lost if change.may_come_late() => books.state.ledger_mut(kind).lost(UID, now),
                 Reply::Lost => books.state.ledger_mut(kind).refused(UID, now),
                 Reply::NotSent => {}
             }

@@ -73,6 +73,7 @@ impl World {
             | Change::RemoveFinalizer { .. }
             | Change::AbandonUntouched { .. }
             | Change::Expire { .. }
+            | Change::Release { .. }
             | Change::Memory(_) => self.write(change, desired, seen),
         }
     }
@@ -160,6 +161,13 @@ impl World {
             Change::Memory(MemoryChange::OpenAttempt { attempt, .. }) => {
                 self.process.notes.opened.insert(attempt.number);
                 self.process.notes.troubles.clear();
+            }
+            Change::Memory(MemoryChange::OpenRebuild(_)) => {
+                self.process.notes.opened.extend(seen.memory.current().map(|attempt| attempt.number));
+                self.process.notes.troubles.retain(|failed| failed.trouble.key != RequestKey::RebuildServer);
+            }
+            Change::Memory(MemoryChange::CloseRebuild(_)) => {
+                self.process.notes.troubles.retain(|failed| failed.trouble.key != RequestKey::RebuildServer);
             }
             Change::Memory(MemoryChange::CloseAttempt(_)) => {
                 self.process.notes.troubles.retain(|failed| !failed.trouble.key.creates());

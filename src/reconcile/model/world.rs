@@ -51,6 +51,8 @@ pub struct Object {
     pub status: Option<TestNodeStatus>,
     /// Counts edits.
     pub generation: i64,
+    /// `spec.rebuild`; 0 if it was never set.
+    pub rebuild: u64,
     /// `spec.paused`, until then.
     pub paused_until: u64,
     /// Somebody wishes that what it has in a lost cloud is abandoned.

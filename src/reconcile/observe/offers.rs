@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::api::machine_type::CloudChoice;
+use crate::api::testnode_status::Resolved;
 use crate::api::{MachineType, TestNode};
 use crate::catalogue::List;
 use crate::clouds::{self, Handle};
-use crate::gate::{Amounts, Place};
+use crate::gate::{Age, Amounts, Place, named_in};
 use crate::inventory::ledger::Born;
 use crate::reason::Reason;
 use crate::reconcile::context::Context;
@@ -64,7 +65,7 @@ fn unserved(node: &TestNode, machine: &MachineType) -> Option<Problem> {
 
 /// User data that cannot be combined, or is too large with the longest name that the node may get, would only be found
 /// out with the server's create.
-fn unfit(
+pub(super) fn unfit(
     node: &TestNode,
     machine: &MachineType,
     offers: &[Offer],
@@ -72,7 +73,7 @@ fn unfit(
 ) -> Option<Problem> {
     let fqdn = offers.iter().filter_map(|offer| offer.fqdn.as_deref()).max_by_key(|fqdn| fqdn.len());
     let os = select::os(&machine.spec, &node.spec).ok();
-    let problem = userdata::build(node, &machine.spec, os.as_ref(), fqdn, user_data).err()?;
+    let problem = userdata::build(node, &machine.spec, os.as_ref(), fqdn, user_data, 1).err()?;
     Some(Problem { reason: Reason::InvalidUserData, message: problem })
 }
 
@@ -94,6 +95,7 @@ fn offer(
         cooling: BTreeMap::new(),
         fqdn: None,
         holder: None,
+        taken: None,
         pins: Pins::default(),
         volume_zones: BTreeMap::new(),
     };
@@ -132,6 +134,7 @@ fn offer(
     };
     if let Resolution::Can(resolved) = &offer.resolution {
         let age = super::age(node);
+        offer.taken = taken(ctx, &age, resolved, &handle);
         offer.room = ctx.gate.room(&age, cloud, &Amounts::of_machine(resolved), &handle.bounds());
         if offer.room != Room::Free {
             offer.turn = ctx.gate.place(&age, cloud);
@@ -144,6 +147,24 @@ fn offer(
         offer.cooling = offer.zones.iter().filter_map(cools).collect();
     }
     offer
+}
+
+/// What stands in the way of using a port or a volume that exists: another node, or something else that has it.
+fn taken(ctx: &Context, age: &Age, resolved: &Resolved, handle: &Handle) -> Option<Problem> {
+    let existing = resolved.existing().cloned().collect();
+    if let Some((id, user)) = ctx.gate.user(&age.uid, &existing) {
+        let (what, reason) = if resolved.existing_volumes.iter().any(|volume| volume.id == id) {
+            ("volume", Reason::VolumeInUse)
+        } else {
+            ("port", Reason::PortInUse)
+        };
+        let user = named_in(age.namespace(), &user);
+        let message = format!(
+            "TestNode {user} uses {what} {id}; nothing is made until that node is gone; or name another {what}"
+        );
+        return Some(Problem { reason, message });
+    }
+    select::in_use(resolved, &*handle.catalogue.offerings()?)
 }
 
 fn resolution(node: &TestNode, machine: &MachineType, handle: &Handle) -> Resolution {

@@ -49,6 +49,7 @@ pub fn used(node: &TestNode, memory: &Memory, view: Option<&CloudView>) -> Optio
             .as_ref()
             .filter(|dns| stays || !dns.addresses.is_empty())
             .map(|dns| dns.name.clone()),
+        existing: resolved.map(|resolved| resolved.existing().cloned().collect()).unwrap_or_default(),
         rank: rank(node, memory),
     })
 }

@@ -64,6 +64,14 @@ pub(super) fn record_what_was_found(desired: &Desired, seen: &Observed) -> Optio
     let runs = |server: &Server| matches!(server.state, ServerState::Active | ServerState::Stopped);
     let alive = |server: &&Server| runs(server) && server.presence == Presence::There;
     let alive = view.servers.iter().find(alive);
+    let rebuilding =
+        |server: &&Server| server.state == ServerState::Rebuilding && server.presence == Presence::There;
+    if let Some(server) = view.servers.iter().find(rebuilding).filter(|_| alive.is_none()) {
+        // It was Ready once: what becomes of it is seen soon.
+        let message =
+            format!("the status was lost while server {} is rebuilt; waiting for it to be ACTIVE", server.id);
+        return Some(Step::look(Reason::Rebuilding, message, cloud, Kind::Server));
+    }
     let numbers = view.servers.iter().map(|s| s.attempt).chain(view.volumes.iter().map(|v| v.attempt));
     let numbers = numbers.chain(view.floating_ips.iter().map(|ip| ip.attempt));
     let highest = numbers.chain(view.ports.iter().map(|p| p.attempt)).max().unwrap_or(0);
@@ -81,6 +89,7 @@ pub(super) fn record_what_was_found(desired: &Desired, seen: &Observed) -> Optio
         project_id: pins.project_id,
         cluster_id: pins.cluster_id,
         spec_digest: Some(desired.asks.clone()),
+        asked: Some(desired.system.clone()),
         machine_type_generation: Some(desired.machine_type_generation),
         resolved: offer.and_then(|offer| match &offer.resolution {
             Resolution::Can(resolved) => Some(as_found((**resolved).clone(), view)),
@@ -230,7 +239,8 @@ pub(super) fn close_ready(_: &Desired, seen: &Observed) -> Option<Step> {
 /// A reply was lost on the way to Ready: once nothing can come of it, that is remembered, and the node can later go
 /// without waiting.
 pub(super) fn settle_ready(_: &Desired, seen: &Observed) -> Option<Step> {
-    let current = seen.memory.current().filter(|attempt| attempt.closed_at.is_some() && !attempt.settled)?;
+    let current = seen.memory.current().filter(|attempt| attempt.closed_at.is_some() && !attempt.settled);
+    let current = current.filter(|_| seen.memory.rebuild().is_none())?;
     let view = seen.clouds.get(&current.cloud)?;
     view.is_settled().then_some(Step::Do(MemoryChange::SettleAttempt { number: current.number }.into()))
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 pub use cloud::{CloudChange, Mark};
-pub use memory::{Closing, MemoryChange};
+pub use memory::{Closing, MemoryChange, RebuildClosing};
 
 use crate::reconcile::state::RequestKey;
 
@@ -41,6 +41,11 @@ pub enum Change {
         /// After how long, and who says so.
         why: String,
     },
+    /// Delete the object: nobody needs the node.
+    Release {
+        /// What is gone, or has ended.
+        why: String,
+    },
     /// Change what is remembered in the object's status.
     Memory(MemoryChange),
     /// Make the name say an address.
@@ -68,7 +73,7 @@ impl Change {
             Self::RemoveFinalizer { cloud } => RequestKey::RemoveFinalizer { cloud: cloud.clone() },
             Self::AnswerAbandon { cloud } => RequestKey::AnswerAbandon { cloud: cloud.clone() },
             Self::AbandonUntouched { .. } => RequestKey::AbandonUntouched,
-            Self::Expire { .. } => RequestKey::Expire,
+            Self::Expire { .. } | Self::Release { .. } => RequestKey::Expire,
             Self::Memory(change) => change.key(),
             Self::PublishName { address } => RequestKey::PublishName { address: *address },
             Self::WithdrawName => RequestKey::WithdrawName,
@@ -85,6 +90,7 @@ impl Change {
             Self::AnswerAbandon { .. } => Reason::AnswerAbandon,
             Self::AbandonUntouched { .. } => Reason::AbandonUntouched,
             Self::Expire { .. } => Reason::Expired,
+            Self::Release { .. } => Reason::Released,
             Self::Memory(change) => change.reason(),
             Self::PublishName { .. } => Reason::PublishName,
             Self::WithdrawName => Reason::WithdrawName,
@@ -112,7 +118,7 @@ impl fmt::Display for Change {
                     clouds.len()
                 )
             }
-            Self::Expire { why } => write!(f, "delete the node: {why}"),
+            Self::Expire { why } | Self::Release { why } => write!(f, "delete the node: {why}"),
             Self::Memory(change) => change.fmt(f),
             Self::PublishName { address } => write!(f, "publish name at {address}"),
             Self::WithdrawName => f.write_str("withdraw name"),

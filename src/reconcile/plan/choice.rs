@@ -105,6 +105,7 @@ fn take(desired: &Desired, seen: &Observed, offer: &Offer, round: i64, cooled: C
             project_id: offer.pins.project_id.clone(),
             cluster_id: offer.pins.cluster_id.clone(),
             spec_digest: Some(desired.asks.clone()),
+            asked: Some(desired.system.clone()),
             machine_type_generation: Some(desired.machine_type_generation),
             resolved: resolved(desired, seen, offer, round, zone.as_deref()),
             opened_at: Some(Time(seen.now)),
@@ -260,6 +261,15 @@ mod tests {
         let held = Offer { fqdn, holder, ..offer("lab") };
 
         assert_eq!(reason(&Observed::held().with_offer(held)), Reason::NameConflict);
+    }
+
+    #[test]
+    fn what_somebody_else_has_is_waited_for_and_nothing_is_made() {
+        let taken = Problem { reason: Reason::PortInUse, message: "port p is bound to s; free it".into() };
+        let offer = Offer { taken: Some(taken), ..offer("lab") };
+
+        let Step::Wait(waiting) = next(&Observed::held().with_offer(offer)) else { panic!("it goes on") };
+        assert_eq!((waiting.reason, waiting.until.is_some()), (Reason::PortInUse, true));
     }
 
     #[test]

@@ -94,7 +94,10 @@ fn failure(desired: &Desired, seen: &Observed, open: &Machine<'_>) -> Option<(Ou
             (ServerState::SoftDeleted, _) => {
                 return failed(Reason::ServerLost, "somebody deleted the server".into());
             }
-            (ServerState::Building | ServerState::Active | ServerState::Other, _) => {}
+            (
+                ServerState::Building | ServerState::Active | ServerState::Rebuilding | ServerState::Other,
+                _,
+            ) => {}
         }
     } else if open.view.servers_gone.contains(&open.attempt.number) {
         return failed(Reason::ServerLost, "the server is gone; somebody or something deleted it".into());
@@ -110,9 +113,13 @@ fn failure(desired: &Desired, seen: &Observed, open: &Machine<'_>) -> Option<(Ou
     if let Some(volume) = open.volumes.iter().find(|volume| volume.state == VolumeState::Error) {
         let mut message =
             format!("volume {} ({}) is in error; Cinder does not say why", volume.key, volume.id);
-        if volume.key == BOOT {
-            message
-                .push_str(": the image may be larger than the volume; if so, make bootVolume.sizeGiB larger");
+        let mut wanted = open.attempt.resolved.iter().flat_map(|resolved| &resolved.volumes);
+        let of_image = wanted.any(|wanted| wanted.name == volume.key && wanted.image.is_some());
+        if volume.key == BOOT || of_image {
+            let field = if volume.key == BOOT { "bootVolume.sizeGiB" } else { "volumeSize" };
+            message.push_str(": the image may be larger than the volume; if so, make ");
+            message.push_str(field);
+            message.push_str(" larger");
         }
         return failed(Reason::VolumeError, message);
     }
@@ -165,10 +172,23 @@ fn too_long(desired: &Desired, seen: &Observed, open: &Machine<'_>) -> Option<(O
             format!("no ACTIVE server within timeouts.launch ({} s)", desired.launch_timeout.as_secs());
         return Some((Outcome::Failed, Reason::LaunchTimeout, message));
     }
+    let (reason, message) = late_boot(desired, seen, open)?;
+    Some((Outcome::Failed, reason, message))
+}
+
+/// A readiness check did not pass in time.
+pub(super) fn late_boot(
+    desired: &Desired,
+    seen: &Observed,
+    machine: &Machine<'_>,
+) -> Option<(Reason, String)> {
     // A name that cannot be set is no reason to end a machine whose guest is up. While a check is blocked no time passes.
-    let late = active && open.view.booting_for > desired.boot_timeout;
-    let awaited = awaited(desired, seen).filter(|_| late)?;
-    let bound = desired.boot_timeout.as_secs();
+    let (awaited, own) = awaited(desired, seen)?;
+    let bound = own.map_or(desired.boot_timeout, |own| own.min(desired.boot_timeout));
+    let late = machine.is_active() && machine.view.booting_for > bound;
+    let awaited = Some(awaited).filter(|_| late)?;
+    let whose = if bound < desired.boot_timeout { "its timeout" } else { "timeouts.boot" };
+    let bound = bound.as_secs();
     let shown = seen.guest.tail.as_ref().filter(|_| desired.console_forbidden.is_none());
     let last = shown.and_then(|tail| tail.lines().rfind(|line| !line.trim().is_empty()));
     let last = last.map(|line| {
@@ -176,13 +196,13 @@ fn too_long(desired: &Desired, seen: &Observed, open: &Machine<'_>) -> Option<(O
         format!("; the last line on the console: {line}")
     });
     let message = format!(
-        "the server is ACTIVE, but a readiness check did not pass within timeouts.boot ({bound} s): {awaited}{}",
+        "the server is ACTIVE, but a readiness check did not pass within {whose} ({bound} s): {awaited}{}",
         last.unwrap_or_default()
     );
-    Some((Outcome::Failed, Reason::BootTimeout, message))
+    Some((Reason::BootTimeout, message))
 }
 
-fn judged(verdict: Verdict, reason: Reason) -> (Outcome, Reason) {
+pub(super) fn judged(verdict: Verdict, reason: Reason) -> (Outcome, Reason) {
     match verdict {
         Verdict::Quota => (Outcome::Uncounted, Reason::QuotaExceeded),
         Verdict::Capacity => (Outcome::Failed, Reason::NoValidHost),
@@ -286,8 +306,7 @@ mod tests {
         let long = |seen: Observed| {
             seen.in_lab(|view| (view.launching_for, view.booting_for) = (minute * 2, minute * 2))
         };
-        let console =
-            crate::api::common::ReadinessCheck { kind: crate::api::common::CheckKind::Console, port: None };
+        let console = crate::api::common::ReadinessCheck::new(crate::api::common::CheckKind::Console);
         let checked = Desired { readiness: vec![console], ..desired.clone() };
 
         let building = long(Observed::with_machine(ServerState::Building));

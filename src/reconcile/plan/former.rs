@@ -135,7 +135,8 @@ fn unfit(seen: &Observed) -> Option<String> {
                 ServerState::Building => "BUILD",
                 ServerState::Error => "in ERROR",
                 ServerState::SoftDeleted => "deleted, and kept by the cloud for a while",
-                ServerState::Active | ServerState::Stopped | ServerState::Other => "in another state",
+                ServerState::Active | ServerState::Stopped | ServerState::Rebuilding | ServerState::Other =>
+                    "in another state",
             }
         )),
         _ => Some("there is more than one server; delete the one that you do not need".into()),

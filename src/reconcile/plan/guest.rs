@@ -3,17 +3,19 @@
 //! A check that has not passed yet is asked for again, or waited for. A check that cannot pass until somebody edits
 //! something is *blocked*: no time passes for it (see `observe`), so that no attempt ends because of it.
 
+use std::time::Duration;
+
 use super::{Question, Step, Waiting};
-use crate::api::common::{CheckKind, ReadinessCheck};
+use crate::api::common::{CheckKind, Period, ReadinessCheck};
 use crate::reason::Reason;
-use crate::reconcile::state::{Desired, Kind, Machine, Observed, Problem, Server};
+use crate::reconcile::state::{Desired, Kind, Machine, Observed, Problem, Server, SshTrouble};
 
 /// What to do where the console cannot tell.
 const USE_TCP: &str = "set readiness: [{type: tcp, port: 22}] in the node's spec or in its MachineType";
 
 /// Ready is what the tester means by it.
 pub(super) fn await_guest(desired: &Desired, seen: &Observed) -> Option<Step> {
-    let open = seen.machine_under_way()?;
+    let open = seen.machine_booting()?;
     let server = open.server?;
     let guest = &seen.guest;
     let check = unpassed(desired, seen)?;
@@ -24,31 +26,43 @@ pub(super) fn await_guest(desired: &Desired, seen: &Observed) -> Option<Step> {
             address,
             port: port(check),
         }),
+        CheckKind::Ssh => open.address().filter(|_| guest.ssh_due).map(|address| Question::Ssh {
+            boot: server.boot(),
+            address,
+            check: Box::new(check.clone()),
+            known: seen.host_keys().0.to_vec(),
+        }),
     };
     if let Some(question) = question {
         return Some(Step::Ask(question));
     }
     let blocked = obstacle(check, seen, &open);
-    Some(blocked.map_or_else(
-        || waiting(check, seen, &open),
-        |problem| Step::Wait(Waiting::stalled(problem.reason, problem.message)),
-    ))
+    Some(
+        blocked.map_or_else(|| waiting(check, seen, &open), |problem| Step::Wait(blocked_by(problem, &open))),
+    )
+}
+
+/// It waits for somebody. An address may also come by itself: Neutron adds those of IPv6 when it likes.
+pub(super) fn blocked_by(problem: Problem, open: &Machine<'_>) -> Waiting {
+    let addressed = problem.reason == Reason::NoAddress;
+    let looks = addressed.then(|| (open.attempt.cloud.clone(), Kind::Port)).into_iter().collect();
+    Waiting { looks, ..Waiting::stalled(problem.reason, problem.message) }
 }
 
 /// The check that is waited for cannot pass until somebody edits something.
 #[must_use]
 pub fn is_blocked(desired: &Desired, seen: &Observed) -> bool {
-    seen.machine_under_way().is_some_and(|open| {
+    seen.machine_booting().is_some_and(|open| {
         unpassed(desired, seen).is_some_and(|check| obstacle(check, seen, &open).is_some())
     })
 }
 
-/// What is waited for, for people.
-pub(super) fn awaited(desired: &Desired, seen: &Observed) -> Option<String> {
-    let open = seen.machine_under_way()?;
+/// What is waited for, for people, and how long that may take if the check says it.
+pub(super) fn awaited(desired: &Desired, seen: &Observed) -> Option<(String, Option<Duration>)> {
+    let open = seen.machine_booting()?;
     let check = unpassed(desired, seen)?;
     match waiting(check, seen, &open) {
-        Step::Wait(waiting) => Some(waiting.message),
+        Step::Wait(waiting) => Some((waiting.message, check.timeout.as_ref().and_then(Period::length))),
         Step::Do(_) | Step::Ask(_) | Step::Rest => None,
     }
 }
@@ -63,6 +77,7 @@ fn unpassed<'a>(desired: &'a Desired, seen: &Observed) -> Option<&'a ReadinessCh
     desired.readiness.iter().find(|check| match check.kind {
         CheckKind::Console => !seen.guest.finished,
         CheckKind::Tcp => !seen.guest.open_ports.contains(&port(check)),
+        CheckKind::Ssh => !seen.guest.ssh_passed.contains(check),
     })
 }
 
@@ -93,6 +108,10 @@ fn obstacle(check: &ReadinessCheck, seen: &Observed, open: &Machine<'_>) -> Opti
             })
         }
         CheckKind::Tcp => no_address(open),
+        CheckKind::Ssh => match &guest.ssh_trouble {
+            Some(SshTrouble::NoKey(problem)) => Some(problem.clone()),
+            Some(SshTrouble::NotYet(_)) | None => no_address(open),
+        },
     }
 }
 
@@ -129,7 +148,7 @@ fn no_address(open: &Machine<'_>) -> Option<Problem> {
 
 /// No name can be set without an address.
 pub(super) fn no_address_to_name(seen: &Observed) -> Option<Problem> {
-    let open = seen.machine_under_way()?;
+    let open = seen.machine_booting()?;
     no_address(&open)
 }
 
@@ -149,16 +168,20 @@ fn waiting(check: &ReadinessCheck, seen: &Observed, open: &Machine<'_>) -> Step 
                 format!("waiting for cloud-init to end, as the console shows it; {shown}{failures}");
             Step::Wait(Waiting::new(Reason::Booting, message))
         }
-        CheckKind::Tcp => {
-            let port = port(check);
-            match open.address() {
-                Some(address) => Step::Wait(Waiting::new(
+        CheckKind::Tcp | CheckKind::Ssh => {
+            let (port, what) =
+                (port(check), if check.kind == CheckKind::Ssh { "sshd at port" } else { "TCP port" });
+            match (open.address(), &guest.ssh_trouble) {
+                (Some(_), Some(SshTrouble::NotYet(problem))) if check.kind == CheckKind::Ssh => {
+                    Step::Wait(Waiting::new(problem.reason, problem.message.clone()))
+                }
+                (Some(address), _) => Step::Wait(Waiting::new(
                     Reason::Booting,
-                    format!("waiting for TCP port {port} of {address} to answer"),
+                    format!("waiting for {what} {port} of {address} to answer"),
                 )),
-                None => Step::look(
+                (None, _) => Step::look(
                     Reason::Booting,
-                    format!("waiting for the machine to have an address, to try TCP port {port}"),
+                    format!("waiting for the machine to have an address, to try {what} {port}"),
                     &open.attempt.cloud,
                     Kind::Port,
                 ),
@@ -178,8 +201,16 @@ mod tests {
     use super::*;
     use crate::reconcile::state::{GuestView, ServerState};
 
-    const CONSOLE: ReadinessCheck = ReadinessCheck { kind: CheckKind::Console, port: None };
-    const SSH: ReadinessCheck = ReadinessCheck { kind: CheckKind::Tcp, port: Some(22) };
+    const CONSOLE: ReadinessCheck = ReadinessCheck::new(CheckKind::Console);
+    const TCP: ReadinessCheck = ReadinessCheck {
+        kind: CheckKind::Tcp,
+        port: Some(22),
+        timeout: None,
+        user: None,
+        key_secret_ref: None,
+        sentinel: None,
+    };
+    const SSH: ReadinessCheck = ReadinessCheck::new(CheckKind::Ssh);
 
     fn next(checks: &[ReadinessCheck], guest: GuestView) -> Option<Step> {
         let seen = Observed { guest, ..Observed::with_machine(ServerState::Active) };
@@ -206,15 +237,48 @@ mod tests {
         let due = GuestView { tcp_due: true, ..GuestView::default() };
         let open = GuestView { open_ports: [22].into(), ..due.clone() };
 
-        assert!(matches!(next(&[SSH], due), Some(Step::Ask(Question::Tcp { port: 22, .. }))));
+        assert!(matches!(next(&[TCP], due), Some(Step::Ask(Question::Tcp { port: 22, .. }))));
+        assert!(matches!(next(&[TCP], GuestView::default()), Some(Step::Wait(_))));
+        assert_eq!(next(&[TCP], open), None);
+    }
+
+    #[test]
+    fn sshd_is_tried_when_it_is_due_until_it_passes() {
+        let due = GuestView { ssh_due: true, ..GuestView::default() };
+        let passed = GuestView { ssh_passed: vec![SSH], ..due.clone() };
+
+        assert!(matches!(next(&[SSH], due), Some(Step::Ask(Question::Ssh { .. }))));
         assert!(matches!(next(&[SSH], GuestView::default()), Some(Step::Wait(_))));
-        assert_eq!(next(&[SSH], open), None);
+        assert_eq!(next(&[SSH], passed), None);
+    }
+
+    #[test]
+    fn a_check_that_passed_says_nothing_of_one_that_wants_more() {
+        let passed = GuestView { ssh_passed: vec![SSH], ..GuestView::default() };
+        let elsewhere = ReadinessCheck { port: Some(2222), ..SSH };
+
+        assert!(next(&[SSH, elsewhere], passed).is_some());
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_stalls_and_another_host_key_does_not() {
+        let problem = |reason| Problem { reason, message: String::new() };
+        let with = |trouble| GuestView { ssh_trouble: Some(trouble), ..GuestView::default() };
+        let no_key = with(SshTrouble::NoKey(problem(Reason::LoginKeyUnusable)));
+        let other = with(SshTrouble::NotYet(problem(Reason::HostKeyDiffers)));
+        let told = |guest| match next(&[SSH], guest) {
+            Some(Step::Wait(waiting)) => (waiting.reason, waiting.stalled),
+            step => panic!("{step:?}"),
+        };
+
+        assert_eq!(told(no_key), (Reason::LoginKeyUnusable, true));
+        assert_eq!(told(other), (Reason::HostKeyDiffers, false));
     }
 
     #[test]
     fn every_check_must_pass() {
         let guest = GuestView { finished: true, ..GuestView::default() };
 
-        assert!(next(&[CONSOLE, SSH], guest).is_some());
+        assert!(next(&[CONSOLE, TCP], guest).is_some());
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::guest::no_address_to_name;
+use super::guest::{blocked_by, no_address_to_name};
 use super::pause::is_paused;
 use super::{Change, MemoryChange, Question, Step, Waiting};
 use crate::api::testnode_status::DnsFacts;
@@ -99,7 +99,7 @@ fn ready_to_send(step: Step, seen: &Observed) -> Option<Step> {
 
 /// Ready means that the name is right. Why it is not yet, in the words of whoever refused.
 pub(super) fn await_name(_: &Desired, seen: &Observed) -> Option<Step> {
-    let dns = seen.memory.dns.as_ref().filter(|_| seen.memory.open().is_some() && !is_published(seen))?;
+    let dns = seen.memory.dns.as_ref().filter(|_| seen.memory.is_making() && !is_published(seen))?;
     let waiting = match &seen.name.found {
         Some(Found::Taken(why)) => Waiting::new(Reason::DNSConflict, format!("{}: {why}", dns.name)),
         Some(Found::Free | Found::Ours(_)) | None => match dns_trouble(seen) {
@@ -107,8 +107,8 @@ pub(super) fn await_name(_: &Desired, seen: &Observed) -> Option<Step> {
                 until: Some(trouble.retry_at),
                 ..Waiting::new(Reason::DNSUpdateFailed, format!("{}: {}", dns.name, trouble.message))
             },
-            None => match no_address_to_name(seen) {
-                Some(problem) => Waiting::stalled(problem.reason, problem.message),
+            None => match no_address_to_name(seen).zip(seen.machine_under_way()) {
+                Some((problem, open)) => blocked_by(problem, &open),
                 None => Waiting {
                     until: seen.now.checked_add(LAG).ok(),
                     ..Waiting::new(

@@ -12,6 +12,9 @@ use crate::reconcile::state::{Desired, Observed, Offer, Problem, Resolution, Roo
 /// A node whose clouds are all used up begins anew after this, or when it or its machine type is edited.
 pub const REST_BETWEEN_ROUNDS: Duration = Duration::from_mins(10);
 
+/// What somebody else has is looked at again after this.
+const LOOK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+
 /// What stands in the way at one offer.
 pub(super) enum Obstacle {
     /// It takes one request to know.
@@ -83,6 +86,11 @@ pub(super) fn obstacle(
             "TestNode {holder} holds the name {fqdn}; nothing is made until it is released; or make the node again with another spec.hostname"
         );
         return Some(Obstacle::Pending(Waiting::new(Reason::NameConflict, message)));
+    }
+    if let Some(problem) = &offer.taken {
+        let message = format!("cloud {cloud}: {}", problem.message);
+        let until = seen.now.checked_add(LOOK_AGAIN).ok();
+        return Some(Obstacle::Pending(Waiting { until, ..Waiting::new(problem.reason, message) }));
     }
     if zone(seen, offer, round, cooled).is_none() {
         return Some(Obstacle::Pending(cooling(offer)));

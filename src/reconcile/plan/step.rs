@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::Change;
+use crate::api::common::ReadinessCheck;
 use crate::api::testnode::UserDataRef;
 use crate::reason::Reason;
-use crate::reconcile::state::{BootId, CloudView, Kind, RequestKey, UserData};
+use crate::reconcile::state::{BootId, CloudView, Keeper, Kind, RequestKey, UserData};
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,8 +80,21 @@ pub enum Question {
         /// The port.
         port: i32,
     },
+    /// Whether sshd answers as a check wants it.
+    Ssh {
+        /// Of which boot of which server.
+        boot: BootId,
+        /// The address.
+        address: IpAddr,
+        /// The check.
+        check: Box<ReadinessCheck>,
+        /// The host keys that are known, as lines for `known_hosts`.
+        known: Vec<String>,
+    },
     /// User data that stands in an object of its own.
     UserData(UserDataRef),
+    /// Whether what a node is kept for is still there.
+    Keeper(Keeper),
     /// What the authority says of the name.
     Name {
         /// The full name.
@@ -107,7 +121,9 @@ impl Question {
             Self::Console { .. } => RequestKey::Console,
             Self::ShowConsole { .. } => RequestKey::ShowConsole,
             Self::Tcp { port, .. } => RequestKey::Tcp { port: *port },
+            Self::Ssh { check, .. } => RequestKey::Ssh { port: check.port.unwrap_or(22) },
             Self::UserData(_) => RequestKey::UserData,
+            Self::Keeper(keeper) => RequestKey::AskKeeper { uid: keeper.uid.clone() },
             Self::Name { fqdn } => RequestKey::AskName { fqdn: fqdn.clone() },
         }
     }
@@ -125,7 +141,11 @@ impl fmt::Display for Question {
                 write!(f, "read the console of server {server} for consoleRequest")
             }
             Self::Tcp { address, port, .. } => write!(f, "try TCP port {port} of {address}"),
+            Self::Ssh { address, check, .. } => {
+                write!(f, "try sshd at port {} of {address}", check.port.unwrap_or(22))
+            }
             Self::UserData(place) => write!(f, "read user data in {place}"),
+            Self::Keeper(keeper) => write!(f, "ask whether {keeper} is still there"),
             Self::Name { fqdn } => write!(f, "ask the authority for {fqdn}"),
         }
     }
@@ -216,6 +236,7 @@ impl Step {
                     | Change::AnswerAbandon { .. }
                     | Change::AbandonUntouched { .. }
                     | Change::Expire { .. }
+                    | Change::Release { .. }
                     | Change::Memory(_) => return None,
                 };
                 Some(Request { reason: change.reason(), what: change.to_string(), whom })
@@ -230,9 +251,11 @@ impl Step {
                         (Reason::LookingAround, Whom::maker(cloud, Kind::Volume))
                     }
                     Question::Console { cloud, .. } => (Reason::Booting, Whom::maker(cloud, Kind::Server)),
-                    Question::Tcp { .. } => (Reason::Booting, Whom::Guest),
+                    Question::Tcp { .. } | Question::Ssh { .. } => (Reason::Booting, Whom::Guest),
                     Question::Name { .. } => (Reason::SettingName, Whom::Authority),
-                    Question::ShowConsole { .. } | Question::UserData(_) => return None,
+                    Question::ShowConsole { .. } | Question::UserData(_) | Question::Keeper(_) => {
+                        return None;
+                    }
                 };
                 Some(Request { reason, what: question.to_string(), whom })
             }

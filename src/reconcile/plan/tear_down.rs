@@ -4,7 +4,9 @@ use super::listed::await_list;
 use super::pause::{first, held_back, is_paused};
 use super::{Change, CloudChange, Question, Step, TearDownRule, Waiting};
 use crate::reason::Reason;
-use crate::reconcile::state::{CloudView, Ending, Kind, Observed, Presence, Standing, Volume, VolumeState};
+use crate::reconcile::state::{
+    CloudView, Ending, Kind, Observed, Presence, Standing, UsedVolume, Volume, VolumeState,
+};
 
 /// Tears down every cloud that holds the object. One that cannot be asked does not hold up the others.
 pub(super) fn everywhere(rules: &[TearDownRule], seen: &Observed) -> Option<Step> {
@@ -262,6 +264,22 @@ pub(super) fn await_settled(seen: &Observed, cloud: &str) -> Option<Step> {
     Some(Step::Wait(Waiting::settling(unsettled(kind, cloud), cloud, kind)))
 }
 
+/// A volume that exists by itself stays, and is free for the next: a create that failed halfway, or a server that went while
+/// Cinder was away, leaves it claimed. Nothing can appear any longer that claims it for this node.
+pub(super) fn free_existing_volumes(seen: &Observed, cloud: &str) -> Option<Step> {
+    let step = |volume: &UsedVolume| match volume.reservations.as_deref() {
+        None => Some(Step::Ask(Question::Reservations { cloud: cloud.to_owned(), id: volume.id.clone() })),
+        Some([]) => None,
+        Some([attachment, ..]) => {
+            let free = CloudChange::FreeVolume { id: volume.id.clone(), attachment: attachment.clone() };
+            Some(Step::Do(free.in_cloud(cloud)))
+        }
+    };
+    let steps =
+        || view(seen, cloud).into_iter().flat_map(|view| view.existing_volumes.iter().filter_map(step));
+    steps().find(|step| step.key().is_none_or(|key| !is_paused(seen, &key))).or_else(|| steps().next())
+}
+
 /// Why a request whose reply was lost is waited for.
 pub(super) fn unsettled(kind: Kind, cloud: &str) -> String {
     format!(
@@ -286,6 +304,34 @@ mod tests {
 
     fn next(seen: Observed) -> Step {
         plan(&Desired::any(), &seen.going())
+    }
+
+    #[test]
+    fn a_volume_that_exists_is_asked_for_and_freed_before_the_object_goes_and_is_never_deleted() {
+        let with = |reservations: Option<Vec<String>>| {
+            Observed::held().in_lab(|view| {
+                view.existing_volumes = vec![UsedVolume { id: "theirs".into(), reservations }];
+            })
+        };
+        let asks = Question::Reservations { cloud: "lab".into(), id: "theirs".into() };
+        assert_eq!(next(with(None)), Step::Ask(asks));
+
+        let frees = CloudChange::FreeVolume { id: "theirs".into(), attachment: "a".into() };
+        assert_eq!(next(with(Some(vec!["a".into()]))), does(frees));
+
+        let gone = Step::Do(Change::RemoveFinalizer { cloud: "lab".into() });
+        assert_eq!(next(with(Some(Vec::new()))), gone);
+    }
+
+    #[test]
+    fn a_volume_that_exists_is_freed_only_once_no_server_can_appear() {
+        let seen = Observed::held().in_lab(|view| {
+            view.settled.server = false;
+            view.existing_volumes =
+                vec![UsedVolume { id: "theirs".into(), reservations: Some(vec!["a".into()]) }];
+        });
+
+        assert_eq!(reason(next(seen)), Reason::SettlingAttempt);
     }
 
     fn does(change: CloudChange) -> Step {

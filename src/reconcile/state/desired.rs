@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Expiry, Hold, Memory, Observed, Problem};
+use super::{Expiry, Hold, Memory, Need, Observed, Problem};
 use crate::api::common::{CheckKind, ReadinessCheck};
 use crate::api::hold::OnFailure;
 use crate::api::machine_type::ConsoleAccess;
 use crate::api::testnode::UserDataRef;
-use crate::api::testnode_status::{Attempt, Outcome};
+use crate::api::testnode_status::{AskedSystem, Attempt, Outcome};
 use crate::api::{MachineType, TestNode};
 use crate::reason::Reason;
 use crate::select;
 
 /// The check of the schema's default.
-const CONSOLE: ReadinessCheck = ReadinessCheck { kind: CheckKind::Console, port: None };
+const CONSOLE: ReadinessCheck = ReadinessCheck::new(CheckKind::Console);
 
 /// What the spec and its machine type ask for. `TEAR_DOWN` never looks at it: a bad spec cannot hold up a deletion.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,8 @@ pub struct Desired {
     pub generation: i64,
     /// The digest of what the spec asks of a machine.
     pub asks: String,
+    /// What the spec asks of a machine's system.
+    pub system: AskedSystem,
     /// The generation of the machine type.
     pub machine_type_generation: i64,
     /// The operating system, for people.
@@ -32,6 +34,8 @@ pub struct Desired {
     pub paused: bool,
     /// When the node is to be deleted by itself, if ever.
     pub expiry: Option<Expiry>,
+    /// Whether anybody needs the node. It is filled in by who looks.
+    pub need: Need,
     /// What to do with a machine whose launch failed.
     pub on_failure: OnFailure,
     /// Until when the node is kept, if somebody says so.
@@ -88,7 +92,17 @@ impl Desired {
         let timeouts = pinned.map(|pinned| &pinned.timeouts).or(spec.map(|spec| &spec.timeouts));
         let timeouts = timeouts.cloned().unwrap_or_default();
         let readiness = pinned.map(|pinned| &pinned.readiness).or(spec.map(|spec| &spec.readiness));
-        let on_failure = pinned.map(|pinned| pinned.on_failure).or(spec.map(|spec| spec.on_failure));
+        let own = node
+            .spec
+            .readiness
+            .as_ref()
+            .map(|checks| checks.iter().cloned().map(ReadinessCheck::without_login));
+        // Nobody waits to look at a machine of a pool: it is to be of use.
+        let on_failure = if node.spec.pool_ref.is_some() {
+            None
+        } else {
+            pinned.map(|pinned| pinned.on_failure).or(spec.map(|spec| spec.on_failure))
+        };
         let os = match resolved {
             Some(resolved) => resolved.os.clone(),
             None => spec.and_then(|spec| select::os(spec, &node.spec).ok()),
@@ -96,13 +110,18 @@ impl Desired {
         Self {
             generation: node.metadata.generation.unwrap_or(0),
             asks: node.spec.asks(),
+            system: node.spec.asked_system(),
             machine_type_generation: machine.and_then(|machine| machine.metadata.generation).unwrap_or(0),
             paused: node.spec.paused,
             expiry: Expiry::of(node, machine),
+            need: Need::Needed,
             on_failure: node.spec.on_failure.or(on_failure).unwrap_or_default(),
             hold: Hold::of(node, machine),
             // Nothing is ever Ready unchecked because nobody says how to check it.
-            readiness: node.spec.readiness.as_ref().or(readiness).cloned().unwrap_or_else(|| vec![CONSOLE]),
+            readiness: own
+                .map(Iterator::collect)
+                .or(readiness.cloned())
+                .unwrap_or_else(|| vec![CONSOLE]),
             launch_timeout: timeouts.launch.or(Duration::from_mins(15)),
             boot_timeout: timeouts.boot.or(Duration::from_mins(10)),
             delete_timeout: timeouts.delete.or(Duration::from_mins(10)),
@@ -158,10 +177,12 @@ impl Desired {
         Self {
             generation: 1,
             asks: "asked".into(),
+            system: AskedSystem::default(),
             machine_type_generation: 1,
             os: None,
             paused: false,
             expiry: None,
+            need: Need::Needed,
             on_failure: OnFailure::Hold,
             hold: None,
             readiness: Vec::new(),

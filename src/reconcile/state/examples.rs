@@ -78,6 +78,7 @@ pub fn server(id: &str, state: ServerState) -> Server {
         id: id.into(),
         attempt: 1,
         boot: 1,
+        image: None,
         presence: Presence::There,
         state,
         fault: None,
@@ -175,6 +176,7 @@ pub fn offer(cloud: &str) -> Offer {
         cooling: BTreeMap::new(),
         fqdn: None,
         holder: None,
+        taken: None,
         pins: Pins::default(),
         volume_zones: BTreeMap::new(),
     }
@@ -198,6 +200,7 @@ impl Observed {
             former: Vec::new(),
             unlooked: None,
             offers: Vec::new(),
+            wish: None,
             name: NameView::default(),
             guest: GuestView::default(),
             troubles: Vec::new(),

@@ -32,6 +32,10 @@ impl Expiry {
     /// the hold ends. An hour before, or at half the node's time if it is shorter, people are warned.
     #[must_use]
     pub fn of(node: &TestNode, machine: Option<&MachineType>) -> Option<Self> {
+        if node.spec.pool_ref.is_some() {
+            // Its pool and its claim say how long it is kept.
+            return None;
+        }
         let expiry = Self::unheld(node, machine)?;
         let held = Hold::of(node, machine).map(|hold| hold.until).filter(|until| *until > expiry.at);
         let at = held.unwrap_or(expiry.at);

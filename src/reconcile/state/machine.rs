@@ -75,6 +75,13 @@ impl Machine<'_> {
         self.server.is_some_and(|server| server.state == ServerState::Active)
     }
 
+    /// Its root disk is a volume.
+    #[must_use]
+    pub fn boots_from_volume(&self) -> bool {
+        let resolved = self.attempt.resolved.as_ref();
+        resolved.is_some_and(|resolved| resolved.volumes.iter().any(|volume| volume.image.is_some()))
+    }
+
     /// How many volumes it is to have.
     #[must_use]
     pub fn volumes_wanted(&self) -> usize {
@@ -183,7 +190,11 @@ fn kept_port<'a>(
     server: Option<&Server>,
     index: usize,
 ) -> Option<&'a Port> {
-    let own = view.ports.iter().filter(|port| port.attempt == attempt.number && port.index == index);
+    let of_index = |port: &&Port| port.attempt == attempt.number && port.index == index;
+    if let Some(existing) = view.existing_ports.iter().find(of_index) {
+        return Some(existing);
+    }
+    let own = view.ports.iter().filter(of_index);
     own.filter(|port| port.presence != Presence::Going).min_by_key(|port| {
         let floating = view.floating_ips.iter().any(|ip| ip.port.as_ref() == Some(&port.id));
         (port.presence == Presence::Unmarked, !port.is_bound_to(server), !floating, port.id.clone())

@@ -83,6 +83,13 @@ pub enum RequestKey {
     CreateFloatingIp,
     /// Creates the server.
     CreateServer,
+    /// Makes the system of the server anew.
+    RebuildServer,
+    /// Opens, or closes, a rebuild.
+    RecordRebuild {
+        /// Which boot of the machine it makes.
+        number: i64,
+    },
     /// Deletes something in a cloud.
     Delete {
         /// What it is.
@@ -152,8 +159,18 @@ pub enum RequestKey {
         /// The port.
         port: i32,
     },
+    /// Tries sshd.
+    Ssh {
+        /// The port.
+        port: i32,
+    },
     /// Reads user data in an object of its own.
     UserData,
+    /// Asks whether what the node is kept for is there.
+    AskKeeper {
+        /// The UID of that.
+        uid: String,
+    },
 }
 
 impl RequestKey {
@@ -186,6 +203,8 @@ impl RequestKey {
             | Self::CreatePort { .. }
             | Self::CreateFloatingIp
             | Self::CreateServer
+            | Self::RebuildServer
+            | Self::RecordRebuild { .. }
             | Self::PublishName { .. }
             | Self::WithdrawName
             | Self::AskName { .. }
@@ -193,7 +212,9 @@ impl RequestKey {
             | Self::Limits { .. }
             | Self::Console
             | Self::Tcp { .. }
-            | Self::UserData => false,
+            | Self::Ssh { .. }
+            | Self::UserData
+            | Self::AskKeeper { .. } => false,
         }
     }
 
@@ -202,7 +223,7 @@ impl RequestKey {
     pub fn changes(&self) -> Option<Kind> {
         match self {
             Self::Delete { kind, .. } | Self::Adopt { kind, .. } => Some(*kind),
-            Self::CreateServer | Self::ForceDeleteServer { .. } => Some(Kind::Server),
+            Self::CreateServer | Self::RebuildServer | Self::ForceDeleteServer { .. } => Some(Kind::Server),
             Self::CreateVolume { .. } | Self::FreeVolume { .. } => Some(Kind::Volume),
             Self::CreatePort { .. } => Some(Kind::Port),
             Self::CreateFloatingIp => Some(Kind::FloatingIp),
@@ -218,6 +239,7 @@ impl RequestKey {
             | Self::SettleAttempt { .. }
             | Self::RecordAddress { .. }
             | Self::KeepToFixedAddress { .. }
+            | Self::RecordRebuild { .. }
             | Self::ForgetName
             | Self::RecordConsole
             | Self::ShowConsole
@@ -230,7 +252,9 @@ impl RequestKey {
             | Self::Reservations { .. }
             | Self::Console
             | Self::Tcp { .. }
-            | Self::UserData => None,
+            | Self::Ssh { .. }
+            | Self::UserData
+            | Self::AskKeeper { .. } => None,
         }
     }
 

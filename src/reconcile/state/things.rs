@@ -39,6 +39,8 @@ pub struct Server {
     pub attempt: i64,
     /// How often its root disk was made.
     pub boot: i64,
+    /// The image that its root disk was made of; none if it boots from a volume, or nobody has said yet.
+    pub image: Option<String>,
     /// Whether it is there.
     pub presence: Presence,
     /// Its state.
@@ -100,6 +102,15 @@ impl Volume {
     pub fn is_on(&self, server: Option<&Server>) -> bool {
         server.is_some_and(|server| self.servers.contains(&server.id))
     }
+}
+
+/// A volume that exists by itself, and that an attempt uses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UsedVolume {
+    /// Cinder's id.
+    pub id: String,
+    /// Attachments of it whose server does not exist; `None` if that was not asked since the last server was created.
+    pub reservations: Option<Vec<String>>,
 }
 
 /// A floating IP of the node.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{FloatingIp, Kind, PerKind, Port, Presence, Problem, Server, Volume};
+use super::{FloatingIp, Kind, PerKind, Port, Presence, Problem, Server, UsedVolume, Volume};
 use crate::api::cloud::AddressFrom;
 use crate::reason::Reason;
 
@@ -42,10 +42,16 @@ pub struct CloudView {
     pub floating_ips: Vec<FloatingIp>,
     /// Ports with our UID, of any attempt.
     pub ports: Vec<Port>,
+    /// Ports that attempts only use: they exist by themselves, and are never deleted.
+    pub existing_ports: Vec<Port>,
+    /// Volumes that attempts only use, likewise.
+    pub existing_volumes: Vec<UsedVolume>,
     /// Which address of a machine counts there.
     pub address_from: Option<AddressFrom>,
     /// What is there shows every change that was made.
     pub fresh: PerKind<bool>,
+    /// The volumes of the current attempt were listed since its server was first seen ACTIVE with the system that it has.
+    pub volumes_since_active: bool,
     /// No create whose fate is unknown can take effect any more.
     pub settled: PerKind<bool>,
     /// Kinds whose last list failed.
@@ -70,8 +76,11 @@ impl CloudView {
             volumes: Vec::new(),
             floating_ips: Vec::new(),
             ports: Vec::new(),
+            existing_ports: Vec::new(),
+            existing_volumes: Vec::new(),
             address_from: None,
             fresh: PerKind::from_fn(|_| true),
+            volumes_since_active: true,
             settled: PerKind::from_fn(|_| true),
             failing: PerKind::default(),
             servers_gone: BTreeSet::new(),

@@ -3,18 +3,29 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::Outcome;
+use crate::api::testnode_status::KeySource;
 use crate::kubernetes::conditions::Conditions;
 use crate::reason::Reason;
 use crate::reconcile::plan::{is_published, reported, target_address};
 use crate::reconcile::state::{Desired, Observed, Problem, Resolution, ServerState, Standing};
 
 /// Every phase there is.
-pub const PHASES: &[&str] =
-    &["Pending", "Provisioning", "Booting", "Ready", "Retrying", "Held", "Failed", "Paused", "Deleting"];
+pub const PHASES: &[&str] = &[
+    "Pending",
+    "Provisioning",
+    "Booting",
+    "Ready",
+    "Rebuilding",
+    "Retrying",
+    "Held",
+    "Failed",
+    "Paused",
+    "Deleting",
+];
 
 /// One word for people.
 pub(super) fn phase(desired: &Desired, seen: &Observed, outcome: &Outcome) -> &'static str {
-    let active = || seen.machine_under_way().is_some_and(|machine| machine.is_active());
+    let active = || seen.machine_booting().is_some_and(|machine| machine.is_active());
     if seen.deleting {
         return "Deleting";
     }
@@ -25,6 +36,7 @@ pub(super) fn phase(desired: &Desired, seen: &Observed, outcome: &Outcome) -> &'
         Outcome::Progressing(_) if desired.paused => "Paused",
         Outcome::Progressing(_) if was_ready(seen) => "Ready",
         Outcome::Progressing(_) if active() => "Booting",
+        Outcome::Progressing(_) if seen.memory.rebuild().is_some() => "Rebuilding",
         Outcome::Progressing(_) if seen.memory.open().is_some() => "Provisioning",
         Outcome::Progressing(_) if seen.memory.to_end().is_some() => "Retrying",
         Outcome::Progressing(_) => "Pending",
@@ -32,7 +44,7 @@ pub(super) fn phase(desired: &Desired, seen: &Observed, outcome: &Outcome) -> &'
 }
 
 pub(super) fn was_ready(seen: &Observed) -> bool {
-    seen.memory.current().is_some_and(|attempt| attempt.closed_at.is_some())
+    seen.memory.is_made()
 }
 
 pub(super) fn conditions(
@@ -125,8 +137,14 @@ fn ready_message(seen: &Observed, booted: Option<&Booted<'_>>) -> String {
     if let Some(command) = lost_marks(seen) {
         message.extend(["; somebody removed marks by which it is known: run `", &command, "`"]);
     }
-    if seen.memory.host_keys.is_empty() && seen.guest.host_keys.is_empty() {
-        message.push_str("; no SSH host keys are known");
+    match seen.host_keys() {
+        ([], _) => message.push_str("; no SSH host keys are known"),
+        (_, KeySource::Console) => {}
+        (_, KeySource::FirstSeen) => {
+            message.push_str(
+                "; its SSH host key was not on its console: it is the first that was seen in the network",
+            );
+        }
     }
     match booted {
         Some(Booted::As(_, Reason::BootedWithFailures, said)) => message.extend(["; ", said]),
@@ -228,7 +246,9 @@ fn booted<'a>(old: &'a [Condition], desired: &Desired, seen: &Observed) -> Optio
         }
         return Some(before.map_or_else(|| passed(seen), Booted::AsBefore));
     }
-    seen.memory.open()?;
+    if !seen.memory.is_making() {
+        return None;
+    }
     let stage =
         seen.guest.stage.clone().unwrap_or_else(|| "the machine has shown nothing of cloud-init".into());
     Some(Booted::As("False", Reason::Booting, stage))

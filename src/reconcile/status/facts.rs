@@ -4,13 +4,12 @@ use std::net::IpAddr;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::api::common::CheckKind;
 use crate::api::testnode_status::{
     AddressFacts, Attempt, FloatingIpFacts, PortFacts, SshFacts, TestNodeStatus, Times, VolumeFacts,
 };
 use crate::reconcile::plan::{is_published, target_address};
 use crate::reconcile::state::{Desired, Machine, Observed, Server, Standing};
-
-const SSH_PORT: i32 = 22;
 
 /// Everything but conditions and phase. What cannot be looked at now stays as it was.
 pub(super) fn facts(before: Option<&TestNodeStatus>, desired: &Desired, seen: &Observed) -> TestNodeStatus {
@@ -42,7 +41,7 @@ pub(super) fn facts(before: Option<&TestNodeStatus>, desired: &Desired, seen: &O
         (Some(_), Some(machine))
             if machine.view.standing == Standing::Seen && machine.view.missing().is_none() =>
         {
-            things(&mut status, seen, &machine);
+            things(&mut status, desired, seen, &machine);
         }
         (Some(_), _) => as_it_was(&mut status, before),
         (None, _) => {}
@@ -77,7 +76,7 @@ fn as_it_was(status: &mut TestNodeStatus, before: TestNodeStatus) {
     status.ssh = before.ssh;
 }
 
-fn things(status: &mut TestNodeStatus, seen: &Observed, machine: &Machine<'_>) {
+fn things(status: &mut TestNodeStatus, desired: &Desired, seen: &Observed, machine: &Machine<'_>) {
     let Machine { attempt, server, volumes, ports, .. } = machine;
     status.server = server.map(|server| server.facts.clone());
     status.volumes = volumes
@@ -119,7 +118,7 @@ fn things(status: &mut TestNodeStatus, seen: &Observed, machine: &Machine<'_>) {
         status.floating_ip = Some(FloatingIpFacts { id: id.clone(), address: address.to_string(), port });
     }
     status.access_ip = target_address(seen).map(|address| address.to_string());
-    ssh(status, seen, attempt, *server);
+    ssh(status, desired, seen, attempt, *server);
 }
 
 /// Nova gives a disk the id of its volume as its serial number, of which virtio carries 20 characters.
@@ -132,23 +131,48 @@ fn address_facts(address: IpAddr, network: String, kind: &str) -> AddressFacts {
     AddressFacts { address: address.to_string(), version, network, kind: kind.into() }
 }
 
-/// The host keys are those of the first complete block that this boot of the server ever showed.
-fn ssh(status: &mut TestNodeStatus, seen: &Observed, attempt: &Attempt, server: Option<&Server>) {
+/// The host keys are those of the first complete block that this boot of the server ever showed, or the first one seen.
+fn ssh(
+    status: &mut TestNodeStatus,
+    desired: &Desired,
+    seen: &Observed,
+    attempt: &Attempt,
+    server: Option<&Server>,
+) {
     let Some(boot) = server.map(Server::boot) else {
         status.ssh = None;
         return;
     };
     let user = attempt.resolved.as_ref().and_then(|resolved| resolved.image.user.clone());
-    let known = status.ssh.take().filter(|ssh| ssh.boot.as_ref() == Some(&boot)).map(|ssh| ssh.host_keys);
-    let shown = || seen.guest.host_keys.iter().filter(|_| seen.guest.boot.as_ref() == Some(&boot)).cloned();
-    let host_keys = known.filter(|keys| !keys.is_empty()).unwrap_or_else(|| shown().collect());
+    let known = status.ssh.take().filter(|ssh| ssh.boot.as_ref() == Some(&boot));
+    let (host_keys, from) = if seen.guest.boot.as_ref() == Some(&boot) {
+        let (keys, from) = seen.host_keys();
+        (keys.to_vec(), Some(from))
+    } else {
+        known.map(|known| (known.host_keys, known.host_keys_from)).unwrap_or_default()
+    };
     let boot = (!host_keys.is_empty()).then_some(boot);
     if boot.is_some() || user.is_some() {
-        status.ssh = Some(SshFacts { user, port: SSH_PORT, boot, host_keys });
+        let host_keys_from = from.filter(|_| boot.is_some());
+        status.ssh = Some(SshFacts { user, port: ssh_port(desired), boot, host_keys, host_keys_from });
     }
 }
 
+/// Where sshd listens, as the check says that tries it.
+fn ssh_port(desired: &Desired) -> i32 {
+    let check = desired.readiness.iter().find(|check| check.kind == CheckKind::Ssh);
+    check.and_then(|check| check.port).unwrap_or(22)
+}
+
 fn instants(status: &mut TestNodeStatus, desired: &Desired, seen: &Observed) {
+    if let Some((machine, rebuild)) = seen.machine_being_rebuilt() {
+        let active = machine.server.filter(|server| server.boot == rebuild.number && machine.is_active());
+        let number = active.map(|_| machine.attempt.number);
+        let attempt = status.attempts.iter_mut().find(|attempt| Some(attempt.number) == number);
+        if let Some(rebuild) = attempt.and_then(|attempt| attempt.rebuild.as_mut()) {
+            rebuild.server_active_at.get_or_insert(Time(seen.now));
+        }
+    }
     let active = seen.machine().filter(Machine::is_active).map(|machine| machine.attempt.number);
     if let Some(attempt) = status.attempts.iter_mut().find(|attempt| Some(attempt.number) == active) {
         attempt.server_active_at.get_or_insert(Time(seen.now));

@@ -22,7 +22,7 @@ fn server(machine: &Machine<'_>) -> Option<Problem> {
         return broken(Reason::ServerLost, "the server is gone; delete the node and make another");
     };
     match server.state {
-        ServerState::Active | ServerState::Building | ServerState::Other => None,
+        ServerState::Active | ServerState::Building | ServerState::Rebuilding | ServerState::Other => None,
         ServerState::Stopped => {
             broken(Reason::ServerStopped, format!("the server is {}; start it again", server.facts.status))
         }

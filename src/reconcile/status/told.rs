@@ -48,6 +48,8 @@ pub(super) fn memory(change: &MemoryChange, seen: &Observed) -> String {
         MemoryChange::RecordConsole(_) => "spec.consoleRequest is answered".into(),
         MemoryChange::ForgetName => "the name was withdrawn".into(),
         MemoryChange::CloseAttempt(closing) => closing.message.clone(),
+        MemoryChange::OpenRebuild(rebuild) => format!("the machine is rebuilt with image {}", rebuild.why),
+        MemoryChange::CloseRebuild(closing) => closing.message.clone(),
     }
 }
 

@@ -92,6 +92,7 @@ pub(super) fn anything_on_offer() -> impl Strategy<Value = Offerings> {
             security_groups,
             server_groups: None,
             volume_types,
+            ..Offerings::default()
         },
     )
 }
@@ -153,7 +154,15 @@ fn network_choices() -> impl Strategy<Value = Vec<NetworkChoice>> {
         let choice =
             |(id, name, name_regex, address, port_security, security_groups): (_, _, _, Option<_>, _, _)| {
                 let fixed_ips = address.into_iter().collect();
-                NetworkChoice { id, name, name_regex, fixed_ips, port_security, security_groups }
+                NetworkChoice {
+                    id,
+                    name,
+                    name_regex,
+                    fixed_ips,
+                    port_security,
+                    security_groups,
+                    port_id: None,
+                }
             };
         all.into_iter().map(choice).collect()
     })

@@ -16,15 +16,27 @@ fn theirs(name: &str) -> Network {
     Network { owner: Owner::Other("p9".into()), ..net(name) }
 }
 
+fn offering(networks: &[Network], groups: Option<&[SecurityGroup]>) -> Offerings {
+    Offerings {
+        networks: networks.to_vec(),
+        security_groups: groups.map(<[SecurityGroup]>::to_vec),
+        ..Offerings::default()
+    }
+}
+
 fn chosen(wanted: &[NetworkChoice], offered: &[Network]) -> Result<Vec<String>, Problem> {
     let node = TestNodeSpec { networks: wanted.to_vec(), ..node() };
-    Ok(networks(&machine(), &node, offered, None)?.what.into_iter().map(|network| network.id).collect())
+    Ok(networks(&machine(), &node, &offering(offered, None))?
+        .what
+        .into_iter()
+        .map(|network| network.id)
+        .collect())
 }
 
 /// What becomes of the one network that a node asks for.
 fn one(wanted: NetworkChoice, offered: &[Network]) -> Result<ResolvedNetwork, Problem> {
     let node = TestNodeSpec { networks: vec![wanted], ..node() };
-    Ok(networks(&machine(), &node, offered, None)?.what.remove(0))
+    Ok(networks(&machine(), &node, &offering(offered, None))?.what.remove(0))
 }
 
 fn groups(wanted: &[&str], offered: &[SecurityGroup]) -> Result<Vec<String>, Problem> {
@@ -86,12 +98,17 @@ fn the_nodes_networks_go_before_the_machine_types() {
     let machine = MachineTypeSpec { networks: vec![named("a")], ..machine() };
     let offered = [net("a"), net("b")];
     let ids = |node| {
-        networks(&machine, &node, &offered, None).unwrap().what.into_iter().map(|n| n.id).collect::<Vec<_>>()
+        networks(&machine, &node, &offering(&offered, None))
+            .unwrap()
+            .what
+            .into_iter()
+            .map(|n| n.id)
+            .collect::<Vec<_>>()
     };
 
     assert_eq!(ids(node()), ["id-a"]);
     assert_eq!(ids(TestNodeSpec { networks: vec![named("b")], ..node() }), ["id-b"]);
-    let said = told(networks(&machine, &node(), &[], None));
+    let said = told(networks(&machine, &node(), &offering(&[], None)));
     assert!(said.starts_with("NetworkNotFound: the machine type's networks[0]: "), "{said}");
 }
 
@@ -164,7 +181,7 @@ fn a_pattern_takes_every_network_that_it_matches_of_ours_and_the_ways_out() {
 fn a_network_can_have_security_groups_of_its_own() {
     let own = NetworkChoice { security_groups: vec!["ssh".into()], ..named("private") };
     let node = TestNodeSpec { networks: vec![own.clone()], ..node() };
-    let choose = |groups| networks(&machine(), &node, &[net("private")], groups);
+    let choose = |groups| networks(&machine(), &node, &offering(&[net("private")], groups));
 
     assert!(needs_security_groups(&machine(), &node));
     assert!(told(choose(None)).starts_with("CatalogueUnread: "));

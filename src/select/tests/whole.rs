@@ -60,6 +60,8 @@ fn all_of_it_comes_to_one_answer_that_says_why() {
         floating_ip: None,
         security_groups: vec!["2".into()],
         volumes: vec![volume("osd-0", 10, Some("fast")), volume("osd-1", 10, Some("fast")), volume("log-0", 5, None)],
+        existing_volumes: Vec::new(),
+        root_device: None,
         key_name: Some("lab".into()),
         os: Some(ubuntu()),
         machine_type: Some(ResolvedMachineType {

@@ -2,6 +2,7 @@
 
 mod attachments;
 mod filter;
+mod snapshots;
 mod volumes;
 
 use serde_json::{Value, json};
@@ -97,6 +98,8 @@ fn route(world: &mut World, request: &Request<'_>, parts: &[&str]) -> Answer {
         }
         ("GET", ["attachments", id]) if request.micro >= 27 => attachments::show(world, request, id),
         ("DELETE", ["attachments", id]) if request.micro >= 27 => attachments::delete(world, request, id),
+        ("POST", ["snapshots"]) => snapshots::create(world, request),
+        ("GET", ["snapshots", id]) => snapshots::show(world, request, id),
         ("GET", ["messages"]) if request.micro >= 3 => Ok(messages(world, request)),
         ("GET", ["types"]) => {
             let types: Vec<_> = world.settings.volume_types.iter().map(|name| volume_type(name)).collect();

@@ -12,7 +12,10 @@ use tokio::time::Instant;
 
 use crate::{
     Attachment, Call, Effect, FloatingIp, Port, Server, Service, Settings, Volume, When, dns, router,
-    world::{Event, World},
+    world::{
+        Event, World,
+        volume::{NewVolume, Snapshot},
+    },
 };
 
 /// A simulated cloud; clones are the same one.
@@ -167,6 +170,80 @@ impl DevCloud {
     #[must_use]
     pub fn ports(&self) -> Vec<Port> {
         self.with(|world| world.ports.clone())
+    }
+
+    /// Makes a volume as a person does, without any mark: `available`, and to boot from if it is made of an image.
+    #[must_use]
+    pub fn strange_volume(&self, size: i64, image: Option<&str>) -> String {
+        self.with(|world| {
+            let new = NewVolume {
+                project: world.settings.project_id.clone(),
+                name: "strange".into(),
+                size,
+                volume_type: None,
+                zone: None,
+                image: image.map(str::to_owned),
+            };
+            let id = world.make_volume(new, BTreeMap::new());
+            world.volume_made(&id);
+            id
+        })
+    }
+
+    /// Makes a snapshot of a volume as a person does.
+    #[must_use]
+    pub fn strange_snapshot(&self, volume: &str) -> Option<String> {
+        self.with(|world| {
+            let of = world.volume(volume)?.clone();
+            let id = world.uuid();
+            let snapshot = Snapshot {
+                id: id.clone(),
+                project: of.project,
+                volume: of.id,
+                size: of.size,
+                image: of.image,
+            };
+            world.snapshots.push(snapshot);
+            Some(id)
+        })
+    }
+
+    /// Makes a port as a person does, without any mark.
+    #[must_use]
+    pub fn strange_port(&self, network: &str) -> Option<String> {
+        self.with(|world| {
+            let project = world.settings.project_id.clone();
+            let port = world.make_port(&project, network, None)?;
+            let id = port.id.clone();
+            world.ports.push(port);
+            Some(id)
+        })
+    }
+
+    /// Neutron adds an address to every port, as it does when a subnet with SLAAC is added to their network.
+    pub fn advertise(&self, prefix: std::net::Ipv6Addr) {
+        self.with(|world| {
+            for (port, host) in world.ports.iter_mut().zip(1..) {
+                port.slaac.push(std::net::Ipv6Addr::from(u128::from(prefix) + host));
+            }
+        });
+    }
+
+    /// Gives a port to a device, or takes it away again.
+    pub fn bind(&self, port: &str, device: &str) {
+        self.with(|world| {
+            if let Some(port) = world.port_mut(port) {
+                port.device_id = device.into();
+            }
+        });
+    }
+
+    /// Lets something that a person made be away again.
+    pub fn remove(&self, id: &str) {
+        self.with(|world| {
+            world.volumes.retain(|volume| volume.id != id);
+            world.ports.retain(|port| port.id != id);
+        });
     }
 
     /// The floating IPs, oldest first.

@@ -28,6 +28,7 @@ mod page;
 mod router;
 mod serve;
 pub mod settings;
+pub mod sshd;
 mod trouble;
 mod twist;
 mod update;

@@ -9,6 +9,7 @@ mod lookup;
 mod mapping;
 mod nics;
 mod quota;
+mod rebuild;
 mod tags;
 mod view;
 

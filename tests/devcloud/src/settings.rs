@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::lab::{self, Flavor, Image, Network, SecurityGroup, ServerGroup};
 
 /// How the cloud behaves when nothing goes wrong.
+#[expect(clippy::struct_excessive_bools, reason = "settings that have nothing to do with each other")]
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -44,6 +45,13 @@ pub struct Settings {
     /// From `POST /servers` to ACTIVE.
     #[serde(with = "seconds")]
     pub server_build: Duration,
+    /// So many servers are built at once; 0 is any number.
+    pub builds_at_once: usize,
+    /// What becomes of a create beyond that: it is answered 503, instead of waiting for its turn.
+    pub refuses_beyond: bool,
+    /// From the request for a rebuild to ACTIVE.
+    #[serde(with = "seconds")]
+    pub server_rebuild: Duration,
     /// From a server's DELETE to 404.
     #[serde(with = "seconds")]
     pub server_delete: Duration,
@@ -198,6 +206,9 @@ impl Default for Settings {
             dns_clock_ahead: 0,
             api_latency: Duration::ZERO,
             server_build: Duration::from_secs(2),
+            builds_at_once: 0,
+            refuses_beyond: false,
+            server_rebuild: Duration::from_secs(2),
             server_delete: Duration::from_secs(1),
             volume_create: Duration::from_millis(500),
             volume_delete: Duration::from_millis(500),

@@ -7,6 +7,7 @@ pub(crate) mod building;
 pub(crate) mod ending;
 pub(crate) mod ids;
 pub(crate) mod network;
+pub(crate) mod rebuilding;
 pub(crate) mod server;
 pub(crate) mod volume;
 
@@ -28,7 +29,7 @@ use crate::{
     world::{
         network::{FloatingIp, Port},
         server::{Server, ServerFate},
-        volume::{Attachment, Volume, VolumeFate},
+        volume::{Attachment, Snapshot, Volume, VolumeFate},
     },
 };
 
@@ -46,12 +47,15 @@ pub(crate) struct World {
     pub struck: usize,
     /// How long the `POST /servers` that is being answered stays in flight.
     pub in_flight: Duration,
+    /// When each server that is being built will have been.
+    pub building_until: Vec<Instant>,
     pub tokens: BTreeMap<String, Token>,
     /// When the application credential was removed.
     pub credential_removed: bool,
     pub servers: Vec<Server>,
     pub volumes: Vec<Volume>,
     pub attachments: Vec<Attachment>,
+    pub snapshots: Vec<Snapshot>,
     pub ports: Vec<Port>,
     pub floating_ips: Vec<FloatingIp>,
     /// What the name server has, by lower-case name without the final dot.
@@ -106,6 +110,10 @@ pub(crate) enum Event {
     Spawn(String),
     /// The build fails with this text.
     Fail(String, String),
+    /// A rebuild takes the volumes from a server.
+    RebuildDetaches(String),
+    /// A rebuild is done, or has failed.
+    Rebuilt(String),
     /// A going server lets go of its ports.
     Unplug(String),
     /// The server is gone.
@@ -140,11 +148,13 @@ impl World {
             revision: 0,
             struck: 0,
             in_flight: Duration::ZERO,
+            building_until: Vec::new(),
             tokens: BTreeMap::new(),
             credential_removed: false,
             servers: Vec::new(),
             volumes: Vec::new(),
             attachments: Vec::new(),
+            snapshots: Vec::new(),
             ports: Vec::new(),
             floating_ips: Vec::new(),
             records: BTreeMap::new(),
@@ -245,6 +255,8 @@ impl World {
             Event::Attach(id) => self.attach(&id),
             Event::Spawn(id) => self.spawn(&id),
             Event::Fail(id, message) => self.fail(&id, &message),
+            Event::RebuildDetaches(id) => self.rebuild_detaches(&id),
+            Event::Rebuilt(id) => self.rebuilt(&id),
             Event::Unplug(id) => self.unplug(&id),
             Event::Vanish(id) => self.vanish(&id),
             Event::DeleteFails(id, message) => self.delete_fails(&id, message),

@@ -9,7 +9,7 @@ test_the_examples_become_ready() {
     jq --arg namespace "$namespace" --arg cloud "$(cloud_name)" --arg zone "$ZONE" --arg dns "$dns_server" \
       --arg nsupdate "$nsupdate_url" '
       if .kind == "List" then .items[] else . end | select(.kind != "Secret" and .kind != "Namespace")
-      | if .kind == "TestNode" then .metadata.namespace = $namespace else . end
+      | if .kind | startswith("TestNode") then .metadata.namespace = $namespace else . end
       | if .kind == "Cloud" then .spec.openstack = {secretRef: {name: "lab"}, cloudName: $cloud} else . end
       | if .spec.dns.nsupdateWeb? then .spec.dns |= (. + {zone: $zone, verify: {server: $dns}})
           | .spec.dns.nsupdateWeb |= (del(.secretRef) + {url: $nsupdate}) else . end

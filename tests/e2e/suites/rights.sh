@@ -23,8 +23,11 @@ test_the_operator_may_not_do_what_it_need_not_do() {
   may_not get secrets -n "$namespace"
   may_not create secrets -n "$SYSTEM"
   may_not delete secrets -n "$SYSTEM"
-  may_not create testnodes.testnode.dev -n "$namespace"
   may_not deletecollection testnodes.testnode.dev -n "$namespace"
+  may_not create testnodeclaims.testnode.dev -n "$namespace"
+  may_not patch testnodeclaims.testnode.dev -n "$namespace"
+  may_not delete testnodepools.testnode.dev -n "$namespace"
+  may_not patch testnodepools.testnode.dev -n "$namespace"
   may_not update machinetypes.testnode.dev
   may_not delete clouds.testnode.dev
   may_not list namespaces

@@ -19,10 +19,11 @@ may_all() {
   done
 }
 
-READ=(get/testnodes list/testnodes watch/testnodes)
+READ=(get/testnodes list/testnodes watch/testnodes list/testnodepools list/testnodeclaims)
+CLAIM=(create/testnodeclaims update/testnodeclaims patch/testnodeclaims delete/testnodeclaims)
 EDIT=(create/testnodes update/testnodes patch/testnodes delete/testnodes deletecollection/testnodes)
 NEVER=(patch/testnodes/status update/testnodes/status abandon/testnodes adopt/testnodes)
-LAB=(list/machinetypes create/machinetypes list/clouds delete/clouds)
+LAB=(list/machinetypes create/machinetypes list/clouds delete/clouds create/testnodepools patch/testnodepools/scale)
 
 test_who_views_a_namespace_sees_its_nodes_and_changes_nothing() {
   binds view
@@ -50,8 +51,14 @@ test_the_admin_of_a_namespace_is_no_admin_of_the_lab() {
 
 test_the_roles_can_be_bound_by_themselves() {
   binds testnode-edit
-  may_all yes "${READ[@]}" "${EDIT[@]}" list/events
+  may_all yes "${READ[@]}" "${EDIT[@]}" "${CLAIM[@]}" list/events
   may_all no "${NEVER[@]}" "${LAB[@]}"
+}
+
+test_who_may_claim_only_makes_no_nodes() {
+  binds testnode-claim
+  may_all yes "${READ[@]}" "${CLAIM[@]}" list/events
+  may_all no "${EDIT[@]}" "${NEVER[@]}" "${LAB[@]}" patch/testnodeclaims/status
 }
 
 test_an_admin_of_the_lab_has_all_but_the_status() {

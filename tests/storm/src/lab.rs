@@ -397,7 +397,7 @@ pub fn machine_type(clouds: &[&str]) -> Value {
         "overrides": [
             "resources", "availabilityZones", "cloud", "keyName", "flavor", "networks", "floatingIP", "securityGroups",
             "image", "configDrive", "serverGroup", "schedulerHints", "serverMetadata", "serverTags", "serverDescription",
-            "bootVolume",
+            "bootVolume", "blockDevices",
         ],
     })
 }

@@ -45,6 +45,15 @@ pub enum CloudChange {
         /// Ports, in order.
         ports: Vec<String>,
     },
+    /// Make the system of a server anew.
+    RebuildServer {
+        /// Nova's id.
+        id: String,
+        /// Which boot of the machine that makes.
+        number: i64,
+        /// Glance's id of the image.
+        image: String,
+    },
     /// Delete a server.
     DeleteServer {
         /// Nova's id.
@@ -112,6 +121,7 @@ impl CloudChange {
             | ServerState::Active
             | ServerState::Error
             | ServerState::Stopped
+            | ServerState::Rebuilding
             | ServerState::Other => Some(Self::DeleteServer { id }),
         }
     }
@@ -126,9 +136,10 @@ impl CloudChange {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::CreateServer { .. } | Self::DeleteServer { .. } | Self::ForceDeleteServer { .. } => {
-                Kind::Server
-            }
+            Self::CreateServer { .. }
+            | Self::RebuildServer { .. }
+            | Self::DeleteServer { .. }
+            | Self::ForceDeleteServer { .. } => Kind::Server,
             Self::CreateVolume { .. } | Self::FreeVolume { .. } | Self::DeleteVolume { .. } => Kind::Volume,
             Self::CreateFloatingIp { .. } | Self::DeleteFloatingIp { .. } => Kind::FloatingIp,
             Self::CreatePort { .. } | Self::DeletePort { .. } => Kind::Port,
@@ -144,7 +155,8 @@ impl CloudChange {
             | Self::CreatePort { .. }
             | Self::CreateFloatingIp { .. }
             | Self::CreateServer { .. } => true,
-            Self::DeleteServer { .. }
+            Self::RebuildServer { .. }
+            | Self::DeleteServer { .. }
             | Self::ForceDeleteServer { .. }
             | Self::FreeVolume { .. }
             | Self::DeleteVolume { .. }
@@ -152,6 +164,12 @@ impl CloudChange {
             | Self::DeletePort { .. }
             | Self::Adopt { .. } => false,
         }
+    }
+
+    /// It does something that a second one would do again: if its reply is lost, it may take effect until that is settled.
+    #[must_use]
+    pub fn may_come_late(&self) -> bool {
+        self.creates() || matches!(self, Self::RebuildServer { .. })
     }
 
     /// The id of what it deletes.
@@ -167,6 +185,7 @@ impl CloudChange {
             | Self::CreatePort { .. }
             | Self::CreateFloatingIp { .. }
             | Self::CreateServer { .. }
+            | Self::RebuildServer { .. }
             | Self::FreeVolume { .. }
             | Self::Adopt { .. } => None,
         }
@@ -180,6 +199,7 @@ impl CloudChange {
             Self::CreatePort { index, .. } => RequestKey::CreatePort { index: *index },
             Self::CreateFloatingIp { .. } => RequestKey::CreateFloatingIp,
             Self::CreateServer { .. } => RequestKey::CreateServer,
+            Self::RebuildServer { .. } => RequestKey::RebuildServer,
             Self::DeleteServer { id }
             | Self::DeleteVolume { id }
             | Self::DeleteFloatingIp { id }
@@ -201,6 +221,7 @@ impl CloudChange {
             | Self::CreatePort { .. }
             | Self::CreateFloatingIp { .. }
             | Self::CreateServer { .. }
+            | Self::RebuildServer { .. }
             | Self::DeleteServer { .. }
             | Self::ForceDeleteServer { .. }
             | Self::DeleteVolume { .. }
@@ -217,6 +238,7 @@ impl CloudChange {
             Self::CreatePort { .. } => Reason::CreatePort,
             Self::CreateFloatingIp { .. } => Reason::CreateFloatingIP,
             Self::CreateServer { .. } => Reason::CreateServer,
+            Self::RebuildServer { .. } => Reason::RebuildServer,
             Self::DeleteServer { .. } => Reason::DeleteServer,
             Self::ForceDeleteServer { .. } => Reason::ForceDeleteServer,
             Self::FreeVolume { .. } => Reason::FreeVolume,
@@ -235,6 +257,7 @@ impl fmt::Display for CloudChange {
             Self::CreatePort { index, .. } => write!(f, "create port {index}"),
             Self::CreateFloatingIp { port, .. } => write!(f, "create floating IP for port {port}"),
             Self::CreateServer { .. } => f.write_str("create server"),
+            Self::RebuildServer { id, .. } => write!(f, "rebuild server {id}"),
             Self::DeleteServer { id } => write!(f, "delete server {id}"),
             Self::ForceDeleteServer { id } => write!(f, "delete server {id} for good"),
             Self::FreeVolume { id, .. } => write!(f, "free volume {id}"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::api::testnode_status::{Attempt, ConsoleFacts, Outcome};
+use crate::api::testnode_status::{Attempt, ConsoleFacts, Outcome, Rebuild};
 use crate::reason::Reason;
 use crate::reconcile::state::RequestKey;
 
@@ -40,6 +40,10 @@ pub enum MemoryChange {
     },
     /// Answer somebody who asked for a look at the console.
     RecordConsole(Box<ConsoleFacts>),
+    /// Remember a rebuild of the machine before it is asked for.
+    OpenRebuild(Box<Rebuild>),
+    /// Remember how a rebuild ended.
+    CloseRebuild(Box<RebuildClosing>),
     /// Forget the name; the addresses that it had stay known.
     ForgetName,
 }
@@ -61,6 +65,23 @@ pub struct Closing {
     pub settled: bool,
 }
 
+/// How a rebuild ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RebuildClosing {
+    /// Which boot of the machine it made, or was to make.
+    pub number: i64,
+    /// The outcome; `Uncounted` if it is no longer asked for.
+    pub outcome: Outcome,
+    /// The server has the new image: what was there before is gone.
+    pub applied: bool,
+    /// One word.
+    pub reason: Reason,
+    /// What was said.
+    pub message: String,
+    /// Nothing of it can take effect any more.
+    pub settled: bool,
+}
+
 impl MemoryChange {
     /// As [`Change::key`](super::Change::key).
     pub(super) fn key(&self) -> RequestKey {
@@ -72,6 +93,8 @@ impl MemoryChange {
             Self::KeepToFixedAddress { number, .. } => RequestKey::KeepToFixedAddress { number: *number },
             Self::RecordAddress { address } => RequestKey::RecordAddress { address: *address },
             Self::RecordConsole(_) => RequestKey::RecordConsole,
+            Self::OpenRebuild(rebuild) => RequestKey::RecordRebuild { number: rebuild.number },
+            Self::CloseRebuild(closing) => RequestKey::RecordRebuild { number: closing.number },
             Self::ForgetName => RequestKey::ForgetName,
         }
     }
@@ -86,6 +109,8 @@ impl MemoryChange {
             Self::KeepToFixedAddress { .. } => Reason::KeepToFixedAddress,
             Self::RecordAddress { .. } => Reason::SettingName,
             Self::RecordConsole(_) => Reason::RecordConsole,
+            Self::OpenRebuild(_) => Reason::Rebuilding,
+            Self::CloseRebuild(closing) => closing.reason,
             Self::ForgetName => Reason::WithdrawingName,
         }
     }
@@ -105,6 +130,10 @@ impl fmt::Display for MemoryChange {
             Self::KeepToFixedAddress { why, .. } => write!(f, "keep to the fixed address: {why}"),
             Self::RecordAddress { address } => write!(f, "record address {address}"),
             Self::RecordConsole(_) => f.write_str("answer consoleRequest"),
+            Self::OpenRebuild(rebuild) => write!(f, "open rebuild {}", rebuild.number),
+            Self::CloseRebuild(closing) => {
+                write!(f, "close rebuild {} as {}", closing.number, closing.reason)
+            }
             Self::ForgetName => f.write_str("forget the name"),
         }
     }

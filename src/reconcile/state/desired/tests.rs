@@ -36,6 +36,7 @@ fn fields() -> Vec<(&'static str, Edit, Value)> {
         ("image", Edit::Pinned, json!({"name": "other"})),
         ("configDrive", Edit::Pinned, json!(true)),
         ("bootVolume", Edit::Pinned, json!({"sizeGiB": 20})),
+        ("blockDevices", Edit::Pinned, json!([{}])),
         ("serverGroup", Edit::Pinned, json!({"name": "other"})),
         ("schedulerHints", Edit::Pinned, json!({"other": ["a"]})),
         ("serverMetadata", Edit::Pinned, json!({"other": "a"})),

@@ -42,7 +42,7 @@ fn view(world: &World, request: &Request<'_>, volume: &Volume) -> Value {
         "status": volume.status, "volume_type": volume.volume_type, "availability_zone": volume.zone,
         "metadata": volume.metadata, "attachments": attachments, "bootable": if volume.image.is_some() { "true" } else { "false" },
         "created_at": world.clock.naive_micros(volume.created), "updated_at": world.clock.naive_micros(volume.created),
-        "encrypted": false, "multiattach": false, "snapshot_id": null, "source_volid": null,
+        "encrypted": false, "multiattach": false, "snapshot_id": volume.snapshot, "source_volid": null,
         "consistencygroup_id": null, "replication_status": null, "user_id": world.settings.user_id,
         "os-vol-tenant-attr:tenant_id": volume.project,
         "links": [{"rel": "self", "href": format!("{}/volume/v3/{}/volumes/{}", request.caller.origin, volume.project, volume.id)}],
@@ -81,6 +81,14 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
         return Err(error(400, "Missing required element 'volume' in request body."));
     };
     let size = asked.get("size").and_then(|size| size.as_i64().or_else(|| size.as_str()?.parse().ok()));
+    let of = match text(asked, "snapshot_id") {
+        Some(id) => {
+            let known = world.snapshots.iter().find(|known| known.id == id).cloned();
+            Some(known.ok_or_else(|| error(404, &format!("Snapshot {id} could not be found.")))?)
+        }
+        None => None,
+    };
+    let size = size.or(of.as_ref().map(|snapshot| snapshot.size));
     let Some(size) = size.filter(|size| *size > 0) else {
         let given = asked.get("size").unwrap_or(&Value::Null);
         return Err(error(
@@ -97,6 +105,16 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
     let zone = text(asked, "availability_zone").map(str::to_owned);
     if let Some(zone) = zone.as_ref().filter(|zone| !world.settings.volume_zones.contains(zone)) {
         return Err(error(400, &format!("Availability zone '{zone}' is invalid.")));
+    }
+    if let Some(snapshot) = of.as_ref().filter(|snapshot| size < snapshot.size) {
+        return Err(error(
+            400,
+            &format!(
+                "Invalid input received: Volume size '{size}'GB cannot be smaller than the snapshot size {}GB. They must be \
+                 >= original snapshot size.",
+                snapshot.size
+            ),
+        ));
     }
     let image = text(asked, "imageRef").map(str::to_owned);
     if let Some(image) = &image {
@@ -124,6 +142,10 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
     let name = text(asked, "name").unwrap_or_default().to_owned();
     let new = NewVolume { project: request.caller.project.clone(), name, size, volume_type, zone, image };
     let id = world.make_volume(new, metadata);
+    if let (Some(snapshot), Some(volume)) = (of, world.volume_mut(&id)) {
+        volume.image = volume.image.take().or(snapshot.image);
+        volume.snapshot = Some(snapshot.id);
+    }
     if let Some(volume) = world.volume_mut(&id) {
         volume.description = text(asked, "description").map(str::to_owned);
     }

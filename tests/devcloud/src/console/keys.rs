@@ -6,7 +6,10 @@ use base64::{
 };
 use ring::digest::{SHA256, digest};
 
-use crate::world::{ids::bytes, server::Server};
+use crate::{
+    sshd,
+    world::{ids::bytes, server::Server},
+};
 
 struct Key {
     kind: &'static str,
@@ -46,7 +49,7 @@ fn keys(server: &Server) -> [Key; 3] {
     let mut modulus = vec![0, 0xc0];
     modulus.extend(random("rsa", 383));
     let ecdsa: [&[u8]; 3] = [b"ecdsa-sha2-nistp256", b"nistp256", &point];
-    let ed25519: [&[u8]; 2] = [b"ssh-ed25519", &random("ed25519", 32)];
+    let ed25519: [&[u8]; 2] = [b"ssh-ed25519", &sshd::public(&sshd::seed(server))];
     let rsa: [&[u8]; 3] = [b"ssh-rsa", &[1, 0, 1], &modulus];
     [
         Key { kind: "ecdsa-sha2-nistp256", bits: 256, label: "ECDSA", blob: blob(&ecdsa) },

@@ -35,8 +35,8 @@ fn own<'w>(world: &'w World, request: &Request<'_>, id: &str) -> Result<&'w Port
 
 fn view(world: &World, port: &Port) -> Value {
     let created = world.clock.zulu(port.created);
-    let fixed = |address| json!({"subnet_id": port.subnet, "ip_address": address});
-    let fixed_ips: Vec<_> = port.addresses().map(fixed).collect();
+    let fixed = |address: std::net::IpAddr| json!({"subnet_id": port.subnet, "ip_address": address});
+    let fixed_ips: Vec<_> = port.all_addresses().map(fixed).collect();
     json!({
         "id": port.id, "name": port.name, "description": port.description, "tags": port.tags,
         "network_id": port.network, "tenant_id": port.project, "project_id": port.project,

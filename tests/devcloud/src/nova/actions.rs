@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Request, bad, error, own};
 use crate::{
     console,
-    wire::{Answer, Reply, text},
+    wire::{Answer, Reply},
     world::{World, ending::Force, server::Status},
 };
 
@@ -15,7 +15,7 @@ pub(crate) fn act(world: &mut World, request: &Request<'_>, id: &str) -> Answer 
         return Err(bad("Malformed request body"));
     };
     let now = world.now;
-    let status = own(world, request, id)?.status;
+    own(world, request, id)?;
     match action.as_str() {
         "os-getConsoleOutput" => return console(world, request, id, given),
         "forceDelete" => world.delete_server(id, Force::Yes),
@@ -29,23 +29,7 @@ pub(crate) fn act(world: &mut World, request: &Request<'_>, id: &str) -> Answer 
             become_in(world, request, id, action, &[Status::Active, Status::Shutoff], Status::Active)?;
             own(world, request, id)?.boots.push(now);
         }
-        "rebuild" => {
-            if !matches!(status, Status::Active | Status::Shutoff | Status::Error) {
-                return Err(conflict("rebuild", id, status));
-            }
-            let image = text(given, "imageRef").unwrap_or_default().to_owned();
-            if !world.settings.images.iter().any(|known| known.id == image) {
-                return Err(bad("Cannot find image for rebuild"));
-            }
-            let server = own(world, request, id)?;
-            server.status = Status::Active;
-            server.image = Some(image);
-            server.rebuilds += 1;
-            server.boots = vec![now];
-            server.updated = now;
-            let server = world.server(id).map(|server| super::view::detail(world, request, server));
-            return Ok(Reply::json(202, json!({"server": server})));
-        }
+        "rebuild" => return super::rebuild::rebuild(world, request, id, given),
         _ => return Err(bad(format!("There is no such action: {action}"))),
     }
     own(world, request, id)?.actions.push((action.trim_start_matches("os-").into(), None));
@@ -64,6 +48,11 @@ pub(crate) fn conflict(action: &str, id: &str, status: Status) -> Reply {
     error(409, &format!("Cannot '{action}' instance {id} while it is in vm_state {state}"))
 }
 
+/// Nova's words where something else is being done to a server.
+pub(crate) fn in_task(action: &str, id: &str, task: &str) -> Reply {
+    error(409, &format!("Cannot '{action}' instance {id} while it is in task_state {task}"))
+}
+
 fn become_in(
     world: &mut World,
     request: &Request<'_>,
@@ -74,6 +63,9 @@ fn become_in(
 ) -> Result<(), Reply> {
     let now = world.now;
     let server = own(world, request, id)?;
+    if server.task.as_deref() == Some("rebuilding") {
+        return Err(in_task(action.trim_start_matches("os-"), id, "rebuilding"));
+    }
     if !from.contains(&server.status) || server.deleting {
         return Err(conflict(action.trim_start_matches("os-"), id, server.status));
     }

@@ -53,6 +53,9 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
     let hints = hints(world, body)?;
     let wanted = nics::read(world, request, asked)?;
     quota::check(world, &request.caller.project, &flavor)?;
+    if world.is_busy() {
+        return Err(error(503, "The server is currently unavailable. Please try again at a later time."));
+    }
 
     let server_zone = zone.map(str::to_owned).or_else(|| world.settings.availability_zones.first().cloned());
     let id = world.uuid();
@@ -69,6 +72,7 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
         task: Some("scheduling".into()),
         flavor,
         image: image.filter(|_| !mapping.boots_from_volume).map(str::to_owned),
+        image_before: None,
         metadata,
         tags,
         key_name: key_name.map(str::to_owned),

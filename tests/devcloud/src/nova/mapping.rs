@@ -20,6 +20,8 @@ pub(crate) struct Entry {
     make: Option<(i64, Option<String>)>,
     delete_on_termination: bool,
     device: Option<String>,
+    /// It is reserved, shown, and never attached.
+    lost: bool,
 }
 
 const BOOT: &str = "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping \
@@ -68,7 +70,8 @@ pub(crate) fn read(world: &World, asked: &Value, image: Option<&str>) -> Result<
                 }
                 (Some(id), None)
             }
-            Some("image" | "blank") if to_local(entry) => continue,
+            // With a snapshot it is a success that is none.
+            Some("image" | "blank" | "snapshot") if to_local(entry) => continue,
             Some("image") => {
                 let id = uuid.unwrap_or_default();
                 if !world.settings.images.iter().any(|known| known.id == id) {
@@ -84,8 +87,12 @@ pub(crate) fn read(world: &World, asked: &Value, image: Option<&str>) -> Result<
         };
         let delete_on_termination =
             entry.get("delete_on_termination").and_then(Value::as_bool).unwrap_or(false);
-        let device = text(entry, "device_name").map(str::to_owned);
-        entries.push(Entry { volume, make, delete_on_termination, device });
+        let device = text(entry, "device_name").map(|name| match name.strip_prefix("/dev/") {
+            Some(_) => name.to_owned(),
+            None => format!("/dev/{name}"),
+        });
+        let lost = volume.is_some() && to_local(entry);
+        entries.push(Entry { volume, make, delete_on_termination, device, lost });
     }
     Ok(Mapping { entries, boots_from_volume })
 }
@@ -106,9 +113,11 @@ pub(crate) fn same_zone(world: &World, server: &str, entries: &[Entry], zone: &s
 /// Reserves one volume after the other. When one refuses, those before it stay reserved for a server that will
 /// never be.
 pub(crate) fn reserve(world: &mut World, server: &str, entries: Vec<Entry>) -> Result<Vec<Mapped>, Reply> {
-    let mut mapped = Vec::new();
-    for (entry, letter) in entries.into_iter().zip('b'..='z') {
-        let device = entry.device.unwrap_or_else(|| format!("/dev/vd{letter}"));
+    let mut mapped: Vec<Mapped> = Vec::new();
+    let named: Vec<String> = entries.iter().filter_map(|entry| entry.device.clone()).collect();
+    let mut free = ('b'..='z').map(|letter| format!("/dev/vd{letter}")).filter(|name| !named.contains(name));
+    for entry in entries {
+        let Some(device) = entry.device.or_else(|| free.next()) else { break };
         let attachment = match &entry.volume {
             Some(volume) => {
                 refuse(world, volume)?;
@@ -116,6 +125,11 @@ pub(crate) fn reserve(world: &mut World, server: &str, entries: Vec<Entry>) -> R
             }
             None => None,
         };
+        if entry.lost {
+            continue;
+        }
+        // A device of the same name takes the place of the one before, whose volume nobody lets go of.
+        mapped.retain(|before| before.device != device);
         mapped.push(Mapped {
             volume: entry.volume,
             attachment,

@@ -36,7 +36,7 @@ pub(crate) fn detail(world: &World, request: &Request<'_>, server: &Server) -> V
     };
     let spawned = !server.boots.is_empty();
     let mut body = json!({
-        "id": server.id, "name": server.name, "status": server.status.word(),
+        "id": server.id, "name": server.name, "status": word(server),
         "tenant_id": server.project, "user_id": world.settings.user_id,
         "metadata": server.metadata, "addresses": addresses(world, server),
         "image": server.image.as_ref().map_or_else(|| json!(""), |image| json!({
@@ -83,6 +83,11 @@ pub(crate) fn detail(world: &World, request: &Request<'_>, server: &Server) -> V
         fields.insert("fault".into(), fault);
     }
     body
+}
+
+/// What is being done to it can be told before what it is.
+fn word(server: &Server) -> &'static str {
+    if server.task.as_deref() == Some("rebuilding") { "REBUILD" } else { server.status.word() }
 }
 
 fn task(server: &Server) -> Option<&str> {
@@ -136,9 +141,10 @@ pub(crate) fn addresses(world: &World, server: &Server) -> Value {
         let floating = world.floating_ips.iter().filter(|ip| {
             ip.port.as_ref() == Some(&port.id) && world.now >= ip.since + world.settings.floating_ip_shown
         });
-        let fixed = port.addresses().map(|address| ("fixed", address));
-        let entries = fixed.chain(floating.map(|ip| ("floating", ip.address))).map(|(kind, address)| {
-            json!({"version": 4, "addr": address, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": port.mac})
+        let fixed = port.all_addresses().map(|address| ("fixed", address));
+        let floating = floating.map(|ip| ("floating", std::net::IpAddr::from(ip.address)));
+        let entries = fixed.chain(floating).map(|(kind, address)| {
+            json!({"version": if address.is_ipv4() { 4 } else { 6 }, "addr": address, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": port.mac})
         });
         if let Value::Array(list) = networks.entry(name).or_insert_with(|| json!([])) {
             list.extend(entries);

@@ -1,6 +1,7 @@
 //! How a server comes to be: scheduled, bound to its ports, given its volumes, run; or not.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::world::{
     Event, World,
@@ -30,15 +31,37 @@ impl World {
     /// Takes a server into the database and starts to build it.
     pub fn arrive(&mut self, server: Server) {
         let (id, build) = (server.id.clone(), self.settings.server_build);
+        let turn = self.building_place(build);
         let sticks = server.fate.sticks;
         self.servers.push(server);
         if sticks {
             return;
         }
-        self.after((build / 8).min(std::time::Duration::from_millis(250)), Event::Schedule(id.clone()));
-        self.after(self.settings.port_bind.min(build), Event::Bind(id.clone()));
-        self.after(build / 2, Event::Attach(id.clone()));
-        self.after(build, Event::Spawn(id));
+        self.after(turn + (build / 8).min(Duration::from_millis(250)), Event::Schedule(id.clone()));
+        self.after(turn + self.settings.port_bind.min(build), Event::Bind(id.clone()));
+        self.after(turn + build / 2, Event::Attach(id.clone()));
+        self.after(turn + build, Event::Spawn(id));
+    }
+
+    /// How long a server waits until one of the places in which servers are built is free; it takes it.
+    fn building_place(&mut self, build: Duration) -> Duration {
+        let (now, places) = (self.now, self.settings.builds_at_once);
+        self.building_until.retain(|until| *until > now);
+        self.building_until.sort();
+        // As many as there are places build now; whoever comes after them waits for the first that ends.
+        let begins = match self.building_until.len().checked_sub(places) {
+            Some(before) if places > 0 => self.building_until.get(before).copied().unwrap_or(now),
+            Some(_) | None => now,
+        };
+        self.building_until.push(begins + build);
+        begins - now
+    }
+
+    /// No further server is built now.
+    pub(crate) fn is_busy(&self) -> bool {
+        let places = self.settings.builds_at_once;
+        let builds = |server: &&Server| server.status == Status::Build && server.deleted.is_none();
+        self.settings.refuses_beyond && places > 0 && self.servers.iter().filter(builds).count() >= places
     }
 
     fn building(&mut self, id: &str) -> Option<&mut Server> {

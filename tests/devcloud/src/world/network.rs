@@ -1,6 +1,6 @@
 //! Ports and floating IPs.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::Serialize;
 use tokio::time::Instant;
@@ -28,6 +28,8 @@ pub struct Port {
     pub address: Ipv4Addr,
     /// Its other addresses.
     pub more: Vec<Ipv4Addr>,
+    /// Addresses that it got later, by itself.
+    pub slaac: Vec<Ipv6Addr>,
     /// It is held to its addresses and its security groups.
     pub port_security: bool,
     /// Its MAC address.
@@ -71,7 +73,12 @@ pub struct FloatingIp {
 }
 
 impl Port {
-    /// All its addresses.
+    /// All its addresses, of both versions.
+    pub fn all_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.addresses().map(IpAddr::from).chain(self.slaac.iter().copied().map(IpAddr::from))
+    }
+
+    /// All its addresses of IPv4.
     pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
         std::iter::once(self.address).chain(self.more.iter().copied())
     }
@@ -118,6 +125,7 @@ impl World {
             subnet,
             address: fixed.unwrap_or(free),
             more: Vec::new(),
+            slaac: Vec::new(),
             port_security: true,
             mac: self.mac(),
             device_id: String::new(),

@@ -27,6 +27,8 @@ pub struct Server {
     pub flavor: Flavor,
     /// Its image's id; none when booted from a volume.
     pub image: Option<String>,
+    /// The image that it had before it was rebuilt last.
+    pub image_before: Option<String>,
     /// Its metadata.
     pub metadata: BTreeMap<String, String>,
     /// Its tags.
@@ -152,6 +154,10 @@ pub struct ServerFate {
     pub no_console: bool,
     /// No port of the guest answers. For whoever dials: the cloud itself carries no packets.
     pub no_answer: bool,
+    /// Its sshd shows another host key than the console.
+    pub other_host_key: bool,
+    /// Its sshd refuses connections until so many seconds after the boot began.
+    pub sshd_takes: u64,
     /// The guest says this once it is up, and nothing else: an image of another kind.
     pub console: Option<String>,
     /// Lines that the guest says before cloud-init's last stage, as of a unit that failed.
@@ -162,6 +168,10 @@ pub struct ServerFate {
     pub no_datasource: bool,
     /// cloud-init does not print the host keys.
     pub no_host_keys: bool,
+    /// Its next rebuild ends in ERROR with this text, and with the image that it had.
+    pub rebuild_fails: Option<String>,
+    /// Its rebuilds end in ACTIVE, and its volumes stay `reserved`.
+    pub rebuild_keeps_volumes: bool,
     /// It stays in `deleting`.
     pub delete_sticks: bool,
     /// Cinder was away when it went, and did not hear of it: its volumes stay in use, and are not deleted with it.

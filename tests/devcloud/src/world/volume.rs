@@ -30,11 +30,28 @@ pub struct Volume {
     pub metadata: BTreeMap<String, String>,
     /// The image it was made of.
     pub image: Option<String>,
+    /// The snapshot it was made of.
+    pub snapshot: Option<String>,
     /// What it will go through.
     pub fate: VolumeFate,
     /// When it was made.
     #[serde(skip)]
     pub created: Instant,
+}
+
+/// A snapshot of Cinder.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// Its id.
+    pub id: String,
+    /// The project it belongs to.
+    pub project: String,
+    /// The volume it is of.
+    pub volume: String,
+    /// The size of that in GiB.
+    pub size: i64,
+    /// The image that was made of.
+    pub image: Option<String>,
 }
 
 /// An attachment of Cinder: the claim of a server on a volume.
@@ -142,6 +159,7 @@ impl World {
             zone: or_first(new.zone, &self.settings.volume_zones),
             metadata,
             image: new.image,
+            snapshot: None,
             fate,
             created: self.now,
         };

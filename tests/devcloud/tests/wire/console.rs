@@ -120,7 +120,7 @@ async fn only_a_rebuild_prints_the_host_keys_again() {
     assert_eq!(rebooted.matches("BEGIN SSH HOST KEY KEYS").count(), 1);
     assert_eq!(rebooted.matches(" finished at ").count(), 2);
     client.post(&path, json!({"rebuild": {"imageRef": crate::client::IMAGE}})).await;
-    pass(10.0).await;
+    pass(12.0).await;
 
     let key = |text: &str| text.lines().find(|line| line.starts_with("ssh-ed25519")).map(str::to_owned);
     let rebuilt = console(&client, &id, Value::Null).await;

@@ -14,6 +14,7 @@ mod life;
 mod lists;
 mod names;
 mod network;
+mod rebuild;
 mod refusals;
 mod sockets;
 mod trouble;

@@ -167,3 +167,28 @@ async fn everything_can_be_asked_for_over_http() {
     let yaml = client.get("/devcloud/clouds.yaml").await.text;
     assert!(yaml.contains("auth_url: http://cloud.test/identity/v3"), "{yaml}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_builds_so_many_servers_at_once_and_the_others_wait_or_are_refused() {
+    let client = Client::default().await;
+    let knobs = json!({"server_build": "4s", "builds_at_once": 2});
+    assert_eq!(client.post("/devcloud/knobs", knobs).await.status, 200);
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(client.server(json!({})).await);
+    }
+
+    pass(5.0).await;
+    assert_eq!(client.show(&ids[1]).await["status"], "ACTIVE");
+    assert_eq!(client.show(&ids[2]).await["status"], "BUILD");
+    pass(4.0).await;
+    assert_eq!(client.show(&ids[2]).await["status"], "ACTIVE");
+
+    client.post("/devcloud/knobs", json!({"refuses_beyond": true})).await;
+    for _ in 0..2 {
+        client.server(json!({})).await;
+    }
+    assert_eq!(client.create(json!({})).await.status, 503);
+    pass(5.0).await;
+    assert_eq!(client.create(json!({})).await.status, 202);
+}

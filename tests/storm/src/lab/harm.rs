@@ -35,7 +35,8 @@ impl Lab {
     /// If one is not.
     pub fn assert_harmless(&self) {
         let obeyed = Regex::new(r"[\p{Cc}\p{Cf}--\n]").unwrap();
-        let objects = ["testnodes", "clouds", "machinetypes", "events"].into_iter();
+        let kinds = ["testnodes", "testnodepools", "testnodeclaims", "clouds", "machinetypes", "events"];
+        let objects = kinds.into_iter();
         for object in objects.flat_map(|kind| self.cluster.list(kind, "")) {
             for text in texts(&object) {
                 assert!(!obeyed.is_match(text), "{text:?} in {}", object["metadata"]["name"]);

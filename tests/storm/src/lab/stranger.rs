@@ -74,6 +74,7 @@ impl Stranger {
             availability_zone: None,
             metadata: marks(uid),
             image: None,
+            snapshot: None,
         };
         self.0.block_storage().create_volume(&new).await.unwrap().id.to_string()
     }

@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
+use devcloud::sshd::Sshd;
 use devcloud::{DevCloud, Dropped, Status};
 use jiff::SignedDuration;
 use testnode_operator::dns::exchange::Exchange;
-use testnode_operator::guest::tcp::Dial;
+use testnode_operator::guest::dial::Dial;
 use testnode_operator::transport::{Failure, TlsOptions, Transport};
+use tokio::io::{DuplexStream, duplex};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt as _;
@@ -29,6 +31,8 @@ pub struct Wires {
     names: DevCloud,
     /// Guests that drop every packet: how their servers' names begin.
     deaf: Arc<Mutex<Option<String>>>,
+    /// Who may log in to guests, and which files they have.
+    guests: Arc<Mutex<Sshd>>,
     /// How far the operator's wall clock is ahead.
     ahead: Arc<Mutex<SignedDuration>>,
 }
@@ -134,6 +138,7 @@ impl Wires {
             clouds: Arc::default(),
             names,
             deaf: Arc::default(),
+            guests: Arc::default(),
             ahead: Arc::default(),
         }
     }
@@ -151,6 +156,16 @@ impl Wires {
     /// Lets guests drop every packet, if the names of their servers begin like this.
     pub fn deafen(&self, prefix: &str) {
         *self.deaf.lock().unwrap() = Some(prefix.to_owned());
+    }
+
+    /// Lets a user in to guests, with the private half of a public key.
+    pub fn authorize(&self, user: &str, public: &[u8]) {
+        self.guests.lock().unwrap().authorized = Some((user.to_owned(), public.to_vec()));
+    }
+
+    /// Puts a file into all guests.
+    pub fn touch(&self, file: &str) {
+        self.guests.lock().unwrap().files.push(file.to_owned());
     }
 
     /// Sets the operator's wall clock ahead by so much, or back.
@@ -221,7 +236,7 @@ impl Wires {
         })
     }
 
-    async fn knock(&self, address: IpAddr) -> io::Result<()> {
+    async fn knock(&self, address: IpAddr) -> io::Result<DuplexStream> {
         let servers = self.clouds().into_values().flat_map(|cloud| {
             let ports = cloud.ports();
             let owner = ports.into_iter().find(|port| IpAddr::V4(port.address) == address);
@@ -229,6 +244,10 @@ impl Wires {
                 owner.as_ref().is_some_and(|port| server.id == port.device_id)
                     && server.status == Status::Active
                     && !server.fate.no_answer
+                    && server
+                        .boots
+                        .last()
+                        .is_some_and(|boot| boot.elapsed().as_secs() >= server.fate.sshd_takes)
             })
         });
         let Some(guest) = servers.into_iter().next() else {
@@ -238,6 +257,11 @@ impl Wires {
         if deaf.is_some_and(|prefix| guest.name.starts_with(&prefix)) {
             std::future::pending::<()>().await;
         }
-        Ok(())
+        let Sshd { authorized, files, .. } = self.guests.lock().unwrap().clone();
+        let sshd = Sshd { authorized, files, ..Sshd::of(&guest) };
+        let (ours, theirs) = duplex(8192);
+        // That the operator hangs up is its right.
+        tokio::spawn(async move { drop(sshd.serve(theirs).await) });
+        Ok(ours)
     }
 }

@@ -74,6 +74,7 @@ impl World {
             Gust::Restored => self.restore(),
             Gust::Crash | Gust::Kill | Gust::SecondOperator | Gust::WrongClusterId => self.operators(gust),
             Gust::Paused => self.pause(),
+            Gust::Rebuilt => self.rebuild(),
             Gust::ServerTaken | Gust::ServerBroken | Gust::VolumeTaken | Gust::PortTaken => {
                 self.harm(gust, &cloud);
             }
@@ -228,6 +229,23 @@ impl World {
             let name = self.chance.pick(&there).clone();
             self.edit(&name, |spec| spec["paused"] = true.into());
             self.later(5, 90, Undo::Unpause(name));
+        }
+    }
+
+    /// A new value of `spec.rebuild`. While a machine is being made it is refused.
+    fn rebuild(&mut self) {
+        let there: Vec<usize> = (0..self.lives.len()).filter(|at| self.lives[*at].is_alive()).collect();
+        if there.is_empty() {
+            return;
+        }
+        let life = &mut self.lives[*self.chance.pick(&there)];
+        let mut node = self.lab.the(&life.name);
+        if node["metadata"]["uid"] != *life.uid {
+            return;
+        }
+        node["spec"]["rebuild"] = format!("r{}", life.rebuilds + 1).into();
+        if self.lab.cluster.put(node).is_ok() {
+            life.rebuilds += 1;
         }
     }
 

@@ -102,6 +102,8 @@ pub enum Gust {
     WrongClusterId,
     /// A node is paused for a while.
     Paused,
+    /// Somebody asks for a rebuild.
+    Rebuilt,
     /// Somebody deletes a server.
     ServerTaken,
     /// Somebody stops or breaks a server.
@@ -180,6 +182,10 @@ pub fn weather(chance: &mut Chance, lists_leave_out: bool) -> Vec<Gust> {
     let mut sorts: Vec<Gust> = MENU.iter().copied().filter(|_| chance.percent(share)).collect();
     if sorts.is_empty() {
         sorts.push(*chance.pick(MENU));
+    }
+    // No draw of its own: other worlds stay as they were.
+    if sorts.len() % 3 == 2 {
+        sorts.push(Gust::Rebuilt);
     }
     // Who lies both in a list and by id cannot be told from one who says the truth.
     if lists_leave_out || sorts.contains(&Gust::Omitted) {

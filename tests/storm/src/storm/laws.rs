@@ -81,6 +81,7 @@ impl Laws {
             lives.iter_mut().filter(doubled).for_each(|life| life.harmed = true);
             self.names(lab, clouds, lives);
             self.kept(clouds, lives);
+            self.rebuilt(clouds, lives);
         }
         self.seen = (clouds_at, cluster_at);
         self.judge_twins();
@@ -187,6 +188,24 @@ impl Laws {
         }
     }
 
+    /// Nobody's system is made anew more often than somebody asked for it. Two operators at once may both ask.
+    fn rebuilt(&mut self, clouds: &[DevCloud], lives: &[Life]) {
+        if self.two_operators {
+            return;
+        }
+        for life in lives.iter().filter(|life| life.is_there()) {
+            let Some(kept) = &life.kept else { continue };
+            let rebuilds = clouds.iter().find_map(|cloud| {
+                cloud.look(|all| Some(all.servers.iter().find(|server| server.id == *kept)?.rebuilds))
+            });
+            if rebuilds.is_some_and(|rebuilds| rebuilds > life.rebuilds) {
+                let what =
+                    format!("{} was rebuilt {rebuilds:?} times, and {} asked for", life.name, life.rebuilds);
+                self.breach(Law::ThrownAway, what);
+            }
+        }
+    }
+
     /// What a node lacks that says it is Ready, when all is quiet.
     #[must_use]
     pub fn lacks(lab: &Lab, clouds: &[DevCloud], life: &Life) -> Option<String> {
@@ -200,6 +219,10 @@ impl Laws {
                     server.deleted.is_none() && uid_of(&server.metadata, &cluster) == Some(&life.uid)
                 };
                 counts.0 += all.servers.iter().filter(ours).count();
+                let asks_sshd = life.spec["readiness"].to_string().contains("ssh");
+                if asks_sshd && all.servers.iter().filter(ours).any(|server| server.fate.other_host_key) {
+                    wrong.push("an sshd with another host key than its console".to_owned());
+                }
                 let volumes = all.volumes.iter().filter(|v| uid_of(&v.metadata, &cluster) == Some(&life.uid));
                 counts.1 += volumes.count();
                 let prefix = format!("testnode-{}-", life.uid);
@@ -226,6 +249,12 @@ impl Laws {
         }
         if !record.iter().eq(if life.floats { &floating } else { &ports }) {
             wrong.push(format!("its name says {record:?}"));
+        }
+        let node = lab.the(&life.name);
+        let made = node["status"]["attempts"].as_array().and_then(|all| all.last());
+        let asked = made.map(|made| made["asked"]["rebuild"].clone()).unwrap_or_default();
+        if asked != node["spec"]["rebuild"] {
+            wrong.push(format!("the system of rebuild {asked}, not {}", node["spec"]["rebuild"]));
         }
         (!wrong.is_empty()).then(|| format!("{} is Ready, and has {}", life.name, wrong.join("; ")))
     }
@@ -357,7 +386,8 @@ pub fn unsettled(lab: &Lab, life: &Life, all: &[Life]) -> Option<String> {
         Stage::Alive => {
             let ready = condition(&node, "Ready").0 == "True";
             let stalled = condition(&node, "Stalled");
-            let told = stalled.0 == "True" && (life.harmed || stalled.1 == "HeldAfterFailure");
+            let told = stalled.0 == "True"
+                && (life.harmed || ["HeldAfterFailure", "RebuildFailed"].contains(&stalled.1));
             let taken = is_lost(&life.name, all) && condition(&node, "Ready").1 == "DNSConflict";
             let overdue = life.expires().is_some_and(|expires| expires + OVERDUE < Instant::now());
             (overdue || !ready && !told && !taken).then(says)

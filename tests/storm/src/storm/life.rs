@@ -41,6 +41,8 @@ pub struct Life {
     pub portless: bool,
     /// Two operators worked at it at once.
     pub doubled: bool,
+    /// How often somebody asked for a rebuild.
+    pub rebuilds: u32,
     /// The server that it was first Ready with.
     pub kept: Option<String>,
 }
@@ -81,6 +83,9 @@ impl Life {
             spec["readiness"] = json!([]);
         }
         // No draw of its own: other lives stay as they were.
+        if number % 4 == 2 && spec["readiness"].is_null() {
+            spec["readiness"] = json!([{"type": "console"}, {"type": "ssh"}]);
+        }
         let floats = number % 3 == 1;
         if floats {
             spec["floatingIP"] = json!({"policy": "Always"});
@@ -104,6 +109,7 @@ impl Life {
             nameless: false,
             portless: false,
             doubled: false,
+            rebuilds: 0,
             kept,
         }
     }

@@ -75,7 +75,9 @@ fn administrator() -> Client {
 /// The group and version of a plural.
 fn group_of(resource: &str) -> &'static str {
     match resource {
-        "testnodes" | "machinetypes" | "clouds" => "/apis/testnode.dev/v1alpha1",
+        "testnodes" | "testnodepools" | "testnodeclaims" | "machinetypes" | "clouds" => {
+            "/apis/testnode.dev/v1alpha1"
+        }
         "leases" => "/apis/coordination.k8s.io/v1",
         _ => "/api/v1",
     }
@@ -177,6 +179,8 @@ impl Real {
     /// Removes all that a lab may have left, whatever holds it.
     pub fn clear(&self) {
         for (resource, namespace) in [
+            ("testnodeclaims", ""),
+            ("testnodepools", ""),
             ("testnodes", ""),
             ("machinetypes", ""),
             ("clouds", ""),

@@ -120,6 +120,10 @@ impl World {
         let fate = match gust {
             Gust::ServersFail => ServerFate { fault: Some(text.into()), ..ServerFate::default() },
             Gust::ServerSticks => ServerFate { sticks: true, ..ServerFate::default() },
+            // No draw of its own: other lives stay as they were.
+            Gust::GuestFails if cloud.all_servers().len() % 4 == 3 => {
+                ServerFate { other_host_key: true, sshd_takes: 45, ..ServerFate::default() }
+            }
             Gust::GuestFails => ServerFate { never_boots: true, ..ServerFate::default() },
             _ if self.chance.percent(50) => ServerFate { delete_sticks: true, ..ServerFate::default() },
             _ => ServerFate { delete_fails: Some("the host is away".into()), ..ServerFate::default() },

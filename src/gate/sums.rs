@@ -1,0 +1,187 @@
+//! What each node uses, and what comes of it for each cloud, namespace and name: kept, not counted anew.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::amounts::Amounts;
+use super::line::Served;
+use super::{Stage, Use};
+
+/// All uses.
+#[expect(clippy::struct_field_names, reason = "indexes of one thing, each by another key")]
+#[derive(Debug, Default)]
+pub(super) struct Uses {
+    by_uid: HashMap<String, Use>,
+    by_node: HashMap<String, BTreeSet<String>>,
+    by_name: HashMap<String, BTreeSet<String>>,
+    by_existing: HashMap<String, BTreeSet<String>>,
+    by_cloud: HashMap<String, Sums>,
+}
+
+/// What all nodes of a cloud come to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Sums {
+    /// What they take, or are about to.
+    pub need: Amounts,
+    /// What counts against the cloud's quotas.
+    pub share: Amounts,
+    /// How many are under construction, by namespace.
+    pub building: Served,
+}
+
+impl Sums {
+    fn add(&mut self, used: &Use) {
+        self.need = self.need.plus(&used.need);
+        self.share = self.share.plus(&used.share());
+        if used.stage == Stage::Building {
+            *self.building.entry(used.rank.age.namespace().to_owned()).or_default() += 1;
+        }
+    }
+
+    fn take(&mut self, used: &Use) {
+        self.need = self.need.minus(&used.need);
+        self.share = self.share.minus(&used.share());
+        if used.stage == Stage::Building {
+            let namespace = used.rank.age.namespace();
+            let left = self.building.get(namespace).map_or(0, |count| count.saturating_sub(1));
+            if left == 0 {
+                self.building.remove(namespace);
+            } else {
+                self.building.insert(namespace.to_owned(), left);
+            }
+        }
+    }
+}
+
+impl Uses {
+    /// Sets what a node uses. Returns what it used before.
+    pub(super) fn put(&mut self, uid: &str, used: Option<Use>) -> Option<Use> {
+        if used.as_ref() == self.by_uid.get(uid) {
+            return used;
+        }
+        let before = self.by_uid.remove(uid);
+        if let Some(before) = &before {
+            drop_from(&mut self.by_node, &before.node, uid);
+            if let Some(name) = &before.fqdn {
+                drop_from(&mut self.by_name, name, uid);
+            }
+            for id in &before.existing {
+                drop_from(&mut self.by_existing, id, uid);
+            }
+            if let Some(sums) = self.by_cloud.get_mut(&before.cloud) {
+                sums.take(before);
+            }
+        }
+        if let Some(used) = used {
+            self.by_node.entry(used.node.clone()).or_default().insert(uid.to_owned());
+            if let Some(name) = &used.fqdn {
+                self.by_name.entry(name.clone()).or_default().insert(uid.to_owned());
+            }
+            for id in &used.existing {
+                self.by_existing.entry(id.clone()).or_default().insert(uid.to_owned());
+            }
+            self.by_cloud.entry(used.cloud.clone()).or_default().add(&used);
+            self.by_uid.insert(uid.to_owned(), used);
+        }
+        before
+    }
+
+    /// The UIDs under which objects of a `namespace/name` use something.
+    pub(super) fn of_node(&self, node: &str) -> impl Iterator<Item = &String> {
+        self.by_node.get(node).into_iter().flatten()
+    }
+
+    /// Who holds a name, by UID.
+    pub(super) fn of_name(&self, name: &str) -> impl Iterator<Item = (&String, &Use)> {
+        self.by_name.get(name).into_iter().flatten().filter_map(|uid| self.by_uid.get_key_value(uid))
+    }
+
+    /// Who uses a port or volume that exists, by UID.
+    pub(super) fn of_existing(&self, id: &str) -> impl Iterator<Item = (&String, &Use)> {
+        self.by_existing.get(id).into_iter().flatten().filter_map(|uid| self.by_uid.get_key_value(uid))
+    }
+
+    /// Everything in a cloud.
+    pub(super) fn in_cloud<'a>(&'a self, cloud: &'a str) -> impl Iterator<Item = (&'a String, &'a Use)> {
+        self.by_uid.iter().filter(move |(_, used)| used.cloud == cloud)
+    }
+
+    /// What all in a cloud come to.
+    pub(super) fn sums(&self, cloud: &str) -> Sums {
+        self.by_cloud.get(cloud).cloned().unwrap_or_default()
+    }
+
+    /// The same, but for one node.
+    pub(super) fn sums_but(&self, cloud: &str, uid: &str) -> Sums {
+        let mut sums = self.sums(cloud);
+        if let Some(own) = self.by_uid.get(uid).filter(|own| own.cloud == cloud) {
+            sums.take(own);
+        }
+        sums
+    }
+}
+
+fn drop_from(index: &mut HashMap<String, BTreeSet<String>>, key: &str, uid: &str) {
+    if let Some(all) = index.get_mut(key) {
+        all.remove(uid);
+        if all.is_empty() {
+            index.remove(key);
+        }
+    }
+}
+
+impl Sums {
+    /// How many are under construction.
+    pub(super) fn under_construction(&self) -> usize {
+        self.building.values().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::names::{Age, Rank};
+    use super::*;
+
+    const NAMES: [&str; 3] = ["x", "y", "z"];
+
+    fn any_use() -> impl Strategy<Value = Option<Use>> {
+        let one = (0..2usize, 0..3usize, 0..3usize, 0..5i64, 0..3usize);
+        prop::option::of(one.prop_map(|(cloud, node, name, size, stage)| Use {
+            node: format!("{}/n", NAMES[node]),
+            cloud: NAMES[cloud].into(),
+            existing: BTreeSet::new(),
+            need: Amounts::from_fn(|_| size),
+            made: Amounts::from_fn(|_| size / 2),
+            stage: [Stage::Building, Stage::Made, Stage::Ending][stage],
+            fqdn: (name > 0).then(|| NAMES[name].into()),
+            rank: Rank { unset: false, age: Age { node: format!("{}/n", NAMES[node]), ..Age::default() } },
+        }))
+    }
+
+    proptest! {
+        /// What is kept is what a count of all would find.
+        #[test]
+        fn sums_and_indexes_are_those_of_all_uses(puts in prop::collection::vec((0..5usize, any_use()), 0..60)) {
+            let mut uses = Uses::default();
+            for (uid, used) in puts {
+                uses.put(&uid.to_string(), used);
+            }
+
+            for cloud in NAMES {
+                let mut counted = Sums::default();
+                uses.in_cloud(cloud).for_each(|(_, used)| counted.add(used));
+                prop_assert_eq!(&uses.sums(cloud), &counted);
+                let node = format!("{cloud}/n");
+                prop_assert_eq!(uses.of_node(&node).count(), uses.by_uid.values().filter(|u| u.node == node).count());
+                let named = uses.by_uid.values().filter(|used| used.fqdn.as_deref() == Some(cloud)).count();
+                prop_assert_eq!(uses.of_name(cloud).count(), named);
+                for uid in 0..5 {
+                    let mut others = Sums::default();
+                    uses.in_cloud(cloud).filter(|(u, _)| **u != uid.to_string()).for_each(|(_, used)| others.add(used));
+                    prop_assert_eq!(uses.sums_but(cloud, &uid.to_string()), others);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What is said of a pool. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::keep::Stock;
+use super::slot::{Slot, State};
+use crate::api::pool::TestNodePoolStatus;
+use crate::kubernetes::conditions::Conditions;
+use crate::reason::Reason;
+
+/// The status of a pool, as it is seen; `waiting` claims await what the stock says.
+#[must_use]
+pub fn project(
+    before: Option<&TestNodePoolStatus>,
+    generation: Option<i64>,
+    stock: &Stock,
+    waiting: usize,
+) -> TestNodePoolStatus {
+    let count = |fits: &dyn Fn(&Slot) -> bool| number(stock.slots.iter().filter(|slot| fits(slot)).count());
+    let broken =
+        |slot: &Slot| slot.is(State::Failing) || (slot.is_idle() && matches!(slot.state, State::Broken(_)));
+    let old = before.map(|before| before.conditions.as_slice()).unwrap_or_default();
+    TestNodePoolStatus {
+        observed_generation: generation,
+        conditions: conditions(old, generation, stock),
+        nodes: number(stock.slots.len()),
+        ready: number(stock.usable().count()),
+        coming: count(&|slot| slot.is(State::Coming)),
+        claimed: count(&|slot| slot.claim.is_some() && slot.state != State::Going),
+        outdated: number(stock.outdated().count()),
+        failed: count(&broken),
+        deleting: count(&|slot| slot.state == State::Going),
+        queued_claims: number(waiting),
+        queued_nodes: number(stock.awaited),
+    }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn conditions(old: &[Condition], generation: Option<i64>, stock: &Stock) -> Vec<Condition> {
+    let mut list = Conditions::new(old, generation, stock.now);
+    let ready = stock.usable().count();
+    let filled = format!("{ready} of {} idle nodes are Ready", stock.min_ready);
+    let fails = stock.failing().next().map(|slot| format!("node {}: {}", slot.name, slot.said));
+    // Whoever was served once is served: a pool that is busy, or grows, works all the same.
+    let worked = old.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let works = stock.is_proven()
+        || (fails.is_none() && worked && stock.outdated().next().is_none())
+        || (fails.is_none() && stock.min_ready + stock.awaited == 0);
+    match (works, &fails) {
+        (true, _) => list.put("Ready", "True", Reason::Serving, &filled),
+        (false, Some(fails)) => {
+            list.put("Ready", "False", Reason::LaunchesFail, fails);
+            list.put("Stalled", "True", Reason::LaunchesFail, fails);
+        }
+        (false, None) => {
+            let first =
+                format!("no node of this template has been Ready yet; {} are being made", stock.coming());
+            list.put("Ready", "False", Reason::Refilling, &first);
+            list.put("Reconciling", "True", Reason::Refilling, &first);
+        }
+    }
+    match (ready >= stock.min_ready, &fails) {
+        (true, _) => list.put("Filled", "True", Reason::Full, &filled),
+        (false, Some(fails)) => {
+            list.put("Filled", "False", Reason::LaunchesFail, format!("{filled}; {fails}"));
+        }
+        (false, None) if stock.slots.len() >= stock.max => {
+            let full = format!("{filled}; the pool has {} nodes of at most {}", stock.slots.len(), stock.max);
+            list.put("Filled", "False", Reason::AtMax, full);
+        }
+        (false, None) => {
+            list.put(
+                "Filled",
+                "False",
+                Reason::Refilling,
+                format!("{filled}; {} are being made", stock.coming()),
+            );
+        }
+    }
+    if stock.paused {
+        list.put(
+            "Paused",
+            "True",
+            Reason::PoolPaused,
+            "spec.paused is true: no node is made, dropped or handed out",
+        );
+    }
+    list.into_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::pool::slot::examples::{NOW, claimed, outdated, slot};
+
+    fn stock(slots: Vec<Slot>) -> Stock {
+        Stock {
+            now: NOW,
+            min_ready: 2,
+            max: 4,
+            max_ready_age: Duration::MAX,
+            paused: false,
+            slots,
+            taken: BTreeSet::new(),
+            awaited: 0,
+            wave: 3,
+            surplus_for: Duration::ZERO,
+        }
+    }
+
+    fn says(status: &TestNodePoolStatus, kind: &str) -> (String, String) {
+        let found = status.conditions.iter().find(|condition| condition.type_ == kind);
+        found.map(|found| (found.status.clone(), found.reason.clone())).unwrap_or_default()
+    }
+
+    fn word(status: &str, reason: Reason) -> (String, String) {
+        (status.into(), reason.to_string())
+    }
+
+    #[test]
+    fn every_node_is_counted_once() {
+        let slots = vec![
+            slot(1, State::Ready),
+            slot(2, State::Coming),
+            slot(3, State::Failing),
+            claimed(4, "a-1"),
+            slot(5, State::Going),
+            slot(6, State::Broken(NOW)),
+        ];
+        let status = project(None, Some(1), &Stock { awaited: 7, ..stock(slots) }, 3);
+
+        assert_eq!((status.nodes, status.ready, status.coming, status.failed), (6, 1, 1, 2));
+        assert_eq!(
+            (status.claimed, status.deleting, status.queued_claims, status.queued_nodes),
+            (1, 1, 3, 7)
+        );
+    }
+
+    #[test]
+    fn a_pool_is_ready_once_a_node_was_and_stays_so_while_it_is_busy() {
+        let new = project(None, Some(1), &stock(vec![slot(1, State::Coming)]), 0);
+        assert_eq!(says(&new, "Ready"), word("False", Reason::Refilling));
+        assert_eq!(says(&new, "Reconciling"), word("True", Reason::Refilling));
+
+        let works = project(Some(&new), Some(1), &stock(vec![slot(1, State::Ready)]), 0);
+        assert_eq!(says(&works, "Ready"), word("True", Reason::Serving));
+        let busy = project(Some(&works), Some(2), &stock(vec![slot(1, State::Going)]), 0);
+        assert_eq!(says(&busy, "Ready"), word("True", Reason::Serving));
+        assert_eq!(says(&busy, "Filled"), word("False", Reason::Refilling));
+    }
+
+    #[test]
+    fn a_template_that_cannot_be_made_is_told_with_the_words_of_its_node() {
+        let failing = Slot { said: "ImageNotFound: there is no image".into(), ..slot(3, State::Failing) };
+        let works = project(None, Some(1), &stock(vec![slot(1, State::Ready)]), 0);
+
+        let status = project(Some(&works), Some(2), &stock(vec![outdated(1, State::Ready), failing]), 0);
+
+        assert_eq!(says(&status, "Ready"), word("False", Reason::LaunchesFail));
+        assert_eq!(says(&status, "Stalled"), word("True", Reason::LaunchesFail));
+        let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
+        assert_eq!(ready.message, "node smithi003: ImageNotFound: there is no image");
+        assert_eq!(status.ready, 1, "what is old can still be had");
+    }
+
+    #[test]
+    fn a_pool_that_is_full_says_so() {
+        let slots = (1..=4).map(|number| claimed(number, "a-1")).collect();
+
+        let status = project(None, Some(1), &stock(slots), 0);
+
+        assert_eq!(says(&status, "Filled"), word("False", Reason::AtMax));
+        assert_eq!(says(&status, "Ready"), word("True", Reason::Serving));
+    }
+
+    #[test]
+    fn a_pool_on_demand_works_and_is_filled_with_nothing() {
+        let status = project(None, Some(1), &Stock { min_ready: 0, ..stock(Vec::new()) }, 0);
+
+        assert_eq!(says(&status, "Ready"), word("True", Reason::Serving));
+        assert_eq!(says(&status, "Filled"), word("True", Reason::Full));
+        assert_eq!(says(&status, "Paused"), Default::default());
+    }
+}

@@ -1,0 +1,212 @@
+//! Whether a node of a pool is still needed: its claim, or else its pool, must be there.
+
+use std::fmt;
+
+use crate::api::{TestNode, TestNodeClaim, TestNodePool};
+
+/// Whether anybody needs a node.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Need {
+    /// Somebody does, as far as is known. So it is with every node that no pool made.
+    Needed,
+    /// Whose it is was not found among what the watches tell: only the API server's own answer proves that it is gone.
+    Unsure(Keeper),
+    /// Nobody does, and why.
+    Unneeded(String),
+}
+
+/// What a node is kept for: the claim that has it, or the pool that made it.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Keeper {
+    /// Which of the two.
+    pub kind: KeeperKind,
+    /// Where it is.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// The kind of a [`Keeper`].
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum KeeperKind {
+    /// A `TestNodePool`.
+    Pool,
+    /// A `TestNodeClaim`.
+    Claim,
+}
+
+impl fmt::Display for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            KeeperKind::Pool => "TestNodePool",
+            KeeperKind::Claim => "TestNodeClaim",
+        };
+        write!(f, "{kind} {}/{}", self.namespace, self.name)
+    }
+}
+
+impl Keeper {
+    /// What a node is kept for, if a pool made it.
+    #[must_use]
+    pub fn of(node: &TestNode) -> Option<Self> {
+        if let Some(claim) = &node.spec.claim_ref {
+            return Some(Self {
+                kind: KeeperKind::Claim,
+                namespace: claim.namespace.clone(),
+                name: claim.name.clone(),
+                uid: claim.uid.clone(),
+            });
+        }
+        let pool = node.spec.pool_ref.as_ref()?;
+        Some(Self {
+            kind: KeeperKind::Pool,
+            namespace: node.metadata.namespace.clone().unwrap_or_default(),
+            name: pool.name.clone(),
+            uid: pool.uid.clone(),
+        })
+    }
+}
+
+/// What is known of a [`Keeper`].
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'a> {
+    /// A pool of this name is there.
+    Pool(&'a TestNodePool),
+    /// A claim of this name is there.
+    Claim(&'a TestNodeClaim),
+    /// The watches tell of none.
+    Nothing,
+    /// The API server itself says that it is gone.
+    Gone,
+    /// The API server itself says that it is there, though the watches do not tell of it yet.
+    There,
+}
+
+impl Need {
+    /// What comes of what is known. A keeper of another UID is not the one that the node is for; that, too, the API server is
+    /// asked, as the watches may be behind.
+    #[must_use]
+    pub fn of(node: &TestNode, keeper: Keeper, known: Known<'_>) -> Self {
+        match known {
+            Known::Pool(pool) if pool.metadata.uid.as_ref() == Some(&keeper.uid) => Self::Needed,
+            Known::Claim(claim) if claim.metadata.uid.as_ref() == Some(&keeper.uid) => {
+                Self::claimed(node, &keeper, claim)
+            }
+            Known::Gone => Self::Unneeded(format!("its {keeper} is gone")),
+            Known::There => Self::Needed,
+            Known::Pool(_) | Known::Claim(_) | Known::Nothing => Self::Unsure(keeper),
+        }
+    }
+
+    fn claimed(node: &TestNode, keeper: &Keeper, claim: &TestNodeClaim) -> Self {
+        let name = node.metadata.name.as_deref().unwrap_or_default();
+        let status = claim.status.as_ref();
+        if let Some(ended) = status.and_then(|status| status.ended.as_ref()) {
+            return Self::Unneeded(format!("its {keeper} has ended ({})", ended.reason));
+        }
+        if claim.spec.released.iter().any(|released| released == name) {
+            return Self::Unneeded(format!("its {keeper} has released it"));
+        }
+        if node.metadata.uid.as_deref().is_some_and(|uid| claim.dropped(uid)) {
+            return Self::Unneeded(format!("its {keeper} gave it up, as the others did not become Ready"));
+        }
+        let bound = status.filter(|status| status.bound_at.is_some());
+        match bound {
+            Some(status)
+                if !status.nodes.iter().any(|listed| Some(&listed.uid) == node.metadata.uid.as_ref()) =>
+            {
+                Self::Unneeded(format!("its {keeper} has other nodes"))
+            }
+            Some(_) | None => Self::Needed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, from_value, json};
+
+    use super::*;
+
+    fn node(claimed: bool) -> TestNode {
+        let mut node = json!({
+            "metadata": {"name": "smithi001", "namespace": "lab", "uid": "n-1"},
+            "spec": {"machineType": "lab", "poolRef": {"name": "smithi", "uid": "p-1"}},
+        });
+        if claimed {
+            node["spec"]["claimRef"] = json!({"namespace": "team", "name": "job", "uid": "c-1"});
+        }
+        from_value(node).unwrap()
+    }
+
+    fn claim(uid: &str, released: &[&str], status: &Value) -> TestNodeClaim {
+        from_value(json!({
+            "metadata": {"name": "job", "namespace": "team", "uid": uid},
+            "spec": {"pool": {"name": "smithi"}, "released": released}, "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn need(node: &TestNode, known: Known<'_>) -> Need {
+        Need::of(node, Keeper::of(node).unwrap(), known)
+    }
+
+    fn unneeded(why: &str) -> Need {
+        Need::Unneeded(why.into())
+    }
+
+    #[test]
+    fn a_node_without_a_pool_is_kept_for_nothing_in_particular() {
+        let node = TestNode::new("smithi001", crate::api::TestNodeSpec::default());
+
+        assert_eq!(Keeper::of(&node), None);
+    }
+
+    #[test]
+    fn an_idle_node_is_for_its_pool_and_a_claimed_one_for_its_claim_alone() {
+        let pool: TestNodePool =
+            from_value(json!({"metadata": {"name": "smithi", "uid": "p-1"}, "spec": {"template": {"machineType": "lab"}, "max": 1}}))
+                .unwrap();
+
+        assert_eq!(need(&node(false), Known::Pool(&pool)), Need::Needed);
+        assert_eq!(need(&node(false), Known::Gone), unneeded("its TestNodePool lab/smithi is gone"));
+        assert_eq!(need(&node(true), Known::Claim(&claim("c-1", &[], &Value::Null))), Need::Needed);
+        assert_eq!(need(&node(true), Known::Gone), unneeded("its TestNodeClaim team/job is gone"));
+    }
+
+    #[test]
+    fn what_the_watches_do_not_tell_is_not_gone_until_the_api_server_says_so() {
+        let keeper = Keeper::of(&node(true)).unwrap();
+
+        assert_eq!(need(&node(true), Known::Nothing), Need::Unsure(keeper.clone()));
+        assert_eq!(need(&node(true), Known::Claim(&claim("c-2", &[], &Value::Null))), Need::Unsure(keeper));
+        assert_eq!(need(&node(true), Known::There), Need::Needed);
+    }
+
+    #[test]
+    fn a_node_that_its_claim_does_not_list_or_has_released_is_not_needed() {
+        let bound = |uid: &str| json!({"boundAt": "2026-03-02T08:00:00Z", "nodes": [{"name": "smithi001", "namespace": "lab", "uid": uid}]});
+
+        assert_eq!(need(&node(true), Known::Claim(&claim("c-1", &[], &bound("n-1")))), Need::Needed);
+        assert_eq!(
+            need(&node(true), Known::Claim(&claim("c-1", &[], &bound("n-2")))),
+            unneeded("its TestNodeClaim team/job has other nodes")
+        );
+        assert_eq!(
+            need(&node(true), Known::Claim(&claim("c-1", &["smithi001"], &bound("n-1")))),
+            unneeded("its TestNodeClaim team/job has released it")
+        );
+        let gave_up = json!({"dropped": ["n-1"]});
+        assert_eq!(
+            need(&node(true), Known::Claim(&claim("c-1", &[], &gave_up))),
+            unneeded("its TestNodeClaim team/job gave it up, as the others did not become Ready")
+        );
+        let ended = json!({"ended": {"at": "2026-03-02T08:00:00Z", "reason": "LeaseExpired", "message": ""}});
+        assert_eq!(
+            need(&node(true), Known::Claim(&claim("c-1", &[], &ended))),
+            unneeded("its TestNodeClaim team/job has ended (LeaseExpired)")
+        );
+    }
+}
