@@ -84,8 +84,13 @@ impl List {
 
     /// How long it serves. What anybody can take is not known for long.
     fn fresh(&self, fresh: Duration) -> Duration {
+        fresh.min(self.longest())
+    }
+
+    /// How long it serves where it cannot be read again.
+    fn longest(&self) -> Duration {
         let thing = matches!(self, Self::Port(_) | Self::Volume(_) | Self::Snapshot(_));
-        if thing { fresh.min(FRESH_FOR_BLOCKED) } else { fresh }
+        if thing { FRESH_FOR_BLOCKED } else { LONGEST }
     }
 }
 
@@ -120,11 +125,11 @@ struct Age {
 }
 
 impl Age {
-    fn is_missing(self, now: Instant, fresh: Duration) -> bool {
+    fn is_missing(self, now: Instant, fresh: Duration, longest: Duration) -> bool {
         let Some(read_at) = self.read_at else { return true };
         let age = now.saturating_duration_since(read_at);
         let paused = self.failed_at.is_some_and(|failed| now.saturating_duration_since(failed) < PAUSE);
-        age >= LONGEST || (age >= fresh && !paused)
+        age >= longest || (age >= fresh && !paused)
     }
 }
 
@@ -212,7 +217,7 @@ impl Kept {
         let is_listed =
             |id: &String| self.offerings.images.iter().any(|image| image.id == *id && !image.unlisted);
         let needless = if let List::Image(id) = list { is_listed(id) } else { false };
-        !needless && self.age(list).is_missing(now, list.fresh(fresh))
+        !needless && self.age(list).is_missing(now, list.fresh(fresh), list.longest())
     }
 
     fn take(
@@ -223,7 +228,7 @@ impl Kept {
         forgotten: u64,
     ) -> Result<(), openstack::Error> {
         let current = self.forgotten == forgotten;
-        let name = format!("{list:?}");
+        let (name, longest) = (format!("{list:?}"), list.longest());
         let age = self.ages.entry(list).or_default();
         age.ended += 1;
         match answer {
@@ -237,7 +242,7 @@ impl Kept {
             Err(error) => {
                 let now = Instant::now();
                 age.failed_at = Some(now);
-                let serves = age.read_at.is_some_and(|read| now.saturating_duration_since(read) < LONGEST);
+                let serves = age.read_at.is_some_and(|read| now.saturating_duration_since(read) < longest);
                 if serves {
                     tracing::warn!(list = name, %error, retry_in = ?PAUSE, "keep the old list");
                     Ok(())

@@ -67,6 +67,9 @@ const TASKS: &[(&str, &str, Task)] = &[
     ("housekeeping", "forgetting deleted nodes", |world, pulse| {
         housekeeping::forget_nodes(world, pulse).boxed()
     }),
+    ("housekeeping", "forgetting deleted pools and claims", |world, pulse| {
+        housekeeping::forget_pools(world, pulse).boxed()
+    }),
     ("housekeeping", "calling nodes that wait", |world, pulse| housekeeping::call(world, pulse).boxed()),
     ("housekeeping", "releasing Secrets that no Cloud needs", |world, pulse| {
         housekeeping::release_secrets(world, pulse).boxed()

@@ -103,7 +103,7 @@ reasons! {
         /// until the request can no longer take effect.
         SettlingAttempt,
         /// `rate.concurrentCreates` nodes are being built in that cloud already. The oldest node is next. On a claim: it waits
-        /// for nodes, and holds none; the message says in which place, and how many are there and coming.
+        /// for nodes; the message says in which place, how many it asks for, and how many are Ready in one cloud.
         Queued,
         /// Every cloud that may be used is full. For each, the message says what is short: how much is needed, how much
         /// is used, and the limit. The node holds nothing and waits for its turn, see
@@ -177,8 +177,8 @@ reasons! {
         PoolPaused,
         /// Create that `TestNodePool`, or make a claim that names another: `kubectl get testnodepools`.
         PoolNotFound,
-        /// The pool serves claims of its own namespace only. Make the claim there, or ask the lab's admin for
-        /// `spec.claims.from: All` in the pool.
+        /// No pool of this name serves claims of other namespaces. Make the claim in the pool's namespace, or ask the lab's
+        /// admin for its name, and for `spec.claims.from: All` in it.
         PoolForbidden,
         /// The claim asks for more nodes than the pool can ever have. Make a claim for fewer, or ask the lab's admin to raise
         /// `spec.max` of the pool.

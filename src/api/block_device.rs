@@ -43,12 +43,12 @@ pub enum DestinationType {
 /// One disk of the server. Volumes that are made for it are made before the server, and are deleted with the node.
 #[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.sourceType == 'image' || has(self.uuid)")
+#[x_kube(validation = Rule::new("self.sourceType in ['', 'image'] || has(self.uuid)")
     .message("give the uuid of the snapshot or of the volume"))]
-#[x_kube(validation = Rule::new("self.destinationType == 'volume' || (self.sourceType == 'image' && self.bootIndex == 0)")
+#[x_kube(validation = Rule::new("self.destinationType in ['', 'volume'] || (self.sourceType in ['', 'image'] && self.bootIndex == 0)")
     .message("only the image to boot from can be local: a volume would be reserved and never attached, a snapshot would be \
               ignored; use destinationType: volume"))]
-#[x_kube(validation = Rule::new("!has(self.volumeSize) || (self.destinationType == 'volume' && self.sourceType != 'volume')")
+#[x_kube(validation = Rule::new("!has(self.volumeSize) || (self.destinationType in ['', 'volume'] && self.sourceType != 'volume')")
     .message("volumeSize goes with a volume that is made: one that exists has its size, and a local disk has the flavor's"))]
 #[x_kube(validation = Rule::new("self.sourceType != 'volume' || !has(self.deleteOnTermination) || !self.deleteOnTermination")
     .message("a volume that exists is never deleted: leave deleteOnTermination out, or say false"))]
@@ -58,7 +58,7 @@ pub enum DestinationType {
 pub struct BlockDevice {
     /// Id of the image, the snapshot or the volume. For an image, that of the node if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[0-9A-Za-z-]+$"))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[0-9a-z-]+$"))]
     pub uuid: Option<String>,
     /// Size in GiB. If absent: that of the snapshot; or as `bootVolume` computes it, from the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -159,7 +159,7 @@ pub struct NetworkChoice {
     /// Neutron id of a port that exists, instead of one that is made. It is used as it is, by one node at a time, and never
     /// deleted.
     #[serde(default, rename = "portID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[0-9A-Za-z-]+$"))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[0-9a-z-]+$"))]
     pub port_id: Option<String>,
 }
 
@@ -167,7 +167,7 @@ impl NetworkChoice {
     /// It says which security groups its port has, or that it has none.
     #[must_use]
     pub fn chooses_groups(&self) -> bool {
-        !self.security_groups.is_empty() || self.port_security == Some(false)
+        !self.security_groups.is_empty() || self.port_security == Some(false) || self.port_id.is_some()
     }
 }
 

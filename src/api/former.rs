@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use kube::ResourceExt;
+
+use super::TestNode;
+
 /// The annotation on a `TestNode`, or on a Cloud for all nodes that have something there.
 pub const FORMER_MACHINE: &str = "testnode.dev/former-machine";
 
@@ -23,5 +27,30 @@ impl FormerMachine {
             "leave" => Some(Self::Leave),
             _ => None,
         }
+    }
+
+    /// What a node wishes. One of a pool never takes over a machine, whoever annotated the node or its Cloud: it may be used.
+    #[must_use]
+    pub fn wished_by(node: &TestNode) -> Option<Self> {
+        if node.spec.pool_ref.is_some() { Some(Self::Leave) } else { Self::of(node.annotations()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_node_of_a_pool_leaves_a_former_machine_whatever_it_says() {
+        let wished = |pool: &Value| {
+            let metadata = json!({"name": "smithi001", "annotations": {FORMER_MACHINE: "adopt"}});
+            let node = json!({"metadata": metadata, "spec": {"machineType": "lab", "poolRef": pool}});
+            FormerMachine::wished_by(&from_value(node).unwrap())
+        };
+
+        assert_eq!(wished(&Value::Null), Some(FormerMachine::Adopt));
+        assert_eq!(wished(&json!({"name": "smithi", "uid": "p-1"})), Some(FormerMachine::Leave));
     }
 }

@@ -35,7 +35,7 @@ const NOT_IN_TEMPLATE: &[&str] = &[
 /// What only one machine can have, deeper in the template: a rule, and what it says.
 const NOT_FOR_MANY: &[(&str, &str)] = &[
     (
-        "!has(self.networks) || self.networks.all(network, !has(network.fixedIPs) && !has(network.portID))",
+        "!has(self.networks) || self.networks.all(network, !has(network.fixedIPs) && (!has(network.portID) || network.portID == ''))",
         "the networks of a template have no fixedIPs and no portID: only one machine can have them",
     ),
     (

@@ -10,7 +10,7 @@ pub struct PoolRef {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
     /// Its UID: a pool that was made again under this name is another.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[-0-9a-zA-Z]+$"))]
     pub uid: String,
 }
 
@@ -24,6 +24,6 @@ pub struct ClaimRef {
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
     /// Its UID: a claim that was made again under this name is another.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[-0-9a-zA-Z]+$"))]
     pub uid: String,
 }

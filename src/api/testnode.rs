@@ -176,7 +176,7 @@ impl fmt::Display for UserDataRef {
         .message("a node of a pool has no hold, no rebuild and no expireAfter; its claim says how long it is kept"),
 )]
 #[serde(rename_all = "camelCase", remote = "Self")]
-#[x_kube(validation = Rule::new("!has(self.readiness) || self.readiness.all(check, !has(check.user))")
+#[x_kube(validation = Rule::new("!has(self.readiness) || self.readiness.all(check, !has(check.user) || check.user == '')")
     .message("user, keySecretRef and sentinel of a readiness check are for MachineTypes: the key is the operator's"))]
 #[x_kube(validation = Rule::new("!(has(self.flavor) && has(self.resources))")
     .message("give flavor or resources, not both"))]

@@ -69,12 +69,13 @@ pub(super) async fn read(session: &Session, list: &List) -> Result<Read, opensta
         }
         List::Volume(id) => {
             let found = present(session.block_storage().volume(&VolumeId::from(id.as_str())).await)?;
-            Read::Volume(id.clone(), found.as_ref().map(volume))
+            Read::Volume(id.clone(), found.map(|found| volume(found, &project)))
         }
         List::Snapshot(id) => {
             let found = present(session.block_storage().snapshot(id).await)?;
             let snapshot = |found: block_storage::Snapshot| Snapshot {
                 status: found.status,
+                owner: Owner::of(found.project, &project.0),
                 size_gib: found.size_gib.into(),
             };
             Read::Snapshot(id.clone(), found.map(snapshot))
@@ -122,9 +123,10 @@ fn port(port: network::Port, project: &ProjectId) -> Port {
     }
 }
 
-fn volume(volume: &block_storage::Volume) -> Volume {
+fn volume(volume: block_storage::Volume, project: &ProjectId) -> Volume {
     Volume {
         status: volume.status.to_string(),
+        owner: Owner::of(volume.project, &project.0),
         bootable: volume.bootable,
         marked: volume.metadata.contains_key(mark::CLUSTER),
     }

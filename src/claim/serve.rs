@@ -173,16 +173,18 @@ fn give_up(seen: &Seen<'_>) -> Option<Move> {
 /// Only an edit, or an admin, helps. It blocks nobody.
 fn refuse(seen: &Seen<'_>) -> Option<Move> {
     let pool = seen.pool_name();
+    let own = seen.claim.metadata.namespace.as_deref() == Some(seen.claim.pool_namespace());
     let (reason, message) = match seen.pool {
-        Pool::Missing => (
+        Pool::Missing if own => (
             Reason::PoolNotFound,
             format!("there is no TestNodePool {pool}; make it, or make a claim that names another"),
         ),
-        Pool::Forbidden => (
+        // Whether there is one is not told to whoever it does not serve.
+        Pool::Missing | Pool::Forbidden => (
             Reason::PoolForbidden,
             format!(
-                "TestNodePool {pool} serves claims of its own namespace only; claim there, or ask the lab's admin to set its \
-                 spec.claims.from to All"
+                "there is no TestNodePool {pool} that serves claims of other namespaces; claim in its namespace, or ask the lab's \
+                 admin to set its spec.claims.from to All"
             ),
         ),
         Pool::Open(max) if seen.claim.count() > max => (
@@ -325,6 +327,15 @@ mod tests {
         let given = Some(Turn::Now(vec!["n-1".into()]));
         let paused = serve(&Seen { pool: Pool::Paused, turn: given, ..seen(&claim, &[]) });
         assert_eq!(reason(&paused), Some(Reason::PoolPaused));
+    }
+
+    #[test]
+    fn which_pools_another_namespace_has_is_not_told_to_whom_they_do_not_serve() {
+        let elsewhere = claim(&json!({"pool": {"name": "smithi", "namespace": "lab"}}), &Value::Null);
+        let told = |pool| serve(&Seen { pool, ..seen(&elsewhere, &[]) });
+
+        assert_eq!(reason(&told(Pool::Missing)), Some(Reason::PoolForbidden));
+        assert_eq!(told(Pool::Missing), told(Pool::Forbidden));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::secrets;
 use super::world::World;
+use crate::reconcile::state::Keeper;
 use crate::supervision::Pulse;
 use crate::sweep as orphans;
 
@@ -32,6 +33,26 @@ pub(super) async fn forget_nodes(world: Arc<World>, pulse: Pulse) {
         tokio::time::sleep(FORGET).await;
         let living = world.nodes.store.state().iter().filter_map(|node| node.uid()).collect();
         world.ctx.forget_all_but(&living);
+    }
+}
+
+/// Forgets pools and claims that are no longer there, and wakes nodes whose pool or claim is not: a watch that begins anew
+/// does not tell what went meanwhile.
+pub(super) async fn forget_pools(world: Arc<World>, pulse: Pulse) {
+    loop {
+        pulse.beat(FORGET + AT_ONCE);
+        tokio::time::sleep(FORGET).await;
+        if world.stock.is_listed() {
+            let (pools, claims) = (world.pools.store.state(), world.claims.store.state());
+            let pools = pools.iter().filter_map(|pool| pool.uid());
+            let living = pools.chain(claims.iter().filter_map(|claim| claim.uid())).collect();
+            world.stock.forget_all_but(&living);
+            for node in world.nodes.store.state() {
+                if Keeper::of(&node).is_some_and(|keeper| !living.contains(&keeper.uid)) {
+                    world.ctx.waker.wake(&node.uid().unwrap_or_default());
+                }
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, Preconditions};
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
-use tracing::{info, instrument};
+use tracing::{info, instrument, warn};
 
 use super::pools::{Pools, View};
 use crate::api::{PoolRef, TestNode, TestNodePool, TestNodeSpec};
@@ -43,10 +43,16 @@ pub async fn reconcile(pool: Arc<TestNodePool>, pools: Arc<Pools>) -> Result<Act
         return Ok(Action::requeue(UNLISTED));
     }
     let view = pools.view(&pool);
+    // Whoever is given something does not wait until there is nothing to make.
+    for wish in &view.wishes {
+        if matches!(view.turns.get(&wish.claim.uid), Some(Turn::Now(_))) {
+            pools.bells.claim(&wish.claim);
+        }
+    }
     let done = match keep(&view.stock) {
         Move::Make(number) => make(&pool, number, &pools).await,
         Move::Drop { uid, why } => drop_node(&pool, &view, &uid, &why, &pools).await,
-        Move::Rest => return rest(&pool, &view, &pools).await,
+        Move::Rest => return tell(&pool, &view, None, &pools).await,
     };
     match done {
         Ok(()) => Ok(Action::requeue(Duration::ZERO)),
@@ -54,6 +60,9 @@ pub async fn reconcile(pool: Arc<TestNodePool>, pools: Arc<Pools>) -> Result<Act
         Err(error) => {
             let message = format!("the API server does not let this pool go on: {}", said(&error));
             publish(Severity::Warning, Reason::KubernetesAPI, &message, &pool, &pools).await;
+            if let Err(other) = tell(&pool, &view, Some(&message), &pools).await {
+                warn!(error = said(&other), "the status cannot be written");
+            }
             Err(error)
         }
     }
@@ -104,13 +113,13 @@ async fn drop_node(
     Ok(())
 }
 
-/// Nothing to make or drop: wakes the claims that are given something, and says how the pool stands.
-async fn rest(pool: &TestNodePool, view: &View, pools: &Pools) -> Result<Action, kube::Error> {
-    for wish in &view.wishes {
-        if matches!(view.turns.get(&wish.claim.uid), Some(Turn::Now(_))) {
-            pools.bells.claim(&wish.claim);
-        }
-    }
+/// Nothing can be made or dropped: says how the pool stands. `refused` are the words of the API server.
+async fn tell(
+    pool: &TestNodePool,
+    view: &View,
+    refused: Option<&str>,
+    pools: &Pools,
+) -> Result<Action, kube::Error> {
     let again = if view.stock.surplus() > 0 {
         SURPLUS_FOR.saturating_sub(view.stock.surplus_for).clamp(UNLISTED, LOOK)
     } else {
@@ -118,7 +127,7 @@ async fn rest(pool: &TestNodePool, view: &View, pools: &Pools) -> Result<Action,
     };
     let waiting = view.turns.values().filter(|turn| matches!(turn, Turn::Waits { .. })).count();
     let before = pool.status.as_ref();
-    let status = status::project(before, pool.metadata.generation, &view.stock, waiting);
+    let status = status::project(before, pool.metadata.generation, &view.stock, waiting, refused);
     let uid = pool.uid().unwrap_or_default();
     if before == Some(&status) {
         return Ok(Action::requeue(again));
@@ -139,8 +148,8 @@ async fn rest(pool: &TestNodePool, view: &View, pools: &Pools) -> Result<Action,
             if let Some(ready) = news(old, &status.conditions, "Ready")
                 && let Some(reason) = Reason::from_word(&ready.reason)
             {
-                let severity =
-                    if reason == Reason::LaunchesFail { Severity::Warning } else { Severity::Normal };
+                let fails = matches!(reason, Reason::LaunchesFail | Reason::KubernetesAPI);
+                let severity = if fails { Severity::Warning } else { Severity::Normal };
                 publish(severity, reason, &ready.message, pool, pools).await;
             }
             Ok(Action::requeue(again))

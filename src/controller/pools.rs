@@ -1,7 +1,7 @@
 //! What the turns of pools and claims share: the nodes and claims of a pool, as they are after our own last writes, and what
 //! is measured on the steady clock. Nothing here is needed for safety: a new process begins without it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::api::pool::From;
 use crate::api::{ClaimRef, TestNode, TestNodeClaim, TestNodePool};
-use crate::pool::desk::{Turn, Wish, hand_out, held_by};
+use crate::pool::desk::{Turn, Wish, hand_out, held_by, lacks};
 use crate::pool::keep::Stock;
 use crate::pool::slot::Slot;
 use crate::reconcile::context::Context;
@@ -91,6 +91,13 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Objects of which something is remembered, and that are not there any more.
+    fn gone(&self, living: &BTreeSet<String>) -> BTreeSet<String> {
+        let known = self.surplus.keys().chain(self.heard.keys()).chain(self.bound.keys());
+        let known = known.chain(self.begun.keys()).chain(self.told.keys());
+        known.filter(|uid| !living.contains(*uid)).cloned().collect()
+    }
+
     /// The object is gone.
     fn forget(&mut self, uid: &str) {
         self.surplus.remove(uid);
@@ -196,9 +203,11 @@ impl Pools {
             slots,
             taken,
             awaited,
+            lacks: 0,
             wave: self.wave(pool),
             surplus_for: Duration::ZERO,
         };
+        stock.lacks = lacks(&stock.slots, stock.usable(), &wishes);
         stock.surplus_for = self.surplus_for(&pool.uid().unwrap_or_default(), stock.surplus() > 0);
         let turns = hand_out(&stock.slots, stock.usable(), &wishes, now.wall);
         View { stock, nodes, turns, wishes }
@@ -227,6 +236,14 @@ impl Pools {
     pub fn forget(&self, uid: &str) {
         self.memory().forget(uid);
         self.ctx.statuses.forget(uid);
+    }
+
+    /// Forgets all pools and claims but these: a watch that begins anew does not tell what went meanwhile.
+    pub fn forget_all_but(&self, living: &BTreeSet<String>) {
+        let gone = self.memory().gone(living);
+        for uid in &gone {
+            self.forget(uid);
+        }
     }
 }
 

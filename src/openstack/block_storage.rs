@@ -26,6 +26,8 @@ pub struct Volume {
     pub id: VolumeId,
     /// Its name, which need not be unique.
     pub name: String,
+    /// Its project; empty where Cinder does not say.
+    pub project: String,
     /// Where it is in its life.
     pub status: VolumeStatus,
     /// Its size.
@@ -51,6 +53,8 @@ pub struct Volume {
 pub struct Snapshot {
     /// Where it is in its life; Cinder's word.
     pub status: String,
+    /// Its project; empty where Cinder does not say.
+    pub project: String,
     /// The size of the volume that it is of.
     pub size_gib: u32,
 }

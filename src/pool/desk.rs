@@ -15,7 +15,7 @@ use crate::api::ClaimRef;
 /// The first claim that does not fit may be passed for so long.
 const PASSED_FOR: Duration = Duration::from_mins(5);
 
-/// Then what becomes Ready is kept for it, for so long; then it may be passed again.
+/// Then what becomes Ready is kept for it while something is coming, for so long; then it may be passed again.
 const KEPT_FOR: Duration = Duration::from_mins(30);
 
 /// A claim that wants nodes of the pool.
@@ -59,14 +59,12 @@ pub fn hand_out<'a>(
     wishes: &[Wish],
     now: Timestamp,
 ) -> BTreeMap<String, Turn> {
-    let mut shelf: BTreeMap<&str, Vec<&Slot>> = BTreeMap::new();
-    let mut usable: Vec<&Slot> = usable.collect();
-    usable.sort_by_key(|slot| (slot.ready_at, &slot.name));
-    for slot in usable {
-        shelf.entry(slot.cloud.as_deref().unwrap_or_default()).or_default().push(slot);
-    }
+    let mut shelf = shelf(usable);
     let most = shelf.values().map(Vec::len).max().unwrap_or(0);
     let order = order(slots, wishes);
+    // What is being deleted is made again.
+    let more = |slot: &Slot| slot.state == State::Going || slot.is(State::Coming);
+    let comes = slots.iter().any(more);
     let (mut turns, mut place, mut blocked) = (BTreeMap::new(), 0, false);
     let mut waiting = Vec::new();
     for wish in order {
@@ -91,7 +89,7 @@ pub fn hand_out<'a>(
             continue;
         }
         place += 1;
-        let kept = !blocked && is_kept(wish, now);
+        let kept = !blocked && comes && is_kept(wish, now);
         if kept {
             // Others get only what is beyond that.
             let fullest = shelf.values_mut().max_by_key(|there| there.len());
@@ -107,6 +105,35 @@ pub fn hand_out<'a>(
         turns.insert(uid, Turn::Waits { place, of, ready: most, kept });
     }
     turns
+}
+
+/// How many nodes the claims lack, if each has the most that it can have from one cloud of what is usable now.
+#[must_use]
+pub fn lacks<'a>(slots: &[Slot], usable: impl Iterator<Item = &'a Slot>, wishes: &[Wish]) -> usize {
+    let mut shelf = shelf(usable);
+    let mut all = 0;
+    for wish in order(slots, wishes) {
+        let own: Vec<&Slot> = held_by(slots, wish).collect();
+        let lacks = wish.count.saturating_sub(own.len());
+        let there = match own.first() {
+            Some(begun) => shelf.get_mut(begun.cloud.as_deref().unwrap_or_default()),
+            None => shelf.values_mut().max_by_key(|there| there.len()),
+        };
+        let given = there.map_or(0, |there| there.drain(..lacks.min(there.len())).len());
+        all += lacks - given;
+    }
+    all
+}
+
+/// What is usable in each cloud, the oldest first.
+fn shelf<'a>(usable: impl Iterator<Item = &'a Slot>) -> BTreeMap<&'a str, Vec<&'a Slot>> {
+    let mut usable: Vec<&Slot> = usable.collect();
+    usable.sort_by_key(|slot| (slot.ready_at, &slot.name));
+    let mut shelf: BTreeMap<&str, Vec<&Slot>> = BTreeMap::new();
+    for slot in usable {
+        shelf.entry(slot.cloud.as_deref().unwrap_or_default()).or_default().push(slot);
+    }
+    shelf
 }
 
 /// Nodes that a claim has.
@@ -258,6 +285,21 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_lacks_what_the_fullest_cloud_or_its_own_has_not() {
+        let lacks = |slots: &[Slot], wishes: &[Wish]| {
+            lacks(slots, slots.iter().filter(|slot| slot.is(State::Ready)), wishes)
+        };
+        let mut slots = ready(1..=3);
+        slots[0].cloud = Some("far".into());
+        assert_eq!(lacks(&slots, &[wish("a-1", 10, 3)]), 1);
+        assert_eq!(lacks(&slots, &[wish("a-1", 10, 2), wish("b-1", 5, 1)]), 0);
+        assert_eq!(lacks(&slots, &[wish("a-1", 10, 3), wish("b-1", 5, 1)]), 1);
+
+        slots.push(Slot { cloud: Some("far".into()), ..claimed(4, "a-1") });
+        assert_eq!(lacks(&slots, &[wish("a-1", 10, 4)]), 2);
+    }
+
+    #[test]
     fn who_has_fewer_nodes_goes_first_then_who_waits_longer() {
         let mut slots = vec![claimed(1, "a-0"), claimed(2, "a-0")];
         slots.extend(ready(3..=3));
@@ -291,7 +333,8 @@ mod tests {
     #[test]
     fn a_large_claim_is_passed_for_five_minutes_and_then_nodes_are_kept_for_it() {
         let small = wish("b-1", 1, 1);
-        let slots = ready(1..=2);
+        let with_one_more = |numbers| [ready(numbers), vec![slot(9, State::Coming)]].concat();
+        let slots = with_one_more(1..=2);
 
         let fresh = [wish("a-1", 299, 3), small.clone()];
         assert_eq!(place(&slots, &fresh, "a-1"), Some((1, false)));
@@ -299,13 +342,14 @@ mod tests {
         let old = [wish("a-1", 300, 3), small];
         assert_eq!(place(&slots, &old, "a-1"), Some((1, true)));
         assert_eq!(given(&slots, &old, "b-1"), None);
+        assert_eq!(given(&ready(1..=2), &old, "b-1").unwrap(), ["n-1"], "nothing is coming");
         assert_eq!(given(&ready(1..=4), &old, "a-1").unwrap().len(), 3);
         assert_eq!(given(&ready(1..=4), &old, "b-1").unwrap(), ["n-4"]);
     }
 
     #[test]
     fn nodes_are_kept_for_one_claim_only_and_not_for_ever() {
-        let slots = ready(1..=2);
+        let slots = [ready(1..=2), vec![slot(9, State::Going)]].concat();
         let wishes = [wish("a-1", 900, 3), wish("b-1", 800, 3), wish("c-1", 1, 1)];
         assert_eq!(place(&slots, &wishes, "a-1"), Some((1, true)));
         assert_eq!(place(&slots, &wishes, "b-1"), Some((2, false)));

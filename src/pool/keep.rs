@@ -34,6 +34,8 @@ pub struct Stock {
     pub taken: BTreeSet<usize>,
     /// Nodes that claims wait for.
     pub awaited: usize,
+    /// So many of those are not Ready in a cloud where a claim could have them: see [`lacks`](super::desk::lacks).
+    pub lacks: usize,
     /// How many nodes its clouds build at once.
     pub wave: usize,
     /// How long there have been more idle nodes than anybody wants.
@@ -118,10 +120,19 @@ impl Stock {
         self.slots.iter().filter(|slot| slot.is_idle() && !slot.is_current)
     }
 
-    /// How many idle nodes there are that nobody wants.
+    /// Nodes whose host name another node has.
+    pub fn named_by_others(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|slot| slot.is(State::Taken))
+    }
+
+    /// How many idle nodes there are that nobody wants. While a claim lacks some it cannot be told which.
     #[must_use]
     pub fn surplus(&self) -> usize {
-        let idle = self.slots.iter().filter(|slot| slot.is_idle() && slot.is_current).count();
+        if self.lacks > 0 && self.coming() <= self.lacks {
+            return 0;
+        }
+        let wanted = |slot: &&Slot| slot.is_idle() && slot.is_current && slot.state != State::Taken;
+        let idle = self.slots.iter().filter(wanted).count();
         idle.saturating_sub(self.min_ready.saturating_add(self.awaited))
     }
 
@@ -202,7 +213,7 @@ fn drop_surplus(stock: &Stock) -> Option<Move> {
 
 /// Claims wait.
 fn make_wanted(stock: &Stock) -> Option<Move> {
-    let lacks = stock.usable().count() + stock.coming() < stock.awaited;
+    let lacks = stock.coming() < stock.lacks;
     (lacks && stock.may_make(2 * stock.wave)).then(|| stock.free().map(Move::Make)).flatten()
 }
 
@@ -239,6 +250,7 @@ mod tests {
             taken: slots.iter().map(number).collect(),
             slots: slots.to_vec(),
             awaited: 0,
+            lacks: 0,
             wave: 3,
             surplus_for: Duration::ZERO,
         }
@@ -300,13 +312,33 @@ mod tests {
     #[test]
     fn what_claims_wait_for_comes_before_refill_and_twice_as_much_at_once() {
         let many: Vec<Slot> = (1..=3).map(coming).collect();
-        let mut waited = Stock { awaited: 9, max: 20, ..stock(&many) };
+        let mut waited = Stock { awaited: 9, lacks: 9, max: 20, ..stock(&many) };
         assert_eq!(keep(&waited), Move::Make(4));
 
         waited.slots.extend((4..=6).map(coming));
         assert_eq!(keep(&waited), Move::Rest, "a wave, and one ahead");
         let refilled = Stock { min_ready: 9, max: 20, ..stock(&many) };
         assert_eq!(keep(&refilled), Move::Rest, "a wave");
+    }
+
+    #[test]
+    fn what_is_ready_in_another_cloud_is_no_help_to_a_claim_and_stays_until_it_is_served() {
+        let idle = [ready(1), ready(2), Slot { cloud: Some("far".into()), ..ready(3) }];
+        let waited = Stock { min_ready: 0, awaited: 3, lacks: 1, surplus_for: SURPLUS_FOR, ..stock(&idle) };
+        assert_eq!(keep(&waited), Move::Make(4));
+
+        let mut made = waited;
+        made.slots.push(coming(4));
+        assert_eq!(keep(&made), Move::Rest);
+    }
+
+    #[test]
+    fn a_node_whose_host_name_somebody_has_keeps_its_number_and_stops_no_other() {
+        let taken = slot(1, State::Taken);
+        assert_eq!(keep(&stock(&[taken.clone(), ready(2)])), Move::Make(3));
+
+        let full = Stock { surplus_for: SURPLUS_FOR, ..stock(&[taken, ready(2), ready(3)]) };
+        assert_eq!(keep(&full), Move::Rest);
     }
 
     #[test]
@@ -409,7 +441,7 @@ mod tests {
             stock(&[outdated(1, State::Ready), ready(2), ready(3)]),
             stock(&old),
             surplus,
-            Stock { min_ready: 0, awaited: 1, ..stock(&[]) },
+            Stock { min_ready: 0, awaited: 1, lacks: 1, ..stock(&[]) },
             stock(&[]),
             Stock { max_ready_age: Duration::ZERO, ..stock(&[ready(1), ready(2)]) },
         ];

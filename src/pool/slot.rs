@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use crate::api::pool::templated;
 use crate::api::testnode_status::Outcome;
 use crate::api::{ClaimRef, TestNode, TestNodeSpec};
+use crate::reason::Reason;
 
 /// How a node stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,6 +19,8 @@ pub enum State {
     Failing,
     /// It was Ready, and its machine broke then.
     Broken(Timestamp),
+    /// Another node has its host name; it goes on when that is gone. Nobody knows when.
+    Taken,
     /// It is being deleted.
     Going,
 }
@@ -91,6 +94,7 @@ fn state(node: &TestNode) -> State {
     let find = |kind: &str| {
         status.conditions.iter().find(|condition| condition.type_ == kind && condition.status != "False")
     };
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
     let was_ready = status.times.as_ref().is_some_and(|times| times.ready_at.is_some());
     let failed = || {
         status
@@ -102,6 +106,8 @@ fn state(node: &TestNode) -> State {
         State::Going
     } else if find("Ready").is_some_and(|ready| ready.status == "True") {
         if status.observed_generation == node.metadata.generation { State::Ready } else { State::Coming }
+    } else if !was_ready && ready.is_some_and(|ready| ready.reason == Reason::NameConflict.to_string()) {
+        State::Taken
     } else if was_ready {
         find("Stalled").map_or(State::Coming, |stalled| State::Broken(stalled.last_transition_time.0))
     } else if find("Stalled").is_some() || failed() {
@@ -195,6 +201,17 @@ mod tests {
         assert_eq!(state_of(2, &stalled, was, &json!([])), State::Broken(at));
         assert_eq!(state_of(2, &stalled, None, &json!([])), State::Failing);
         assert_eq!(state_of(2, &[condition("Ready", "Unknown")], was, &json!([])), State::Coming);
+    }
+
+    #[test]
+    fn one_whose_host_name_another_node_has_is_not_coming() {
+        let mut ready = condition("Ready", "False");
+        ready["reason"] = "NameConflict".into();
+        let failed = json!([{"number": 1, "round": 1, "cloud": "lab", "closedAt": "1970-01-01T00:00:10Z", "outcome": "Failed"}]);
+
+        assert_eq!(state_of(2, std::slice::from_ref(&ready), None, &json!([])), State::Taken);
+        assert_eq!(state_of(2, std::slice::from_ref(&ready), None, &failed), State::Taken);
+        assert_eq!(state_of(2, &[ready], Some("1970-01-01T00:00:10Z"), &json!([])), State::Coming);
     }
 
     #[test]

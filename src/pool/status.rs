@@ -8,21 +8,26 @@ use crate::api::pool::TestNodePoolStatus;
 use crate::kubernetes::conditions::Conditions;
 use crate::reason::Reason;
 
-/// The status of a pool, as it is seen; `waiting` claims await what the stock says.
+/// The status of a pool, as it is seen; `waiting` claims await what the stock says. `refused` are the words of the API server,
+/// if it lets the pool make or drop nothing.
 #[must_use]
 pub fn project(
     before: Option<&TestNodePoolStatus>,
     generation: Option<i64>,
     stock: &Stock,
     waiting: usize,
+    refused: Option<&str>,
 ) -> TestNodePoolStatus {
     let count = |fits: &dyn Fn(&Slot) -> bool| number(stock.slots.iter().filter(|slot| fits(slot)).count());
-    let broken =
-        |slot: &Slot| slot.is(State::Failing) || (slot.is_idle() && matches!(slot.state, State::Broken(_)));
+    let broken = |slot: &Slot| {
+        slot.is(State::Failing)
+            || slot.is(State::Taken)
+            || (slot.is_idle() && matches!(slot.state, State::Broken(_)))
+    };
     let old = before.map(|before| before.conditions.as_slice()).unwrap_or_default();
     TestNodePoolStatus {
         observed_generation: generation,
-        conditions: conditions(old, generation, stock),
+        conditions: conditions(old, generation, stock, refused),
         nodes: number(stock.slots.len()),
         ready: number(stock.usable().count()),
         coming: count(&|slot| slot.is(State::Coming)),
@@ -39,11 +44,24 @@ fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn conditions(old: &[Condition], generation: Option<i64>, stock: &Stock) -> Vec<Condition> {
+fn conditions(
+    old: &[Condition],
+    generation: Option<i64>,
+    stock: &Stock,
+    refused: Option<&str>,
+) -> Vec<Condition> {
     let mut list = Conditions::new(old, generation, stock.now);
     let ready = stock.usable().count();
-    let filled = format!("{ready} of {} idle nodes are Ready", stock.min_ready);
-    let fails = stock.failing().next().map(|slot| format!("node {}: {}", slot.name, slot.said));
+    let mut filled = format!("{ready} of {} idle nodes are Ready", stock.min_ready);
+    if let Some(slot) = stock.named_by_others().next() {
+        let number = stock.named_by_others().count();
+        filled = format!("{filled}; {number} cannot be made, the first is {} ({})", slot.name, slot.said);
+    }
+    let refused = refused.map(|words| (Reason::KubernetesAPI, words.to_owned()));
+    let fails = refused.clone().or_else(|| {
+        let slot = stock.failing().next()?;
+        Some((Reason::LaunchesFail, format!("node {}: {}", slot.name, slot.said)))
+    });
     // Whoever was served once is served: a pool that is busy, or grows, works all the same.
     let worked = old.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
     let works = stock.is_proven()
@@ -51,9 +69,9 @@ fn conditions(old: &[Condition], generation: Option<i64>, stock: &Stock) -> Vec<
         || (fails.is_none() && stock.min_ready + stock.awaited == 0);
     match (works, &fails) {
         (true, _) => list.put("Ready", "True", Reason::Serving, &filled),
-        (false, Some(fails)) => {
-            list.put("Ready", "False", Reason::LaunchesFail, fails);
-            list.put("Stalled", "True", Reason::LaunchesFail, fails);
+        (false, Some((reason, fails))) => {
+            list.put("Ready", "False", *reason, fails);
+            list.put("Stalled", "True", *reason, fails);
         }
         (false, None) => {
             let first =
@@ -62,10 +80,10 @@ fn conditions(old: &[Condition], generation: Option<i64>, stock: &Stock) -> Vec<
             list.put("Reconciling", "True", Reason::Refilling, &first);
         }
     }
-    match (ready >= stock.min_ready, &fails) {
+    match (ready >= stock.min_ready && refused.is_none(), &fails) {
         (true, _) => list.put("Filled", "True", Reason::Full, &filled),
-        (false, Some(fails)) => {
-            list.put("Filled", "False", Reason::LaunchesFail, format!("{filled}; {fails}"));
+        (false, Some((reason, fails))) => {
+            list.put("Filled", "False", *reason, format!("{filled}; {fails}"));
         }
         (false, None) if stock.slots.len() >= stock.max => {
             let full = format!("{filled}; the pool has {} nodes of at most {}", stock.slots.len(), stock.max);
@@ -109,6 +127,7 @@ mod tests {
             slots,
             taken: BTreeSet::new(),
             awaited: 0,
+            lacks: 0,
             wave: 3,
             surplus_for: Duration::ZERO,
         }
@@ -133,7 +152,7 @@ mod tests {
             slot(5, State::Going),
             slot(6, State::Broken(NOW)),
         ];
-        let status = project(None, Some(1), &Stock { awaited: 7, ..stock(slots) }, 3);
+        let status = project(None, Some(1), &Stock { awaited: 7, ..stock(slots) }, 3, None);
 
         assert_eq!((status.nodes, status.ready, status.coming, status.failed), (6, 1, 1, 2));
         assert_eq!(
@@ -144,13 +163,13 @@ mod tests {
 
     #[test]
     fn a_pool_is_ready_once_a_node_was_and_stays_so_while_it_is_busy() {
-        let new = project(None, Some(1), &stock(vec![slot(1, State::Coming)]), 0);
+        let new = project(None, Some(1), &stock(vec![slot(1, State::Coming)]), 0, None);
         assert_eq!(says(&new, "Ready"), word("False", Reason::Refilling));
         assert_eq!(says(&new, "Reconciling"), word("True", Reason::Refilling));
 
-        let works = project(Some(&new), Some(1), &stock(vec![slot(1, State::Ready)]), 0);
+        let works = project(Some(&new), Some(1), &stock(vec![slot(1, State::Ready)]), 0, None);
         assert_eq!(says(&works, "Ready"), word("True", Reason::Serving));
-        let busy = project(Some(&works), Some(2), &stock(vec![slot(1, State::Going)]), 0);
+        let busy = project(Some(&works), Some(2), &stock(vec![slot(1, State::Going)]), 0, None);
         assert_eq!(says(&busy, "Ready"), word("True", Reason::Serving));
         assert_eq!(says(&busy, "Filled"), word("False", Reason::Refilling));
     }
@@ -158,9 +177,10 @@ mod tests {
     #[test]
     fn a_template_that_cannot_be_made_is_told_with_the_words_of_its_node() {
         let failing = Slot { said: "ImageNotFound: there is no image".into(), ..slot(3, State::Failing) };
-        let works = project(None, Some(1), &stock(vec![slot(1, State::Ready)]), 0);
+        let works = project(None, Some(1), &stock(vec![slot(1, State::Ready)]), 0, None);
 
-        let status = project(Some(&works), Some(2), &stock(vec![outdated(1, State::Ready), failing]), 0);
+        let status =
+            project(Some(&works), Some(2), &stock(vec![outdated(1, State::Ready), failing]), 0, None);
 
         assert_eq!(says(&status, "Ready"), word("False", Reason::LaunchesFail));
         assert_eq!(says(&status, "Stalled"), word("True", Reason::LaunchesFail));
@@ -173,7 +193,7 @@ mod tests {
     fn a_pool_that_is_full_says_so() {
         let slots = (1..=4).map(|number| claimed(number, "a-1")).collect();
 
-        let status = project(None, Some(1), &stock(slots), 0);
+        let status = project(None, Some(1), &stock(slots), 0, None);
 
         assert_eq!(says(&status, "Filled"), word("False", Reason::AtMax));
         assert_eq!(says(&status, "Ready"), word("True", Reason::Serving));
@@ -181,10 +201,40 @@ mod tests {
 
     #[test]
     fn a_pool_on_demand_works_and_is_filled_with_nothing() {
-        let status = project(None, Some(1), &Stock { min_ready: 0, ..stock(Vec::new()) }, 0);
+        let status = project(None, Some(1), &Stock { min_ready: 0, ..stock(Vec::new()) }, 0, None);
 
         assert_eq!(says(&status, "Ready"), word("True", Reason::Serving));
         assert_eq!(says(&status, "Filled"), word("True", Reason::Full));
         assert_eq!(says(&status, "Paused"), Default::default());
+    }
+
+    #[test]
+    fn what_the_api_server_refuses_is_told_in_its_words() {
+        let refusal = "exceeded quota: nodes";
+        let works = project(None, Some(1), &stock(vec![slot(1, State::Ready)]), 0, None);
+
+        let status = project(Some(&works), Some(1), &stock(vec![slot(1, State::Ready)]), 0, Some(refusal));
+        assert_eq!(says(&status, "Ready"), word("True", Reason::Serving), "it has one");
+        assert_eq!(says(&status, "Filled"), word("False", Reason::KubernetesAPI));
+        let never = Stock { min_ready: 0, awaited: 1, ..stock(Vec::new()) };
+        let status = project(None, Some(1), &never, 1, Some(refusal));
+
+        assert_eq!(says(&status, "Ready"), word("False", Reason::KubernetesAPI));
+        assert_eq!(says(&status, "Filled"), word("False", Reason::KubernetesAPI));
+        assert!(status.conditions.iter().all(|condition| condition.message.contains(refusal)));
+    }
+
+    #[test]
+    fn a_host_name_that_another_node_has_is_told() {
+        let taken = Slot { said: "NameConflict: TestNode a/b holds it".into(), ..slot(2, State::Taken) };
+        let status = project(None, Some(1), &stock(vec![slot(1, State::Ready), taken]), 0, None);
+        let filled = status.conditions.iter().find(|condition| condition.type_ == "Filled").unwrap();
+
+        assert_eq!((status.coming, status.failed), (0, 1));
+        assert!(
+            filled.message.contains("smithi002 (NameConflict: TestNode a/b holds it)"),
+            "{}",
+            filled.message
+        );
     }
 }

@@ -87,7 +87,7 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
             started: ctx.started,
             uid: &uid,
             node: &path(node),
-            former: FormerMachine::of(node.annotations()),
+            former: FormerMachine::wished_by(node),
             lives: &lives,
             deleting,
             held: held(node),

@@ -49,7 +49,8 @@ pub(super) fn kinds_are_known(
     there
 }
 
-/// Waits until the API server serves our kinds, and lets us list them.
+/// Waits until the API server serves the kinds that nodes need, and lets us list them. Without pools and claims, as before
+/// this version's definitions and role are applied, nodes are looked after all the same; those begin when they can be listed.
 async fn kinds_are_there(client: &kube::Client, known: &Awaited) {
     let few = ListParams::default().limit(1);
     loop {
@@ -58,8 +59,17 @@ async fn kinds_are_there(client: &kube::Client, known: &Awaited) {
         let clouds = Api::<Cloud>::all(client.clone()).list_metadata(&few).await.map(drop);
         let pools = Api::<TestNodePool>::all(client.clone()).list_metadata(&few).await.map(drop);
         let claims = Api::<TestNodeClaim>::all(client.clone()).list_metadata(&few).await.map(drop);
-        match nodes.and(types).and(clouds).and(pools).and(claims) {
-            Ok(()) => return,
+        match nodes.and(types).and(clouds) {
+            Ok(()) => {
+                if let Err(error) = pools.and(claims) {
+                    warn!(
+                        error = said(&error),
+                        "TestNodePools or TestNodeClaims cannot be listed, so none is served; apply the definitions and the role of \
+                         this version"
+                    );
+                }
+                return;
+            }
             Err(error) => {
                 warn!(error = said(&error), "our kinds cannot be listed");
                 known.because(format!("the API server says: {}", said(&error)));

@@ -6,7 +6,7 @@ use super::boot::size;
 use super::boot_image::allowed;
 use super::device::root;
 use super::flavor::least_disk;
-use super::offerings::{Flavor, Image, Offerings};
+use super::offerings::{Flavor, Image, Offerings, Owner};
 use super::{Problem, listed};
 use crate::api::block_device::{BlockDevice, DestinationType, SourceType};
 use crate::api::machine_type::MachineTypeSpec;
@@ -136,6 +136,12 @@ fn check(devices: &[BlockDevice], field: &str, node: &TestNodeSpec) -> Result<()
                 device.device()
             ));
         }
+        if device.device() == "vda" && !device.boots() && !devices.iter().any(BlockDevice::boots) {
+            return invalid(format!(
+                "{field}.deviceName: vda, which it is where nothing is said, is the disk that the server boots from; name another, \
+                 as vdb"
+            ));
+        }
         let volume = device.uuid.as_ref().filter(|_| device.source_type == SourceType::Volume);
         if volume.is_some_and(|id| !volumes.insert(id)) {
             return invalid(format!("{field}.uuid: this volume is there twice; leave one of them out"));
@@ -176,6 +182,7 @@ fn snapshot(
         );
         return Err(Problem::new(Reason::SnapshotNotFound, message));
     };
+    of_the_project(&found.owner, &format!("{field}.uuid: snapshot {id}"), Reason::SnapshotNotFound)?;
     if found.status != "available" {
         let message = format!(
             "{field}.uuid: snapshot {id} is {}; wait until it is available, or name another",
@@ -194,6 +201,17 @@ fn snapshot(
     Ok(size_gib)
 }
 
+/// Credentials of an admin show what other projects have, too.
+fn of_the_project(owner: &Owner, what: &str, reason: Reason) -> Result<(), Problem> {
+    match owner {
+        Owner::Project => Ok(()),
+        Owner::Other(project) => {
+            let message = format!("{what} belongs to project {project}; name one of the project's own");
+            Err(Problem::new(reason, message))
+        }
+    }
+}
+
 fn exists(id: &str, device: &BlockDevice, field: &str, offerings: &Offerings) -> Result<(), Problem> {
     let Some(found) = offerings.volumes.get(id).ok_or_else(|| Problem::unread("volumes"))? else {
         let message = format!(
@@ -201,6 +219,7 @@ fn exists(id: &str, device: &BlockDevice, field: &str, offerings: &Offerings) ->
         );
         return Err(Problem::new(Reason::VolumeNotFound, message));
     };
+    of_the_project(&found.owner, &format!("{field}.uuid: volume {id}"), Reason::VolumeNotFound)?;
     if found.marked {
         let message = format!(
             "{field}.uuid: volume {id} was made for a TestNode and is deleted with that; name one that you made yourself"

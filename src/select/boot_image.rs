@@ -45,6 +45,16 @@ pub fn boot_image<'a>(
     let user = rule.and_then(|rule| rule.user.as_deref());
     let root = root(machine, node);
     let of_root = root.as_ref().and_then(|(device, field)| Some((device, field, device.uuid.as_ref()?)));
+    let common = node.block_devices.is_empty();
+    if let Some((_, field, uuid)) =
+        of_root.filter(|_| common && node.os.is_some() && node.os != machine.default_os)
+    {
+        let message = format!(
+            "{field}.uuid is {uuid} whatever os the node asks for; leave spec.os out, or make the node of a machine type whose \
+             root device has no uuid"
+        );
+        return Err(Problem::new(Reason::InvalidBlockDevices, message));
+    }
     let named = match (of_root, &node.image, &machine.image) {
         (Some((device, field, uuid)), _, _) if device.source_type != SourceType::Image => {
             let why = format!("none: {field} boots from {} {uuid}", device.source_type);

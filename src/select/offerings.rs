@@ -52,6 +52,8 @@ pub struct Port {
 pub struct Volume {
     /// Cinder's word; only one that is `available` can be attached.
     pub status: String,
+    /// Whose it is.
+    pub owner: Owner,
     /// A server can boot from it.
     pub bootable: bool,
     /// It bears the mark of a TestNode.
@@ -63,6 +65,8 @@ pub struct Volume {
 pub struct Snapshot {
     /// Cinder's word; a volume is made only of one that is `available`.
     pub status: String,
+    /// Whose it is.
+    pub owner: Owner,
     /// The size of what it is a snapshot of.
     pub size_gib: i64,
 }

@@ -9,6 +9,7 @@ use crate::api::TestNode;
 use crate::api::common::Os;
 use crate::api::machine_type::MachineTypeSpec;
 use crate::api::testnode_status::{Resolved, ResolvedImage};
+use crate::reason::Reason;
 
 /// A system that a machine can be given in place of the one that it has.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,10 +36,14 @@ impl System {
 /// The system that a node asks for now.
 ///
 /// # Errors
-/// As [`boot_image`] and [`within`] say, or `InvalidMetadata`.
+/// As [`boot_image()`] and [`within`] say, `RebuildRefused` if it is no image, or `InvalidMetadata`.
 pub fn system(machine: &MachineTypeSpec, node: &TestNode, images: &[Image]) -> Result<System, Problem> {
     within(machine, node.metadata.namespace.as_deref().unwrap_or_default(), &node.spec)?;
     let image = boot_image(machine, &node.spec, images)?;
+    if image.what.image.id.is_empty() {
+        let message = format!("{}; a rebuild needs an image", image.why);
+        return Err(Problem::new(Reason::RebuildRefused, message));
+    }
     let os = os(machine, &node.spec).ok();
     let metadata = filled_in(metadata(machine, &node.spec), os.as_ref(), node)?;
     Ok(System {

@@ -7,6 +7,7 @@ use super::decide::{Memory, Name, Scene, Step};
 use super::tell;
 use crate::api::{Kind, mark};
 use crate::clouds::Handle;
+use crate::clouds::ask::Whose;
 use crate::dns::record::{Found, Record};
 use crate::dns::{Dns, Fqdn, NameOwner};
 use crate::error::Class;
@@ -82,7 +83,7 @@ async fn confirm(
 }
 
 async fn free(id: &str, scene: &Scene, cloud: &Handle, session: &Session) -> Result<(), Error> {
-    for attachment in cloud.loose_attachments(session, id, true).await? {
+    for attachment in cloud.loose_attachments(session, id, Whose::Ours).await? {
         session.block_storage().delete_attachment(&attachment).await?;
         info!(volume = id, attachment = attachment.0, "freed");
     }

@@ -31,7 +31,7 @@ pub(super) fn add(mut nodes: Nodes, node: &impl Resource, read: Option<&TestNode
     let begun = status.is_some_and(|status| !status.attempts.is_empty());
     if let (Some(node), None, false) = (read, &held, begun) {
         let name = format!("{}/{}", node.namespace().unwrap_or_default(), node.name_any());
-        nodes.beginning.insert(name, FormerMachine::of(node.annotations()));
+        nodes.beginning.insert(name, FormerMachine::wished_by(node));
     }
     nodes.living.insert(uid, held);
     nodes

@@ -257,6 +257,19 @@ async fn what_a_create_that_failed_halfway_claims_of_a_volume_that_exists_is_fre
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_somebody_else_claims_of_a_volume_that_exists_stays_claimed() {
+    let lab = Lab::new(quick()).await;
+    let theirs = lab.cloud.strange_volume(7, None);
+    made(&lab, json!([{"uuid": theirs, "sourceType": "volume", "bootIndex": -1, "deviceName": "vdb"}])).await;
+    let claim = lab.cloud.strange_claim(&theirs, "a-machine-that-nova-does-not-know");
+
+    gone(&lab).await;
+
+    let left: Vec<String> = lab.cloud.attachments().into_iter().map(|attachment| attachment.id).collect();
+    assert_eq!(left, [claim], "{}", lab.story());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_went_without_its_attachments_leaves_a_volume_that_exists_free() {
     let lab = Lab::new(quick()).await;
     let theirs = lab.cloud.strange_volume(7, None);

@@ -493,3 +493,42 @@ async fn a_claim_whose_status_is_lost_keeps_its_nodes() {
     assert_eq!(listed(&lab, "job"), before);
     assert_eq!(having(&lab, "job").len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_no_node_can_be_made_the_pool_says_why() {
+    let lab = lab_with(2, 8).await;
+    lab.cloud.change(|settings| settings.guest_boot = Duration::from_mins(2));
+    claim(&lab, "gang", json!({"count": 3}));
+    lab.until("one more is being made", 30, |lab| names(lab).len() == 3).await;
+    lab.cluster.faults().inject(
+        1000,
+        |call| call.verb == Verb::Create && call.resource == "testnodes",
+        Fault::Refuse(403),
+    );
+    claim(&lab, "other", json!({"count": 2}));
+
+    lab.until("the pool says so", 30, |lab| {
+        lab.condition("testnodepools", "default", "smithi", "Filled").1 == "KubernetesAPI"
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_goes_while_nobody_watches_frees_its_nodes_within_a_minute_or_two() {
+    let lab = lab_with(1, 2).await;
+    claim(&lab, "job", json!({}));
+    lab.until("it has one", 5, |lab| is_bound(lab, "job")).await;
+    let node = listed(&lab, "job").remove(0);
+    let uid = lab.the(&node)["metadata"]["uid"].clone();
+    sleep(Duration::from_secs(5)).await;
+
+    // The nodes are listed again while the claim still seems to be there.
+    let lists = |call: &devcluster::Call| call.verb == Verb::List && call.resource == "testnodeclaims";
+    lab.cluster.faults().inject(3, lists, Fault::Refuse(500));
+    lab.cluster.faults().drop_watches();
+    sleep(Duration::from_millis(10)).await;
+    delete(&lab, "testnodeclaims", "job");
+    lab.cluster.simulated().compact();
+
+    lab.until("its node goes", 120, |lab| lab.the(&node)["metadata"]["uid"] != uid).await;
+}

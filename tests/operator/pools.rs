@@ -325,3 +325,61 @@ async fn two_operators_make_no_more_than_one() {
     assert_eq!(lab.cloud.servers().len(), 4);
     drop(second);
 }
+
+/// A restore brings a node back under another UID, and its machine may be used.
+#[tokio::test(start_paused = true)]
+async fn a_restored_node_of_a_pool_takes_over_no_machine_whatever_is_annotated() {
+    let mut lab = Lab::new(quick()).await;
+    pool(&lab, "smithi", 1, 2);
+    lab.until("one is Ready", 60, |lab| idle(lab) == 1).await;
+    let before = lab.cloud.servers()[0].id.clone();
+    lab.kill();
+    lab.restore("smithi001");
+    lab.wish("smithi001", "adopt");
+    lab.edit("clouds", "", "lab", |spec| spec["orphans"] = json!({"mode": "Delete", "minAge": "1s"}));
+    lab.start();
+
+    lab.until("it has another machine", 1800, |lab| {
+        idle(lab) == 1 && lab.cloud.servers().iter().all(|server| server.id != before)
+    })
+    .await;
+}
+
+/// An older role, or older definitions.
+#[tokio::test(start_paused = true)]
+async fn without_pools_and_claims_nodes_are_looked_after_and_pools_begin_once_they_are_there() {
+    let mut lab = Lab::new(quick()).await;
+    lab.kill();
+    let definitions = ["testnodepools.testnode.dev", "testnodeclaims.testnode.dev"].map(|name| {
+        let there = lab.cluster.get("customresourcedefinitions", "", name).unwrap();
+        lab.cluster.delete(&there).unwrap();
+        json!({"apiVersion": there["apiVersion"], "kind": there["kind"], "metadata": {"name": name}, "spec": there["spec"]})
+    });
+    lab.start();
+    lab.node("own", json!({}));
+    lab.ready("own", 120).await;
+
+    for definition in definitions {
+        lab.apply(definition);
+    }
+    pool(&lab, "smithi", 1, 2);
+    lab.until("it has one", 180, |lab| names(lab).contains(&"smithi001".into()) && lab.is_ready("smithi001"))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_name_that_somebody_has_stops_no_pool() {
+    let lab = Lab::new(quick()).await;
+    lab.node("mine", json!({"hostname": "smithi001"}));
+    lab.ready("mine", 60).await;
+
+    pool(&lab, "smithi", 1, 3);
+    lab.until("the next number is Ready", 120, |lab| {
+        names(lab).contains(&"smithi002".into()) && lab.is_ready("smithi002")
+    })
+    .await;
+    lab.until("it is told", 15, |lab| {
+        lab.condition("testnodepools", "default", "smithi", "Filled").2.contains("smithi001 (NameConflict")
+    })
+    .await;
+}

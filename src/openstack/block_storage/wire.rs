@@ -39,13 +39,15 @@ pub(super) struct SnapshotBody {
 pub(super) struct WireSnapshot {
     #[serde(default, deserialize_with = "word")]
     status: String,
+    #[serde(default, rename = "os-extended-snapshot-attributes:project_id", deserialize_with = "word")]
+    project: String,
     #[serde(default, deserialize_with = "number")]
     size: u32,
 }
 
 impl From<WireSnapshot> for Snapshot {
     fn from(wire: WireSnapshot) -> Self {
-        Self { status: wire.status, size_gib: wire.size }
+        Self { status: wire.status, project: wire.project, size_gib: wire.size }
     }
 }
 
@@ -79,6 +81,8 @@ pub(super) struct WireVolume {
     /// A word, not a boolean.
     #[serde(default, deserialize_with = "word")]
     bootable: String,
+    #[serde(default, rename = "os-vol-tenant-attr:tenant_id", deserialize_with = "word")]
+    project: String,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +98,7 @@ impl From<WireVolume> for Volume {
         Self {
             id: wire.id,
             name: wire.name,
+            project: wire.project,
             status: wire.status.as_str().into(),
             size_gib: wire.size,
             metadata: wire.metadata,

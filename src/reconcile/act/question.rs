@@ -1,5 +1,6 @@
 //! Questions that no list answers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -8,6 +9,7 @@ use tracing::warn;
 use crate::api::{Kind, TestNode};
 use crate::catalogue::List;
 use crate::clouds::Handle;
+use crate::clouds::ask::Whose;
 use crate::error::Class;
 use crate::gate::{Quantity, Quota};
 use crate::openstack::compute::Usage;
@@ -108,6 +110,15 @@ pub(super) async fn presence(
     Ok(handle.inventory.confirm(session, kind, id, &owner).await?)
 }
 
+/// The servers that a node is known to have, or to have had.
+fn servers_of(uid: &str, look: &Look, handle: &Handle) -> BTreeSet<String> {
+    let there = look.seen.clouds.values().flat_map(|view| &view.servers).map(|server| server.id.clone());
+    let hinted = look.seen.memory.hints.server.clone();
+    let state = handle.inventory.lock();
+    let gone = state.servers.graves(uid).map(|(id, _)| id.clone());
+    there.chain(hinted).chain(gone).collect()
+}
+
 /// What claims a volume for a server that does not exist.
 pub(super) async fn reservations(
     ctx: &Context,
@@ -120,7 +131,9 @@ pub(super) async fn reservations(
     // One that exists by itself need not be claimed; one of ours was asked for because it is.
     let mut used = look.seen.clouds.values().flat_map(|view| &view.existing_volumes);
     let exists = used.any(|used| used.id == volume);
-    let loose = handle.loose_attachments(session, volume, !exists).await?;
+    let servers = servers_of(uid, look, handle);
+    let whose = if exists { Whose::Theirs { servers: &servers } } else { Whose::Ours };
+    let loose = handle.loose_attachments(session, volume, whose).await?;
     if loose.is_empty() && !exists {
         let words =
             format!("volume {volume} is not free, and Cinder shows no server that is gone and had it");

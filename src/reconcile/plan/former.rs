@@ -40,7 +40,8 @@ pub(super) fn adopt_or_wait(_: &super::Desired, seen: &Observed) -> Option<Step>
              {FORMER_MACHINE}=leave to leave it to spec.orphans of the Cloud"
         )),
         Some(FormerMachine::Leave) => stop(format!(
-            "{found}. It is left to spec.orphans of the Cloud, which deletes only in mode Delete; the node goes on when it is gone"
+            "{found}. It is left to spec.orphans of the Cloud, which deletes only in mode Delete; the node goes on when it is gone. \
+             A node of a pool never takes over a machine of before"
         )),
         Some(FormerMachine::Adopt) => match unfit(seen) {
             Some(why) => stop(format!("{found}. It cannot be adopted: {why}")),

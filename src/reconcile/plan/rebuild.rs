@@ -62,6 +62,11 @@ fn obstacle(machine: &Machine<'_>, server: &Server) -> Option<Step> {
                        again, and another it refuses; take the change back, or delete the node and make another";
         return Some(Step::Wait(Waiting::stalled(Reason::RebuildRefused, message)));
     }
+    if machine.attempt.resolved.as_ref().is_some_and(|resolved| !resolved.existing_volumes.is_empty()) {
+        let message = "the machine uses volumes that exist by themselves, and nothing shows whether Nova gives them back to it; \
+                       take the change back, or delete the node and make another";
+        return Some(Step::Wait(Waiting::stalled(Reason::RebuildRefused, message)));
+    }
     let step = match server.state {
         ServerState::Active | ServerState::Error => None,
         ServerState::Stopped => {

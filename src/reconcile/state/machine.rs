@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{CloudView, FloatingIp, Observed, Port, Presence, Server, ServerState, Volume};
 use crate::api::cloud::{AddressFrom, AddressType, IpVersion};
-use crate::api::testnode_status::{Attempt, FloatingIpPool};
+use crate::api::testnode_status::{Attempt, FloatingIpPool, Resolved};
 
 /// An attempt, and what is there of it.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ impl Machine<'_> {
     #[must_use]
     pub fn boots_from_volume(&self) -> bool {
         let resolved = self.attempt.resolved.as_ref();
-        resolved.is_some_and(|resolved| resolved.volumes.iter().any(|volume| volume.image.is_some()))
+        resolved.is_some_and(Resolved::boots_from_volume)
     }
 
     /// How many volumes it is to have.

@@ -106,13 +106,14 @@ impl Need {
         if let Some(ended) = status.and_then(|status| status.ended.as_ref()) {
             return Self::Unneeded(format!("its {keeper} has ended ({})", ended.reason));
         }
-        if claim.spec.released.iter().any(|released| released == name) {
+        let bound = status.filter(|status| status.bound_at.is_some());
+        // A name that it releases before it has its nodes is nobody's yet.
+        if bound.is_some() && claim.spec.released.iter().any(|released| released == name) {
             return Self::Unneeded(format!("its {keeper} has released it"));
         }
         if node.metadata.uid.as_deref().is_some_and(|uid| claim.dropped(uid)) {
             return Self::Unneeded(format!("its {keeper} gave it up, as the others did not become Ready"));
         }
-        let bound = status.filter(|status| status.bound_at.is_some());
         match bound {
             Some(status)
                 if !status.nodes.iter().any(|listed| Some(&listed.uid) == node.metadata.uid.as_ref()) =>
@@ -197,6 +198,11 @@ mod tests {
         assert_eq!(
             need(&node(true), Known::Claim(&claim("c-1", &["smithi001"], &bound("n-1")))),
             unneeded("its TestNodeClaim team/job has released it")
+        );
+        // Else a claim would be given its nodes, and lose them, again and again.
+        assert_eq!(
+            need(&node(true), Known::Claim(&claim("c-1", &["smithi001"], &Value::Null))),
+            Need::Needed
         );
         let gave_up = json!({"dropped": ["n-1"]});
         assert_eq!(

@@ -29,7 +29,10 @@ fn with(devices: Vec<BlockDevice>) -> TestNodeSpec {
 
 /// A cloud with a volume, a bootable one, one of a node, a snapshot of 7 GiB, and a port.
 fn cloud() -> Offerings {
-    let volume = |bootable, marked| Some(Volume { status: "available".into(), bootable, marked });
+    let volume =
+        |bootable, marked| Some(Volume { status: "available".into(), bootable, marked, ..Volume::default() });
+    let foreign =
+        Volume { status: "available".into(), owner: Owner::Other("p9".into()), ..Volume::default() };
     let port = Port {
         network: "id-private".into(),
         addresses: vec!["10.0.0.9".parse().unwrap(), "2001:db8::9".parse().unwrap()],
@@ -40,10 +43,13 @@ fn cloud() -> Offerings {
             ("plain".to_owned(), volume(false, false)),
             ("system".to_owned(), volume(true, false)),
             ("ours".to_owned(), volume(true, true)),
+            ("foreign".to_owned(), Some(foreign)),
             ("absent".to_owned(), None),
         ]
         .into(),
-        snapshots: [("snap".to_owned(), Some(Snapshot { status: "available".into(), size_gib: 7 }))].into(),
+        snapshots: [("snap".to_owned(), Owner::Project), ("foreign".to_owned(), Owner::Other("p9".into()))]
+            .map(|(id, owner)| (id, Some(Snapshot { status: "available".into(), owner, size_gib: 7 })))
+            .into(),
         ports: [
             ("free".to_owned(), Some(port.clone())),
             ("theirs".to_owned(), Some(Port { owner: Owner::Other("p9".into()), ..port.clone() })),
@@ -107,9 +113,34 @@ fn each_name_each_volume_and_each_number_is_there_once() {
         (vec![device("vdb", 2)], Some(Reason::InvalidBlockDevices)),
         (vec![device("vda", 0), device("vdb", 1)], None),
         (vec![device("vdb", 1)], None),
+        // Nova calls the disk that it boots from so.
+        (vec![device("vda", 1)], Some(Reason::InvalidBlockDevices)),
     ] {
         assert_eq!(reason(devices.clone()), expected, "{devices:?}");
     }
+}
+
+#[test]
+fn what_another_project_has_is_refused_whatever_the_credentials_show() {
+    let of_others = |source| reason(vec![of(source, "foreign", device("vdb", -1))]);
+
+    assert_eq!(of_others(SourceType::Volume), Some(Reason::VolumeNotFound));
+    assert_eq!(of_others(SourceType::Snapshot), Some(Reason::SnapshotNotFound));
+}
+
+#[test]
+fn a_machine_types_root_image_is_for_the_os_that_it_has_by_default() {
+    let id = offerings().images[0].id.clone();
+    let default_os = Os { kind: "ubuntu".into(), version: "22.04".into() };
+    let root = of(SourceType::Image, &id, device("vda", 0));
+    let machine =
+        MachineTypeSpec { block_devices: vec![root], default_os: Some(default_os.clone()), ..machine() };
+    let asks =
+        |os| resolve(&machine, &TestNodeSpec { os, ..node() }, &cloud()).map(|resolved| resolved.image.id);
+
+    assert_eq!((asks(None), asks(Some(default_os))), (Ok(id.clone()), Ok(id)));
+    let other = Os { kind: "debian".into(), version: "12".into() };
+    assert_eq!(asks(Some(other)).unwrap_err().reason, Reason::InvalidBlockDevices);
 }
 
 #[test]
@@ -156,7 +187,7 @@ fn what_something_else_has_is_told_and_what_is_free_is_not() {
 
     assert_eq!((told(&on("bound")), told(&on("free"))), (Some(Reason::PortInUse), None));
     let reads = |status: &str| {
-        let taken = Volume { status: status.into(), bootable: false, marked: false };
+        let taken = Volume { status: status.into(), ..Volume::default() };
         let cloud = Offerings { volumes: [("plain".to_owned(), Some(taken))].into(), ..cloud() };
         let node = with(vec![of(SourceType::Volume, "plain", device("vdb", -1))]);
         in_use(&resolve(&machine(), &node, &cloud).unwrap(), &cloud).map(|problem| problem.reason)

@@ -229,6 +229,12 @@ impl DevCloud {
         });
     }
 
+    /// Something that is no server of Nova's claims a volume; the attachment's id.
+    #[must_use]
+    pub fn strange_claim(&self, volume: &str, instance: &str) -> String {
+        self.with(|world| world.reserve(volume, instance, "/dev/vdz"))
+    }
+
     /// Gives a port to a device, or takes it away again.
     pub fn bind(&self, port: &str, device: &str) {
         self.with(|world| {

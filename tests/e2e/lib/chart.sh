@@ -36,7 +36,7 @@ schemas() {
       | select(.kind | IN("ClusterRole", "ClusterRoleBinding", "ConfigMap", "CustomResourceDefinition", "Deployment",
           "Namespace", "NetworkPolicy", "Pod", "PodDisruptionBudget", "Role", "RoleBinding", "Secret", "Service",
           "ServiceAccount", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "Cloud", "MachineType",
-          "TestNode"))
+          "TestNode", "TestNodePool", "TestNodeClaim"))
       | {file: "\(.kind | ascii_downcase)_\(if .group == "" then .version else .group end)_\(.version).json",
          schema: {"$ref": "#/definitions/\($name)", definitions: $all}}
       | .file, .schema' |

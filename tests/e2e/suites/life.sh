@@ -79,7 +79,7 @@ test_get_and_describe_read_well() {
   contains "$short" lab Ready "$(the legible .status.accessIP)" alice
   lacks "$short" '<none>'
   wide=$(kubectl get tn -n "$namespace" -o wide)
-  matches "${wide%%$'\n'*}" ' OS +CLOUD +FLAVOR +FQDN +EXPIRES +AGE +MESSAGE$'
+  matches "${wide%%$'\n'*}" ' OS +CLOUD +FLAVOR +FQDN +EXPIRES +POOL +CLAIM +AGE +MESSAGE$'
   contains "$wide" ubuntu "legible.$ZONE"
   contains "$(kubectl get tn -n "$namespace" --field-selector spec.owner=alice,status.phase=Ready -o name)" legible
   lacks "$(kubectl get tn -n "$namespace" --field-selector status.phase=Failed -o name)" legible

@@ -30,6 +30,19 @@ test_each_expression_is_over_metrics_that_are_there() {
   wait_ready well
   MACHINE_TYPE=nosuch node lost | apply
   is_told 10 testnode/lost Ready False MachineTypeNotFound
+  apply <<YAML
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: testnode.dev/v1alpha1
+    kind: TestNodePool
+    metadata: {name: few, namespace: $namespace}
+    spec: {max: 1, template: {machineType: lab}}
+  - apiVersion: testnode.dev/v1alpha1
+    kind: TestNodeClaim
+    metadata: {name: one, namespace: $namespace}
+    spec: {pool: {name: few}}
+YAML
   free_port port
   cat >"$work/prometheus.yml" <<YAML
 global: {scrape_interval: 1s, evaluation_interval: 1s}
@@ -42,6 +55,7 @@ YAML
     --web.listen-address "127.0.0.1:$port" --log.level warn
   started prometheus 20 curl --silent --fail --max-time 5 "http://127.0.0.1:$port/-/ready"
   eventually 20 has_series testnode_nodes
+  eventually 20 has_series testnode_claims
   # A minute after its start the operator has looked for orphans.
   eventually 80 has_series testnode_orphans
   known=$(prometheus_says label/__name__/values | jq -r '.data[]')

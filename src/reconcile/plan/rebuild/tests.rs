@@ -1,7 +1,7 @@
 //! Rebuilds, rule by rule.
 
 use super::*;
-use crate::api::testnode_status::{AskedSystem, ResolvedImage};
+use crate::api::testnode_status::{AskedSystem, ExistingVolume, Resolved, ResolvedImage, ResolvedVolume};
 use crate::reconcile::plan::{Change, plan};
 use crate::reconcile::state::examples::{LAB, attached, ready, server, trouble, volume};
 use crate::reconcile::state::{Fault, Problem, RequestKey, Verdict, VolumeState, Wish};
@@ -93,7 +93,7 @@ fn what_stands_in_the_way_is_told_and_nothing_is_written_down() {
     assert_eq!(waits(&with(ServerState::Stopped)), Reason::ServerStopped);
     assert_eq!(waits(&with(ServerState::Rebuilding)), Reason::Rebuilding);
     let mut boots = wishing(system());
-    boots.memory.attempts[0].resolved.as_mut().unwrap().volumes[0].image = Some("i".into());
+    boots.memory.attempts[0].resolved.as_mut().unwrap().volumes[0].boot_index = Some(0);
     assert_eq!(waits(&boots), Reason::RebuildRefused);
 }
 
@@ -186,4 +186,37 @@ fn one_that_failed_is_told_until_something_else_is_asked_for() {
     assert_eq!(closing.outcome, Outcome::Uncounted);
     let gone = seen.in_lab(|view| view.servers.clear());
     assert_eq!(next(&gone), Step::Rest, "that the server is gone is told as of any node");
+}
+
+/// A machine that was Ready, made from this, whose node asks for another system.
+fn wishing_of(resolved: Resolved) -> Observed {
+    let attempt = crate::api::testnode_status::Attempt { resolved: Some(resolved), ..ready(1) };
+    let wish = Wish { asked: asked("a"), system: system() };
+    Observed { wish: Some(wish), ..made(server("s", ServerState::Active)).with_attempt(attempt) }
+}
+
+#[test]
+fn a_root_disk_in_cinder_is_refused_whatever_it_is_made_of_and_a_data_disk_of_an_image_is_not() {
+    let of = |index, image: Option<&str>, snapshot: Option<&str>| Resolved {
+        volumes: vec![ResolvedVolume {
+            name: "vdb".into(),
+            boot_index: Some(index),
+            image: image.map(Into::into),
+            snapshot: snapshot.map(Into::into),
+            ..ResolvedVolume::default()
+        }],
+        ..Resolved::default()
+    };
+
+    assert_eq!(waits(&wishing_of(of(0, Some("i"), None))), Reason::RebuildRefused);
+    assert_eq!(waits(&wishing_of(of(0, None, Some("s")))), Reason::RebuildRefused);
+    assert!(matches!(next(&wishing_of(of(-1, Some("i"), None))), Step::Do(_)));
+}
+
+#[test]
+fn a_machine_with_volumes_that_exist_by_themselves_is_not_rebuilt() {
+    let volume = ExistingVolume { id: "theirs".into(), device_name: "vdb".into(), boot_index: -1 };
+    let resolved = Resolved { existing_volumes: vec![volume], ..Resolved::default() };
+
+    assert_eq!(waits(&wishing_of(resolved)), Reason::RebuildRefused);
 }

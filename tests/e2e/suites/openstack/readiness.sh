@@ -34,7 +34,7 @@ test_a_guest_is_ready_once_its_sshd_shows_a_key_which_is_told_as_first_seen() {
     wait_ready "ssh-$kind" 30
     stop "sshd_$kind"
     matches "$(the "ssh-$kind" '.status.ssh.hostKeys[0]')" " $(cut -d ' ' -f 1,2 "$work/sshd_$kind.pub" | sed 's/[.+]/[&]/g')$"
-    equal "FirstSeen $port" "$(the "ssh-$kind" '.status.ssh | "\(.hostKeysFrom) \(.port)"')" 'what is told of the key'
+    equal "FirstSeen $port" "$(the "ssh-$kind" .status.ssh.hostKeysFrom) $(the "ssh-$kind" .status.ssh.port)" 'what is told of the key'
   done
 }
 
