@@ -187,13 +187,13 @@ test_an_edit_that_cannot_be_followed_is_refused_with_its_cure() {
   contains "$(condition testnode/fixed Ready)" True
 }
 
-test_a_first_life_costs_at_most_24_calls_and_a_later_one_16() {
+test_a_first_life_costs_at_most_26_calls_and_a_later_one_17() {
   stop_operator
   forget_requests
   start_operator
-  one_life first 24
+  one_life first 26
   forget_requests
-  one_life later 16
+  one_life later 17
 }
 
 # one_life NAME LIMIT
