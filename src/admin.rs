@@ -97,7 +97,17 @@ pub async fn serve(
     if let Ok(address) = listener.local_addr() {
         info!(%address, "answer /livez, /readyz and /metrics");
     }
-    let service = TowerToHyperService::new(router(health, metrics));
+    answer(listener, router(health, metrics), stopped, DRAIN).await;
+}
+
+/// The same for any routes; requests under way may take `drain` after the end.
+pub async fn answer(
+    listener: TcpListener,
+    routes: Router,
+    stopped: impl Future<Output = ()> + Send,
+    drain: Duration,
+) {
+    let service = TowerToHyperService::new(routes);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADERS);
     let (answered, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
@@ -131,7 +141,7 @@ pub async fn serve(
     drop(listener);
     tokio::select! {
         () = answered.shutdown() => {}
-        () = sleep(DRAIN) => {}
+        () = sleep(drain) => {}
     }
 }
 

@@ -15,12 +15,15 @@ pub mod dns;
 pub mod former;
 pub mod hold;
 pub mod kind;
+pub mod lock;
+pub mod machine_image;
 pub mod machine_type;
 pub mod orphans;
 pub mod pattern;
 pub mod pool;
 pub mod refs;
 pub mod server;
+pub mod slot;
 pub mod testnode;
 pub mod testnode_status;
 
@@ -28,9 +31,11 @@ pub use claim::{TestNodeClaim, TestNodeClaimStatus};
 pub use cloud::{Cloud, CloudSpec, CloudStatus};
 pub use former::{FORMER_MACHINE, FormerMachine};
 pub use kind::{Kind, PerKind};
+pub use machine_image::{MachineImage, MachineImageSpec, MachineImageStatus};
 pub use machine_type::{MachineType, MachineTypeSpec, MachineTypeStatus};
 pub use pool::{TestNodePool, TestNodePoolStatus};
 pub use refs::{ClaimRef, PoolRef};
+pub use slot::{TestNodeSlot, TestNodeSlotSpec};
 pub use testnode::{TestNode, TestNodeSpec};
 pub use testnode_status::{Attempt, Outcome, TestNodeStatus};
 
@@ -76,6 +81,11 @@ pub mod mark {
     pub fn boot(uid: &str, number: i64) -> String {
         format!("testnode-{uid}-{number}")
     }
+
+    /// Tag on an image: the version that it is.
+    pub const DIGEST: &str = "testnode-digest";
+    /// Tag on an image: how it is described, as a short hash.
+    pub const DESCRIBED: &str = "testnode-described";
 
     /// Metadata key that somebody may set by hand, to any value but `false`: no sweep takes this server or volume.
     pub const KEPT: &str = "testnode-kept";

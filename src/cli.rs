@@ -1,5 +1,7 @@
 //! The command line. Each flag is one environment variable and one value of the chart; secrets are neither.
 
+mod import_teuthology;
+mod lock_server;
 mod values;
 
 use std::io::{self, Write};
@@ -7,6 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+pub use import_teuthology::ImportTeuthology;
+pub use lock_server::LockServer;
 use values::{cluster_id, duration, identity, label, new_identity, own_namespace};
 
 use crate::lease;
@@ -30,6 +34,20 @@ pub enum Command {
     /// their credentials are objects in the cluster, not flags: see `kubectl explain cloud`. SIGTERM and Ctrl-C
     /// end it cleanly.
     Run(Box<Run>),
+    /// Answer teuthology in place of paddles, from pools and claims; and show the lab on a page.
+    ///
+    /// It only translates: claims are served by `testnode-operator run`. There may be several.
+    LockServer(Box<LockServer>),
+    /// Print what the `libcloud:` section of a teuthology.yaml comes to: a Secret, a Cloud, a MachineType and pools.
+    ///
+    /// What cannot be carried over, and what to delete from the file, is in comments before them. The Secret has the password of
+    /// the file in it.
+    ImportTeuthology(ImportTeuthology),
+    /// Keep the images of MachineImages in their clouds until told to stop.
+    ///
+    /// A process of its own: it reads from web servers and sends gigabytes, and the one that looks after TestNodes needs
+    /// neither. It finds the cluster as `run` does.
+    Images(Box<Images>),
     /// Print the definitions of our kinds (CRDs) as YAML, ready for `kubectl apply --server-side -f -`.
     Crd,
     /// Ask an operator that runs elsewhere whether it is ready, for half a minute at most, and print what it says.
@@ -60,6 +78,11 @@ pub struct Run {
     #[arg(long, env = "TESTNODE_RESYNC", value_name = "DURATION", value_parser = duration, default_value = "10m")]
     pub resync: Duration,
 
+    /// Whether machine types may name MachineImages. With false none is read, and no right to do so is needed.
+    #[arg(long, env = "TESTNODE_MACHINE_IMAGES", value_name = "true|false", action = ArgAction::Set)]
+    #[arg(default_value_t = true)]
+    pub machine_images: bool,
+
     /// How long work under way may take to end after SIGTERM.
     ///
     /// Keep it below the pod's terminationGracePeriodSeconds. What does not end is taken up by the next leader.
@@ -71,20 +94,88 @@ pub struct Run {
     #[arg(long, env = "TESTNODE_ADMIN_ADDRESS", value_name = "ADDRESS:PORT", default_value = "[::]:8080")]
     pub admin_address: SocketAddr,
 
-    /// How much to log: error, warn, info, debug or trace.
-    ///
-    /// A level alone is for the operator's own lines; of the libraries only warnings pass. A list such as
-    /// `info,testnode_operator::openstack=debug,kube=debug` is taken as it is.
-    #[arg(long, env = "TESTNODE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
-    pub log_level: String,
-
-    /// What a line of the log looks like.
-    #[arg(long, env = "TESTNODE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
-    pub log_format: Format,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: Log,
 
     /// How it is settled who works.
     #[command(flatten)]
     pub election: Election,
+}
+
+/// What is logged, and how.
+#[derive(Args, Clone, Debug)]
+pub struct Log {
+    /// How much to log: error, warn, info, debug or trace.
+    ///
+    /// A level alone is for the operator's own lines; of the libraries only warnings pass. A list such as
+    /// `info,testnode_operator::openstack=debug,kube=debug` is taken as it is.
+    #[arg(long = "log-level", env = "TESTNODE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub level: String,
+
+    /// What a line of the log looks like.
+    #[arg(long = "log-format", env = "TESTNODE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// How to keep images.
+#[derive(Args, Clone, Debug)]
+pub struct Images {
+    /// Where the clouds' Secrets are.
+    #[arg(long, env = "TESTNODE_NAMESPACE", value_parser = label, default_value_t = own_namespace())]
+    pub namespace: String,
+
+    /// The mark on all that is ours in a cloud, if not kube-system's UID. The same as the operator's.
+    #[arg(long, env = "TESTNODE_CLUSTER_ID", value_name = "ID", value_parser = cluster_id)]
+    pub cluster_id: Option<String>,
+
+    /// How many images are uploaded at once; to one cloud never more than one.
+    #[arg(long, env = "TESTNODE_TRANSFERS", value_name = "COUNT", default_value_t = 2)]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub transfers: u8,
+
+    /// Hosts that images are fetched from, as `mirror.example.org` or `*.example.org`; by default every host with a public
+    /// address.
+    ///
+    /// A host in this list may have a private address. A loopback or link-local one is never used.
+    #[arg(long, env = "TESTNODE_ALLOWED_HOSTS", value_name = "HOST,...", value_delimiter = ',')]
+    pub allowed_hosts: Vec<String>,
+
+    /// Certificates, in PEM, that web servers of images may be signed by, beside the system's.
+    #[arg(long, env = "TESTNODE_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<std::path::PathBuf>,
+
+    /// Where TestNodes are made that test an image before it is used (`clouds[].canary` of a MachineImage).
+    ///
+    /// By default there is no such place, and a MachineImage that asks for a test says so. The namespace must exist.
+    #[arg(long, env = "TESTNODE_CANARY_NAMESPACE", value_name = "NAMESPACE", value_parser = label)]
+    pub canary_namespace: Option<String>,
+
+    /// How long work under way may take to end after SIGTERM. An upload does not end: it is made again.
+    #[arg(long, env = "TESTNODE_SHUTDOWN_GRACE", value_name = "DURATION", value_parser = duration)]
+    #[arg(default_value = "10s")]
+    pub shutdown_grace: Duration,
+
+    /// Address of /livez, /readyz and /metrics.
+    #[arg(long, env = "TESTNODE_ADMIN_ADDRESS", value_name = "ADDRESS:PORT", default_value = "[::]:8080")]
+    pub admin_address: SocketAddr,
+
+    /// What is logged.
+    #[command(flatten)]
+    pub log: Log,
+
+    /// How it is settled who works.
+    #[command(flatten)]
+    pub election: Election,
+}
+
+impl Images {
+    /// The Lease to stand for, none where there is no election. It is another than the operator's.
+    #[must_use]
+    pub fn lease(&self) -> Option<lease::Settings> {
+        let settings = self.election.settings(&self.namespace)?;
+        Some(lease::Settings { name: "testnode-operator-images".to_owned(), ..settings })
+    }
 }
 
 /// Which of several operators works.
@@ -128,15 +219,20 @@ impl Run {
     /// The Lease to stand for, none where there is no election.
     #[must_use]
     pub fn lease(&self) -> Option<lease::Settings> {
-        let election = &self.election;
-        election.leader_election.then(|| lease::Settings {
-            duration: election.lease_duration,
-            renew_deadline: election.lease_renew_deadline,
-            retry: election.lease_retry_period,
+        self.election.settings(&self.namespace)
+    }
+}
+
+impl Election {
+    fn settings(&self, home: &str) -> Option<lease::Settings> {
+        self.leader_election.then(|| lease::Settings {
+            duration: self.lease_duration,
+            renew_deadline: self.lease_renew_deadline,
+            retry: self.lease_retry_period,
             ..lease::Settings::new(
-                &election.lease_namespace,
-                &self.namespace,
-                election.identity.clone().unwrap_or_else(new_identity),
+                &self.lease_namespace,
+                home,
+                self.identity.clone().unwrap_or_else(new_identity),
             )
         })
     }
@@ -165,7 +261,13 @@ mod tests {
         let words = ["testnode-operator", "run"].iter().chain(flags);
         Cli::try_parse_from(words).map(|cli| match cli.command {
             Command::Run(options) => *options,
-            Command::Crd | Command::Ready { .. } => panic!("not what was asked"),
+            Command::Images(_)
+            | Command::LockServer(_)
+            | Command::ImportTeuthology(_)
+            | Command::Crd
+            | Command::Ready { .. } => {
+                panic!("not what was asked")
+            }
         })
     }
 
@@ -178,7 +280,8 @@ mod tests {
     fn every_flag_is_an_environment_variable_of_the_same_name() {
         let cli = Cli::command();
 
-        for flag in cli.find_subcommand("run").unwrap().get_arguments() {
+        let commands = ["run", "images"].map(|name| cli.find_subcommand(name).unwrap());
+        for flag in commands.into_iter().flat_map(clap::Command::get_arguments) {
             let name = flag.get_long().unwrap().to_uppercase().replace('-', "_");
             assert_eq!(flag.get_env().unwrap().to_str(), Some(format!("TESTNODE_{name}").as_str()));
             assert!(flag.get_help().is_some(), "{name} needs a word of help");
@@ -198,6 +301,18 @@ mod tests {
             (lease.duration.as_secs(), lease.renew_deadline.as_secs(), lease.retry.as_secs()),
             (15, 12, 2)
         );
+    }
+
+    #[test]
+    fn the_process_for_images_has_a_lease_of_its_own() {
+        let cli = Cli::try_parse_from(["testnode-operator", "images", "--allowed-hosts=a.lab,*.b"]).unwrap();
+        let Command::Images(options) = cli.command else { panic!("not what was asked") };
+
+        assert_eq!(options.lease().unwrap().name, "testnode-operator-images");
+        assert_eq!(options.allowed_hosts, ["a.lab", "*.b"]);
+        assert_eq!(options.canary_namespace, None);
+        assert!(Cli::try_parse_from(["testnode-operator", "images", "--canary-namespace=A_b"]).is_err());
+        assert!(Cli::try_parse_from(["testnode-operator", "images", "--transfers=0"]).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod abandoned;
 pub mod ask;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use abandoned::Records;
@@ -21,6 +22,7 @@ use crate::api::orphans::Orphans;
 use crate::api::{Cloud, FormerMachine, Kind, TestNode};
 use crate::catalogue::Catalogue;
 use crate::dns::Dns;
+use crate::dns::pace::Paces;
 use crate::gate::{Bounds, Gate};
 use crate::inventory::ledger::Born;
 use crate::inventory::poller::{self, Pace};
@@ -30,7 +32,7 @@ use crate::metrics::Metrics;
 use crate::openstack::Session;
 use crate::reason::Reason;
 use crate::reconcile::state::{Pins, Problem, Standing};
-use crate::supervision::Supervisor;
+use crate::supervision::{Pulse, Supervisor};
 
 /// How the login to a cloud stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,6 +165,7 @@ impl Handle {
         config.spec.as_ref().map_or_else(Bounds::default, |spec| Bounds {
             limits: spec.limits.clone(),
             concurrent_creates: spec.rate.concurrent_creates,
+            max_concurrent_creates: spec.rate.max_concurrent_creates,
         })
     }
 
@@ -217,6 +220,8 @@ fn pace(spec: &CloudSpec) -> Pace {
 /// All clouds by name.
 pub struct Clouds {
     known: RwLock<BTreeMap<String, Arc<Handle>>>,
+    /// How often the servers of each zone are asked.
+    pub paces: Paces,
     cluster_id: String,
     wake: Wake,
     gate: Arc<Gate>,
@@ -236,7 +241,16 @@ impl Clouds {
         supervisor: Supervisor,
         news: UnboundedSender<ObjectRef<Cloud>>,
     ) -> Self {
-        Self { known: RwLock::default(), cluster_id, wake, gate, metrics, supervisor, news }
+        Self {
+            known: RwLock::default(),
+            paces: Paces::default(),
+            cluster_id,
+            wake,
+            gate,
+            metrics,
+            supervisor,
+            news,
+        }
     }
 
     /// The mark of everything that is ours.
@@ -292,34 +306,40 @@ impl Clouds {
             supervisor: self.supervisor.clone(),
             pollers: RwLock::default(),
         });
-        let pollers = Kind::ALL.map(|kind| {
-            let (watched, supervisor) = (Arc::downgrade(&handle), self.supervisor.clone());
-            let (gate, metrics, cloud) = (self.gate.clone(), self.metrics.clone(), name.to_owned());
-            let (inventory, news) = (handle.inventory.clone(), self.news.clone());
+        let (watched, gate) = (Arc::downgrade(&handle), self.gate.clone());
+        let session = move || watched.upgrade().and_then(|handle| handle.session_and_pace(&gate));
+        let (inventory, cloud) = (&handle.inventory, name.to_owned());
+        let mut pollers: Vec<AbortHandle> = Vec::new();
+        for kind in Kind::ALL {
+            let (metrics, cloud, session) = (self.metrics.clone(), cloud.clone(), session.clone());
+            let (inventory, news) = (inventory.clone(), self.news.clone());
             let poll = move |pulse| {
-                let (watched, gate) = (watched.clone(), gate.clone());
-                let session = move || watched.upgrade().and_then(|handle| handle.session_and_pace(&gate));
                 let (news, named) = (news.clone(), ObjectRef::new(&cloud));
                 // The receiver ends with the process.
                 let news = move || drop(news.send(named.clone()));
-                poller::poll(inventory.clone(), kind, cloud.clone(), session, metrics.clone(), pulse, news)
+                let (inventory, session) = (inventory.clone(), session.clone());
+                poller::poll(inventory, kind, cloud.clone(), session, metrics.clone(), pulse, news)
             };
-            let task = listing_task(kind, name);
-            tokio::spawn(async move { supervisor.keep("poller", &task, poll).await }).abort_handle()
-        });
-        let (watched, supervisor) = (Arc::downgrade(&handle), self.supervisor.clone());
-        let (inventory, gate, cloud) = (handle.inventory.clone(), self.gate.clone(), name.to_owned());
-        let explain = move |pulse| {
-            let (watched, gate) = (watched.clone(), gate.clone());
-            let session = move || watched.upgrade().and_then(|handle| handle.session_and_pace(&gate));
-            poller::explain(inventory.clone(), cloud.clone(), session, pulse)
-        };
-        let task = format!("the questions after servers in ERROR in cloud {name}");
-        let explainer =
-            tokio::spawn(async move { supervisor.keep("explainer", &task, explain).await }).abort_handle();
-        *handle.pollers.write().unwrap_or_else(PoisonError::into_inner) =
-            pollers.into_iter().chain([explainer]).collect();
+            pollers.push(self.keep(listing_task(kind, name), poll));
+        }
+        let (known, asks) = (inventory.clone(), session.clone());
+        let explain = move |pulse| poller::explain(known.clone(), cloud.clone(), asks.clone(), pulse);
+        pollers.push(self.keep(format!("the questions after servers in ERROR in cloud {name}"), explain));
+        let known = inventory.clone();
+        let see_off = move |pulse| poller::see_off(known.clone(), session.clone(), pulse);
+        pollers
+            .push(self.keep(format!("the looks at servers that are being deleted in cloud {name}"), see_off));
+        *handle.pollers.write().unwrap_or_else(PoisonError::into_inner) = pollers;
         handle
+    }
+
+    /// Runs a task of one cloud, until it is aborted.
+    fn keep<F>(&self, name: String, task: impl Fn(Pulse) -> F + Send + 'static) -> AbortHandle
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let supervisor = self.supervisor.clone();
+        tokio::spawn(async move { supervisor.keep("poller", &name, task).await }).abort_handle()
     }
 
     /// The Cloud object is gone.

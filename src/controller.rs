@@ -4,40 +4,42 @@ pub mod claim;
 pub mod cloud;
 pub mod credentials;
 mod housekeeping;
+mod index;
 mod login;
 pub mod machine_type;
 pub mod naming;
 mod orphans;
+mod output;
 pub mod pool;
 pub mod pools;
-pub mod rewatch;
 mod secrets;
 mod shown;
 pub mod world;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _, Shared, join_all};
 use futures::stream::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
+use kube::{Resource, ResourceExt};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::api::{Cloud, MachineType, TestNode, TestNodeClaim, TestNodePool};
+use crate::api::{Cloud, MachineImage, MachineType, TestNode, TestNodeClaim, TestNodePool, TestNodeSlot};
 use crate::kubernetes::error::{is_conflict, is_gone, said};
+use crate::kubernetes::rewatch::Rewatch;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::reconcile;
 use crate::reconcile::state::RequestKey;
 use crate::supervision::Pulse;
 use pools::Pools;
-use rewatch::Rewatch;
 use world::World;
 
 /// The longest wait for the machine types, pools and claims before nodes have their first turn.
@@ -59,6 +61,8 @@ const CONTROLLERS: &[Controller] = &[
     |world, stop| nodes(world, stop).boxed(),
     |world, stop| pools(world, stop).boxed(),
     |world, stop| claims(world, stop).boxed(),
+    |world, stop| slots(world, stop).boxed(),
+    |world, stop| machine_images(world, stop).boxed(),
 ];
 
 /// What is done beside the turns: the label of its metric, its name, and what it is.
@@ -95,13 +99,9 @@ pub async fn run(world: Arc<World>, stop: Stop) {
 /// Looks after nodes until told to stop.
 async fn nodes(world: Arc<World>, stop: Stop) {
     let ctx = world.ctx.clone();
-    // Until they are there, every node would seem to have a machine type that does not exist.
-    if timeout(FIRST_SYNC, world.machine_types.ready()).await.is_err() {
-        warn!("the MachineTypes cannot be listed yet; nodes wait for theirs");
-    }
-    // Until they are there, the API server is asked for each of them.
-    if timeout(FIRST_SYNC, async { tokio::join!(world.pools.ready(), world.claims.ready()) }).await.is_err() {
-        warn!("the TestNodePools or the TestNodeClaims cannot be listed yet");
+    tokio::select! {
+        () = first_lists(&world) => {}
+        () = stop.clone() => return,
     }
     let (shown, types, clock) = (world.nodes.store.clone(), world.machine_types.store.clone(), ctx.clone());
     ctx.metrics.before_scrape(move |metrics| {
@@ -109,14 +109,12 @@ async fn nodes(world: Arc<World>, stop: Stop) {
     });
     let Some(mut woken) = world.woken.take() else { return };
     let wakes = futures::stream::poll_fn(move |task| woken.poll_recv(task));
-    let bells = world.stock.bells.clone();
+    let stock = world.stock.clone();
     let (there, left) = (world.nodes.store.clone(), ctx.clone());
     // One that waited for room and is gone holds up nobody.
     let seen = move |node: &TestNode| {
-        bells.node(node);
-        let now = there.get(&ObjectRef::from_obj(node));
-        let gone = now.is_none_or(|now| now.metadata.uid != node.metadata.uid);
-        if gone && left.gate.leave(&node.uid().unwrap_or_default()) {
+        stock.saw_node(node);
+        if has_left(&there, node) && left.gate.leave(&node.uid().unwrap_or_default()) {
             left.wake_queue();
         }
     };
@@ -129,6 +127,19 @@ async fn nodes(world: Arc<World>, stop: Stop) {
         .run(reconcile, node_failed, ctx)
         .for_each(|turn| async move { ended(turn) })
         .await;
+}
+
+/// Waits, not for ever, until what turns of nodes read first is there.
+async fn first_lists(world: &World) {
+    // Until they are there, every node would seem to have a machine type that does not exist.
+    if timeout(FIRST_SYNC, world.machine_types.ready()).await.is_err() {
+        warn!("the MachineTypes cannot be listed yet; nodes wait for theirs");
+    }
+    // Until they are there, the API server is asked for each of them, and nobody knows which slots are down.
+    let of_pools = async { tokio::join!(world.pools.ready(), world.claims.ready(), world.slots.ready()) };
+    if timeout(FIRST_SYNC, of_pools).await.is_err() {
+        warn!("TestNodePools, TestNodeClaims or TestNodeSlots cannot be listed yet");
+    }
 }
 
 /// The status could not be written. The pause is half as long as that has lasted.
@@ -212,24 +223,44 @@ fn type_failed(machine: Arc<MachineType>, error: &kube::Error, _: Arc<Context>) 
     Action::requeue(Duration::from_secs(5))
 }
 
+/// Keeps what MachineImages say until told to stop, and wakes the nodes of those that changed, with their pools. They are looked
+/// after by another process.
+async fn machine_images(world: Arc<World>, stop: Stop) {
+    let ctx = world.ctx.clone();
+    if !ctx.machine_images.enabled {
+        return stop.await;
+    }
+    let (nodes, types) = (world.nodes.store.clone(), world.machine_types.store.clone());
+    let (waker, bells) = (ctx.waker.clone(), world.stock.bells.clone());
+    let changed = move |image: &MachineImage| {
+        let name = image.name_any();
+        let names = |machine: &&Arc<MachineType>| {
+            machine.spec.images.iter().any(|rule| rule.machine_image.as_ref() == Some(&name))
+        };
+        let types: BTreeSet<String> =
+            types.state().iter().filter(names).map(|machine| machine.name_any()).collect();
+        for node in nodes.state().iter().filter(|node| types.contains(&node.spec.machine_type)) {
+            waker.wake(&node.uid().unwrap_or_default());
+            bells.node(node);
+        }
+    };
+    world.machine_images.keep(ctx.client.clone(), changed, stop).await;
+}
+
 /// Looks after pools until told to stop, and wakes the idle nodes of one that changed: it may be gone.
 async fn pools(world: Arc<World>, stop: Stop) {
     let ctx = world.ctx.clone();
     let (nodes, waker) = (world.nodes.store.clone(), ctx.waker.clone());
-    let (known, claims, stock) = (world.pools.store.clone(), world.claims.store.clone(), world.stock.clone());
+    let (known, stock) = (world.pools.store.clone(), world.stock.clone());
     let changed = move |pool: &TestNodePool| {
         let uid = pool.uid().unwrap_or_default();
-        if known.get(&ObjectRef::from_obj(pool)).is_none_or(|now| now.metadata.uid != pool.metadata.uid) {
+        if has_left(&known, pool) {
             let own =
                 |node: &&Arc<TestNode>| node.spec.pool_ref.as_ref().is_some_and(|owner| owner.uid == uid);
             nodes.state().iter().filter(own).for_each(|node| waker.wake(&node.uid().unwrap_or_default()));
             stock.forget(&uid);
         }
-        let waits = |claim: &&Arc<TestNodeClaim>| {
-            claim.spec.pool.name == pool.name_any()
-                && pool.metadata.namespace.as_deref() == Some(claim.pool_namespace())
-        };
-        claims.state().iter().filter(waits).for_each(|claim| stock.bells.claim(&pools::reference(claim)));
+        stock.claims_of(pool).iter().for_each(|claim| stock.bells.claim(&pools::reference(claim)));
     };
     let (shown, of_them) = (world.pools.store.clone(), world.claims.store.clone());
     ctx.metrics.before_scrape(move |metrics| {
@@ -262,14 +293,13 @@ fn pool_failed(pool: Arc<TestNodePool>, error: &kube::Error, _: Arc<Pools>) -> A
 /// Looks after claims until told to stop, and wakes the pool and the nodes of one that changed.
 async fn claims(world: Arc<World>, stop: Stop) {
     let ctx = world.ctx.clone();
-    let (nodes, waker) = (world.nodes.store.clone(), ctx.waker.clone());
+    let waker = ctx.waker.clone();
     let (known, stock) = (world.claims.store.clone(), world.stock.clone());
     let changed = move |claim: &TestNodeClaim| {
+        stock.saw_claim(claim);
         let uid = claim.uid().unwrap_or_default();
-        let own = |node: &&Arc<TestNode>| node.spec.claim_ref.as_ref().is_some_and(|owner| owner.uid == uid);
-        nodes.state().iter().filter(own).for_each(|node| waker.wake(&node.uid().unwrap_or_default()));
-        let gone =
-            known.get(&ObjectRef::from_obj(claim)).is_none_or(|now| now.metadata.uid != claim.metadata.uid);
+        stock.of_claim(claim).iter().for_each(|node| waker.wake(&node.uid().unwrap_or_default()));
+        let gone = has_left(&known, claim);
         if gone {
             stock.forget(&uid);
         }
@@ -290,6 +320,20 @@ async fn claims(world: Arc<World>, stop: Stop) {
         .await;
 }
 
+/// Learns of marks on slots until told to stop, and wakes the pool and the node of one that changed.
+async fn slots(world: Arc<World>, stop: Stop) {
+    let ctx = world.ctx.clone();
+    let (nodes, waker, bells) = (world.nodes.store.clone(), ctx.waker.clone(), world.stock.bells.clone());
+    let changed = move |slot: &TestNodeSlot| {
+        let namespace = slot.namespace().unwrap_or_default();
+        bells.pool(&namespace, &slot.spec.pool);
+        if let Some(node) = nodes.get(&ObjectRef::new(&slot.name_any()).within(&namespace)) {
+            waker.wake(&node.uid().unwrap_or_default());
+        }
+    };
+    world.slots.keep(ctx.client.clone(), changed, stop).await;
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "the signature that kube's Controller wants")]
 fn claim_failed(claim: Arc<TestNodeClaim>, error: &kube::Error, _: Arc<Pools>) -> Action {
     warn!(
@@ -299,6 +343,14 @@ fn claim_failed(claim: Arc<TestNodeClaim>, error: &kube::Error, _: Arc<Pools>) -
         "the claim cannot be served"
     );
     Action::requeue(Duration::from_secs(5))
+}
+
+/// The object that an event of the watch shows is there no more, or is another under its name.
+fn has_left<K>(known: &Store<K>, object: &K) -> bool
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    known.get(&ObjectRef::from_obj(object)).is_none_or(|now| now.uid() != object.uid())
 }
 
 /// Failures of turns were logged where they happened; what is left is the queue's own.

@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod lookup;
 pub mod name;
 pub mod nsupdate_web;
+pub mod pace;
 pub mod record;
 pub mod rfc2136;
 pub mod server;
@@ -132,6 +133,12 @@ impl Dns {
     #[must_use]
     pub fn new(options: DnsOptions) -> Self {
         Self(Arc::new(options))
+    }
+
+    /// The zone of the names.
+    #[must_use]
+    pub fn zone(&self) -> &Zone {
+        &self.0.zone
     }
 
     /// Which hostnames may be used, if `hostname` may not.

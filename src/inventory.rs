@@ -4,6 +4,7 @@
 //! [`kinds`] says how each kind is listed, read and deleted. [`shelf::Shelf::listed`] says what a listing may change, and
 //! what it proves.
 
+pub mod farewell;
 pub mod kinds;
 pub mod ledger;
 pub mod poller;
@@ -30,6 +31,7 @@ pub struct Inventory {
     wake: Wake,
     poke: PerKind<Notify>,
     unexplained: Notify,
+    farewells: Notify,
 }
 
 impl Inventory {
@@ -42,6 +44,7 @@ impl Inventory {
             wake,
             poke: PerKind::from_fn(|_| Notify::new()),
             unexplained: Notify::new(),
+            farewells: Notify::new(),
         })
     }
 
@@ -58,7 +61,17 @@ impl Inventory {
 
     /// A node waits for news of what it has.
     pub fn want_news(&self, uid: &str, kind: Kind) {
-        self.lock().ledger_mut(kind).want_news(uid, Instant::now());
+        let mut state = self.lock();
+        // A listing tells nothing that the looks by id do not tell sooner.
+        let looks = if kind == Kind::Server { state.farewells.over(uid) } else { None };
+        match looks {
+            Some(over) => state.ledger_mut(kind).want(uid, over),
+            None => state.ledger_mut(kind).want_news(uid, Instant::now()),
+        }
+        drop(state);
+        if looks.is_some() {
+            self.farewells.notify_one();
+        }
         self.poke(kind);
     }
 
@@ -85,6 +98,7 @@ impl Inventory {
             self.poke(kind);
         }
         self.unexplained.notify_one();
+        self.farewells.notify_one();
     }
 
     /// Asks the cloud whether a thing is still there, and takes the answer in. Only a 404 for its id proves that it is gone.

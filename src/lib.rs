@@ -33,6 +33,7 @@
 //! | what is asked of Nova? | [`openstack::compute`] |
 //! | which image, which flavor? | [`select`] |
 //! | what does a pool make, who gets its nodes? | [`pool`], [`claim`], and `docs/pools.md` |
+//! | how does teuthology get machines? | [`lock_server`], and `docs/teuthology.md` |
 //! | what runs under what? | [`run`] |
 //!
 //! # Layers
@@ -42,7 +43,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | leaves | [`reason`], [`api`], [`clock`], [`error`], [`saying`], [`ssh_key`], [`metrics`], [`supervision`], [`telemetry`], [`transport`] |
+//! | leaves | [`age`], [`reason`], [`api`], [`clock`], [`error`], [`saying`], [`ssh_key`], [`metrics`], [`supervision`], [`telemetry`], [`transport`] |
 //! | clients | [`kubernetes`], [`openstack`], [`dns`], [`guest`] |
 //! | what we have in a cloud, **pure** | [`things`] |
 //! | decisions, **pure** | [`select`], [`cloud_init`], [`reconcile::state`], [`reconcile::plan`], [`reconcile::backoff`], [`reconcile::memory`], [`reconcile::status`], [`reconcile::userdata`], [`sweep::decide`], [`pool`], [`claim`] |
@@ -51,11 +52,13 @@
 //! | the edges of a turn | [`reconcile::error`], [`reconcile::waker`], [`reconcile::fair`], [`reconcile::notes`], [`reconcile::context`], [`reconcile::calls`], [`reconcile::look`] (**pure**), [`reconcile::observe`], [`reconcile::report`], [`reconcile::act`] |
 //! | a turn | [`mod@reconcile`] |
 //! | what no turn looks at | [`sweep`]: what belongs to no node |
+//! | teuthology's lock server, a process of its own | [`lock_server`] |
 //! | the process | [`controller`], [`lease`], [`admin`], [`cli`], [`run`] |
 //!
 //! Pure means: no `async`, no clock, no client, no log, nothing random, nothing remembered. The time is an argument.
 
 pub mod admin;
+pub mod age;
 pub mod api;
 pub mod catalogue;
 pub mod claim;
@@ -68,9 +71,12 @@ pub mod dns;
 pub mod error;
 pub mod gate;
 pub mod guest;
+pub mod image;
+pub mod import_teuthology;
 pub mod inventory;
 pub mod kubernetes;
 pub mod lease;
+pub mod lock_server;
 pub mod metrics;
 pub mod openstack;
 pub mod output;
@@ -87,3 +93,4 @@ pub mod sweep;
 pub mod telemetry;
 pub mod things;
 pub mod transport;
+pub mod wildcard;

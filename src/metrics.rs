@@ -15,15 +15,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use crate::reason::Reason;
 use labels::{
-    ChangeLabel, ClaimLabels, CloudConditionLabels, CloudLabel, CloudRequestLabels, CloudServiceLabels,
-    DnsDriverLabels, DnsRequestLabels, ListLabels, NodeLabels, OutcomeLabel, PhaseLabel, PollLabels,
-    PoolLabel, PoolNodeLabels, TaskLabel,
+    BindLabels, ChangeLabel, ClaimLabels, CloudConditionLabels, CloudLabel, CloudRequestLabels,
+    CloudServiceLabels, DnsDriverLabels, DnsRequestLabels, ImageConditionLabels, ListLabels, NodeLabels,
+    OutcomeLabel, PhaseLabel, PollLabels, PoolLabel, PoolNodeLabels, PoolReasonLabels, TaskLabel,
 };
 use process::Process;
 use series::Series;
@@ -191,7 +192,8 @@ impl Metrics {
         let series = &self.0.series;
         series.cloud_conditions.clear();
         series.queue.clear();
-        for CloudSeen { cloud, conditions, queue } in clouds {
+        series.concurrent_creates.clear();
+        for CloudSeen { cloud, conditions, queue, creates } in clouds {
             for condition in conditions {
                 let (condition, status, reason) = (condition.type_, condition.status, condition.reason);
                 let labels = CloudConditionLabels { cloud: cloud.clone(), condition, status, reason };
@@ -199,9 +201,45 @@ impl Metrics {
             }
             let label = CloudLabel { cloud };
             series.queue.get_or_create(&label).set(i64::try_from(queue).unwrap_or(i64::MAX));
+            series.concurrent_creates.get_or_create(&label).set(creates);
             // From zero on, so that the first one is an increase.
             drop(series.attempts_opened.get_or_create(&label));
         }
+    }
+
+    /// The MachineImages there are, by name, each with its conditions.
+    pub fn show_machine_images(&self, images: impl IntoIterator<Item = (String, Vec<Condition>)>) {
+        let shown = &self.0.series.image_conditions;
+        shown.clear();
+        for (machine_image, conditions) in images {
+            for condition in conditions {
+                let (condition, status, reason) = (condition.type_, condition.status, condition.reason);
+                let machine_image = machine_image.clone();
+                let labels = ImageConditionLabels { machine_image, condition, status, reason };
+                shown.get_or_create(&labels).set(1);
+            }
+        }
+    }
+
+    /// A claim got all its nodes after so long.
+    pub fn claim_served(&self, pool: String, waited: Duration) {
+        self.0.series.claim_wait.get_or_create(&PoolLabel { pool }).observe(waited.as_secs_f64());
+    }
+
+    /// A claim of a pool that is there ended.
+    pub fn claim_ended(&self, pool: String, reason: Reason) {
+        self.0.series.claims_ended.get_or_create(&PoolReasonLabels { pool, reason: reason.as_str() }).inc();
+    }
+
+    /// A node was given to a claim, or somebody was quicker.
+    pub fn bound(&self, pool: String, is_bound: bool) {
+        let outcome = if is_bound { "bound" } else { "refused" };
+        self.0.series.binds.get_or_create(&BindLabels { pool, outcome }).inc();
+    }
+
+    /// An idle node gave its room to others.
+    pub fn gave_way(&self, pool: String) {
+        self.0.series.pool_gave_way.get_or_create(&PoolLabel { pool }).inc();
     }
 
     /// The pools there are.
@@ -217,7 +255,10 @@ impl Metrics {
             for (phase, count) in claims {
                 series.claims.get_or_create(&ClaimLabels { pool: pool.clone(), phase }).set(count);
             }
-            series.pool_failing.get_or_create(&PoolLabel { pool }).set(i64::from(failing));
+            let label = PoolLabel { pool };
+            series.pool_failing.get_or_create(&label).set(i64::from(failing));
+            // From zero on, so that the first one is an increase.
+            drop(series.pool_gave_way.get_or_create(&label));
         }
     }
 

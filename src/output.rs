@@ -8,5 +8,5 @@ mod machine;
 #[cfg(test)]
 pub(crate) use machine::tests;
 
-pub use forms::{inventory, known_hosts, remark, ssh_config, targets};
+pub use forms::{files, inventory, known_hosts, remark, ssh_config, targets};
 pub use machine::{Machine, Unusable};

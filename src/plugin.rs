@@ -1,5 +1,5 @@
 //! `kubectl testnode`: what people need of their machines, from what the cluster already says. It needs no more rights than
-//! `get` and `list` on TestNodes and events, which `testnode-view` has. Only `console` writes: it asks for a look with
+//! `get` and `list` on TestNodes, claims and events, which `testnode-view` has. Only `console` writes: it asks for a look with
 //! `spec.consoleRequest`, for which `testnode-edit` is enough.
 
 pub mod cli;

@@ -75,6 +75,10 @@ reasons! {
         CreatingPorts,
         /// The floating IP is being made.
         CreatingFloatingIP,
+        /// Volumes and ports are there, and as many servers are being made in that cloud as may be at once:
+        /// `status.concurrentCreates` of the Cloud. Namespaces are served in turn, and in each the oldest node is next.
+        /// `timeouts.launch` stands still meanwhile.
+        Prepared,
         /// The server is about to be created.
         CreatingServer,
         /// The cloud builds the server. Ends when the server is ACTIVE, or after `timeouts.launch`.
@@ -102,8 +106,9 @@ reasons! {
         /// The reply to a request was lost, or the operator was restarted before it came. It takes up to about 90 s
         /// until the request can no longer take effect.
         SettlingAttempt,
-        /// `rate.concurrentCreates` nodes are being built in that cloud already. The oldest node is next. On a claim: it waits
-        /// for nodes; the message says in which place, how many it asks for, and how many are Ready in one cloud.
+        /// As many nodes are being made in that cloud as may be at once: twice `status.concurrentCreates` of the Cloud, as half of
+        /// them only prepare. Namespaces are served in turn, and in each the oldest node is next. On a claim: it waits for nodes;
+        /// the message says in which place, how many it asks for, and how many are Ready in one cloud.
         Queued,
         /// Every cloud that may be used is full. For each, the message says what is short: how much is needed, how much
         /// is used, and the limit. The node holds nothing and waits for its turn, see
@@ -166,9 +171,14 @@ reasons! {
         Refilling,
         /// The pool has as many nodes as `spec.max` lets it have. It is filled when claims end, or when you raise `max`.
         AtMax,
+        /// Others wait for room in the clouds of the pool, and nobody waits for its nodes. It is filled when they have theirs.
+        HeldBack,
         /// The newest node of the template cannot be made, so no other is begun. The message has the node and its words. It
         /// tries again by itself; or edit the template: nodes of the old one that failed are then replaced.
         LaunchesFail,
+        /// An older pool makes nodes of the same names, in the same namespace or DNS zone, so this one makes none. Delete one of
+        /// the two, and make it again with another `spec.namePrefix`.
+        PrefixTaken,
         /// The claim is being given its nodes.
         Binding,
         /// The claim has its nodes: `status.nodes` lists them.
@@ -183,6 +193,28 @@ reasons! {
         /// The claim asks for more nodes than the pool can ever have. Make a claim for fewer, or ask the lab's admin to raise
         /// `spec.max` of the pool.
         LargerThanPool,
+        /// A node that the claim names is not idle; the message says which, and who has it. The claim has ended. Make another.
+        NodeNotFree,
+        /// The places that are left are for claims that are `interactive` (`spec.claims.reserve` of the pool). It waits until
+        /// another claim ends.
+        Reserved,
+        /// The claims of the namespace have as many nodes as `spec.claims.maxNodesPerNamespace` of the pool lets them have. It
+        /// waits until another of them ends. If it asks for more than that alone, it can never be served: ask for fewer, or ask the
+        /// lab's admin.
+        NamespaceLimit,
+        /// The operator may not write a ConfigMap in that namespace. Ask an admin to add it to the chart's `outputNamespaces`; the
+        /// status has all that would be in it.
+        OutputForbidden,
+        /// There is a ConfigMap of this name that is not the claim's. It is left as it is. Delete it, or make a claim with
+        /// another name in `spec.output`.
+        OutputConflict,
+        /// `spec.hold` keeps the nodes of the claim.
+        ClaimHeld,
+        /// An event: the claim ends soon, at the time in the message. A longer `spec.duration` or a `spec.hold` keeps its nodes, as
+        /// far as the pool lets it.
+        EndsSoon,
+        /// `spec.hold` of the claim kept its nodes until now. It ended.
+        HoldOver,
         /// Somebody deleted a node of the claim. Nothing is put in its place: make another claim.
         NodeLost,
         /// A machine of the claim is not as it should be; the message has its node and its words. Nothing is put in its place:
@@ -332,8 +364,9 @@ reasons! {
         /// PowerShell, gzip) while something else would have to be combined with it. The message names both sides by their
         /// fields: change one of them.
         InvalidUserData,
-        /// `spec.os`, `spec.image` or `spec.rebuild` asks for a rebuild of a machine that boots from a volume. Nova would only
-        /// start it again, or refuse. Take the change back, or delete the node and make another.
+        /// `spec.os`, `spec.image` or `spec.rebuild` asks for a rebuild that is not possible: of a machine that boots from a
+        /// volume, which Nova would only start again; of one that uses volumes that exist by themselves; or without an image.
+        /// Take the change back, or delete the node and make another.
         RebuildRefused,
         /// The node needs more than the `limits` of a Cloud allow in total. Ask for less, or raise them.
         ExceedsLimits,
@@ -498,6 +531,78 @@ reasons! {
         OperatorMoved,
     }
 
+    /// How a `MachineImage` stands, or what it waits for. Nobody need act.
+    Image {
+        /// The source is being read: the list of sums, or the head of the file.
+        LookingAtSource,
+        /// The image is being made in a cloud. The message says how far it has come.
+        Uploading,
+        /// A TestNode is being made with the image (`clouds[].canary`). The image is used once that node is Ready.
+        Testing,
+        /// The TestNode that tests the image cannot be made at present, and that is not the image's fault: the cloud is full or
+        /// away, say. The message has the node's words. It goes on by itself; until then the version before stays current.
+        CanaryWaiting,
+        /// Old images are out of use, and are deleted once nothing uses them. Also the event of one that was deleted.
+        Retiring,
+        /// A machine was made from an image that is to be deleted; the message has the machine, or the cloud's words. The image
+        /// stays, and is looked at again and again. Delete the machine if it is not needed.
+        ImageInUse,
+        /// The version that the source has is in `spec.reject`. The next one is taken when there is one.
+        ImageRejected,
+        /// The source did not answer, or broke off. It is asked again by itself, after a pause that doubles up to 6 h.
+        SourceUnreachable,
+        /// An event: somebody deleted an image of ours in a cloud. It is uploaded again.
+        ImageLost,
+        /// A MachineImage of the machine type has no current image in this cloud yet. The node takes another cloud, or waits.
+        /// `kubectl describe machineimage` says how far it has come.
+        ImageNotReady,
+    }
+
+    /// Why a `MachineImage` does not get on. Somebody must act; what is in use stays in use.
+    ImageTrouble {
+        /// The source says that the file, or the list of sums, is not there. Correct the URL.
+        SourceNotFound,
+        /// The operator does not fetch that: the host is not among `images.allowedHosts`, the address is a private or a local one,
+        /// or a redirection leads to such a place or away from https. Add the host to the chart's `images.allowedHosts`, or
+        /// publish the file elsewhere.
+        SourceForbidden,
+        /// The list of sums does not have the file. The message shows the names that are nearest. Correct `url` or `checksumURL`.
+        ChecksumNotFound,
+        /// The list of sums has two different sums for the file. Ask the publisher, or give a `checksum`.
+        ChecksumAmbiguous,
+        /// The file is not what its sum says. Either it was changed a moment ago, and the next try is right, or somebody between
+        /// us and the publisher alters it. Nothing of it became an image.
+        ChecksumMismatch,
+        /// The file is not of the format that `spec.format` says: a page of HTML, say. Correct `url` or `format`.
+        WrongFormat,
+        /// The file needs other files, or more than it may: a qcow2 with a backing file, with an external data file, or with a
+        /// feature that we do not know. Publish it as one file: `qemu-img convert -O qcow2`.
+        UnsafeImage,
+        /// The file, decompressed, is larger than `spec.maxSizeGiB`. Raise that if it is right.
+        ImageTooLarge,
+        /// The file is compressed in a way that cannot be undone here: it is broken, or needs more than 72 MiB of memory. Compress
+        /// it again, with `xz -9` or `zstd --ultra -22 --long=26` at most.
+        DecompressionFailed,
+        /// Glance, or a proxy in front of it, does not take the image. The message has its words.
+        UploadRefused,
+        /// The cloud gave the image another id than we asked for, so an upload could be made twice. Nothing more is made there.
+        OwnIdIgnored,
+        /// The TestNode that tests the image (`clouds[].canary`) did not become Ready, or cannot be made as it must be; the message
+        /// says which, and what to do. The version before stays current. After any edit of the MachineImage, a new
+        /// `refreshRequest` for example, the image is tested again; a new version is tested as usual.
+        CanaryFailed,
+        /// An administrator or a member of the project deactivated the image. Another version is current meanwhile. Reactivate it
+        /// (`openstack image set --activate`), or put its digest into `spec.reject`.
+        ImageDeactivated,
+        /// The image is protected in the cloud, so it cannot be deleted. `openstack image set --unprotect`, if it may go.
+        ImageProtected,
+        /// Create that MachineImage, or name another in the machine type's `images`: `kubectl get machineimages`. If the message
+        /// says so, set the chart's `images.enabled`.
+        MachineImageNotFound,
+        /// The MachineImage is not for this cloud. Add the cloud to its `spec.clouds`, or use another rule for it.
+        ImageNotInCloud,
+    }
+
     /// A node gives up what it has in a cloud that is lost.
     Abandon {
         /// The record is being written to the Cloud's status.
@@ -525,6 +630,12 @@ impl Reason {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+    }
+
+    /// A MachineImage has no image for a node, whatever the cloud has.
+    #[must_use]
+    pub const fn is_of_machine_image(self) -> bool {
+        matches!(self, Self::ImageNotReady | Self::MachineImageNotFound | Self::ImageNotInCloud)
     }
 
     /// A cloud, DNS or the cluster is not as it should be, so that a person must look, even where the operator goes on by

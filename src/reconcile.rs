@@ -65,9 +65,12 @@ pub async fn reconcile(node: Arc<TestNode>, ctx: Arc<Context>) -> Result<Action,
         Readiness::Later(pause) => return Ok(Action::requeue(pause)),
     }
     let running = ctx.metrics.turn_begins();
+    let is_idle = node.spec.pool_ref.is_some() && node.spec.claim_ref.is_none();
+    ctx.gate.pooled(&node.uid().unwrap_or_default(), is_idle);
     let look = observe(&node, &ctx);
     take_note(&node, &look, &ctx);
     let step = plan(&look.desired, &look.seen);
+    ctx.note(&node.uid().unwrap_or_default(), |notes| notes.planned(&step, look.now.steady));
     let (Step::Do(_) | Step::Ask(_)) = &step else {
         let turn = rest(&step, &node, &look, &ctx).await;
         running.ends(match (&turn, &step) {
@@ -206,6 +209,12 @@ async fn send(step: &Step, node: &Arc<TestNode>, look: &Look, ctx: &Context) -> 
         }
         // Failure is reported like success; what comes of it the next look decides.
         Err(error) => {
+            let making = look.seen.memory.open().filter(|_| key.creates() && error.is_strain());
+            if let Some(attempt) = making {
+                ctx.gate.strained(&uid, &attempt.cloud, &error.to_string());
+                // It has given its place back.
+                ctx.wake_queue();
+            }
             let retry_in = ctx.trouble(&uid, key, &error);
             warn!(reason = %error.reason(), class = %error.class(), ?retry_in, %error, "failed");
             (Some(Duration::ZERO), Turn::Failed)

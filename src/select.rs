@@ -26,6 +26,7 @@ mod offerings;
 mod pattern;
 mod port;
 mod problem;
+mod published;
 mod server;
 mod system;
 #[cfg(test)]
@@ -46,9 +47,11 @@ pub use image::{ImageChoice, image, image_ids, needs_community_images};
 pub use network::networks;
 pub use offerings::{
     Flavor, Image, Network, Offerings, Owner, Port, Reach, SecurityGroup, ServerGroup, Snapshot, Volume,
+    VolumeType,
 };
 pub use port::port_ids;
 pub use problem::Problem;
+pub use published::{Published, in_cloud, kept_ids, name as image_name};
 pub use server::{fill, needs_server_groups, server};
 pub use system::{System, system};
 pub use user_data::{user_data, user_data_digest};
@@ -82,8 +85,9 @@ pub fn resolve(
     machine: &MachineTypeSpec,
     node: &TestNodeSpec,
     offerings: &Offerings,
+    published: &Published,
 ) -> Result<Resolved, Problem> {
-    let image = boot_image(machine, node, &offerings.images)?;
+    let image = boot_image(machine, node, &offerings.images, published)?;
     let os = os(machine, node).ok();
     let flavor = flavor(machine, node, image.what.image, &offerings.flavors)?;
     let groups = offerings.security_groups.as_deref();

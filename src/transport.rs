@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -14,6 +14,9 @@ use crate::saying::Saying;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod upload;
+
+pub use upload::Upload;
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// Apache, in front of many clouds, closes an idle connection after 5 s. A POST
@@ -26,7 +29,10 @@ type Answer = BoxFuture<'static, Result<http::Response<Vec<u8>>, Failure>>;
 
 /// Request in, answer out.
 #[derive(Clone)]
-pub struct Transport(Arc<dyn Fn(http::Request<Vec<u8>>) -> Answer + Send + Sync>);
+pub struct Transport {
+    whole: Arc<dyn Fn(http::Request<Vec<u8>>) -> Answer + Send + Sync>,
+    streamed: Arc<dyn Fn(http::Request<Upload>) -> Answer + Send + Sync>,
+}
 
 /// No complete answer came.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -79,23 +85,16 @@ impl Transport {
     /// # Errors
     /// The PEM holds no certificate, or the system has no trusted ones.
     pub fn reqwest(tls: &TlsOptions) -> Result<Self, Failure> {
-        let mut client = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(IDLE)
-            .redirect(reqwest::redirect::Policy::none())
-            // A request is sent once. Only the session may send it again, after a 401.
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("testnode-operator/", env!("CARGO_PKG_VERSION")));
-        client = match (&tls.ca_pem, tls.verify) {
-            (_, Verify::Nothing) => client.tls_danger_accept_invalid_certs(true),
-            (Some(pem), Verify::Full) => {
-                let trusting = tls::trusting(pem).map_err(|why| Failure::before(format!("cacert: {why}")))?;
-                client.tls_backend_preconfigured(trusting)
-            }
-            (None, Verify::Full) => client,
-        };
-        let client = client.build().map_err(|error| Failure::before(chain(&error)))?;
-        Ok(Self::service(move |request| exchange(client.clone(), request)))
+        let client = client_of(tls, Speak::All)?;
+        let (tls, made) = (tls.clone(), OnceLock::new());
+        Ok(Self {
+            whole: Arc::new(move |request| exchange(client.clone(), request).boxed()),
+            // Hardly any process streams: what it takes is made when it is needed.
+            streamed: Arc::new(move |request| {
+                let client = made.get_or_init(|| client_of(&tls, Speak::Http1)).clone();
+                async move { exchange(client?, request.map(reqwest::Body::wrap)).await }.boxed()
+            }),
+        })
     }
 
     /// A function in this process instead of a network.
@@ -104,11 +103,29 @@ impl Transport {
         F: Fn(http::Request<Vec<u8>>) -> A + Send + Sync + 'static,
         A: Future<Output = Result<http::Response<Vec<u8>>, Failure>> + Send + 'static,
     {
-        Self(Arc::new(move |request| service(request).boxed()))
+        let service = Arc::new(service);
+        let whole = service.clone();
+        Self {
+            whole: Arc::new(move |request| whole(request).boxed()),
+            streamed: Arc::new(move |request| {
+                let service = service.clone();
+                async move {
+                    let (head, body) = request.into_parts();
+                    let body = body.collected().await.map_err(|why| Failure::after(why.to_string()))?;
+                    service(http::Request::from_parts(head, body)).await
+                }
+                .boxed()
+            }),
+        }
     }
 
     pub(crate) fn send(&self, request: http::Request<Vec<u8>>) -> Answer {
-        (self.0)(request)
+        (self.whole)(request)
+    }
+
+    /// Sends a request whose body is made while it is sent, over HTTP/1.1.
+    pub(crate) fn send_streamed(&self, request: http::Request<Upload>) -> Answer {
+        (self.streamed)(request)
     }
 }
 
@@ -132,9 +149,41 @@ impl Failure {
     }
 }
 
-async fn exchange(
+/// What is spoken: a stream has fewer buffers on the way in HTTP/1.1.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Speak {
+    All,
+    Http1,
+}
+
+fn client_of(tls: &TlsOptions, speak: Speak) -> Result<reqwest::Client, Failure> {
+    let mut client = reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(IDLE)
+        .redirect(reqwest::redirect::Policy::none())
+        // A request is sent once. Only the session may send it again, after a 401.
+        .retry(reqwest::retry::never())
+        .user_agent(concat!("testnode-operator/", env!("CARGO_PKG_VERSION")));
+    client = match (&tls.ca_pem, tls.verify) {
+        (_, Verify::Nothing) => client.tls_danger_accept_invalid_certs(true),
+        (Some(pem), Verify::Full) => {
+            let mut trusting = tls::trusting(pem).map_err(|why| Failure::before(format!("cacert: {why}")))?;
+            if speak == Speak::Http1 {
+                trusting.alpn_protocols.retain(|protocol| protocol != b"h2");
+            }
+            client.tls_backend_preconfigured(trusting)
+        }
+        (None, Verify::Full) => client,
+    };
+    if speak == Speak::Http1 {
+        client = client.http1_only();
+    }
+    client.build().map_err(|error| Failure::before(chain(&error)))
+}
+
+async fn exchange<B: Into<reqwest::Body>>(
     client: reqwest::Client,
-    request: http::Request<Vec<u8>>,
+    request: http::Request<B>,
 ) -> Result<http::Response<Vec<u8>>, Failure> {
     let keep = request.extensions().get().copied().unwrap_or(Keep::First(SMALL));
     let request = reqwest::Request::try_from(request).map_err(|error| Failure::before(chain(&error)))?;

@@ -14,7 +14,7 @@ pub struct BootVolume {
     #[serde(default, rename = "sizeGiB", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65_536))]
     pub size_gib: Option<i64>,
-    /// Cinder volume type; the cloud's default if absent.
+    /// Cinder volume type, by its name or its id; the cloud's default if absent.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub kind: Option<String>,

@@ -5,14 +5,20 @@
     reason = "the copy that KubeSchema derives from has no derives of serde, as `remote` is its own"
 )]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use std::collections::BTreeSet;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::absent::reads_empty_as_absent;
 use super::common::Period;
-use crate::reason::Reason;
+use super::hold::Hold;
+use super::pool::TestNodePool;
+
+mod status;
+
+pub use status::{ClaimedNode, Ended, TestNodeClaimStatus};
 
 /// Asks a pool for nodes.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -44,6 +50,14 @@ use crate::reason::Reason;
 #[serde(rename_all = "camelCase", remote = "Self")]
 #[x_kube(validation = Rule::new("has(self.count) == has(oldSelf.count) && (!has(self.count) || self.count == oldSelf.count)")
     .message("count cannot change; make another claim"))]
+#[x_kube(validation = Rule::new("has(self.nodes) == has(oldSelf.nodes) && (!has(self.nodes) || self.nodes == oldSelf.nodes)")
+    .message("nodes cannot change; make another claim"))]
+#[x_kube(validation = Rule::new("!(has(self.count) && has(self.nodes))")
+    .message("a claim has count, or nodes, or neither; not both"))]
+#[x_kube(validation = Rule::new("self.interactive == oldSelf.interactive")
+    .message("interactive cannot change; make another claim"))]
+#[x_kube(validation = Rule::new("has(self.output) == has(oldSelf.output) && (!has(self.output) || self.output == oldSelf.output)")
+    .message("output cannot change; make another claim"))]
 #[x_kube(validation = Rule::new("has(self.owner) == has(oldSelf.owner) && (!has(self.owner) || self.owner == oldSelf.owner)")
     .message("owner cannot change; make another claim"))]
 #[x_kube(validation = Rule::new(
@@ -54,10 +68,22 @@ pub struct TestNodeClaimSpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("pool cannot change; make another claim"))]
     pub pool: PoolName,
 
-    /// How many nodes; 1 if absent. Cannot change.
+    /// How many nodes; 1 if absent, unless `nodes` names them. Cannot change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub count: Option<i64>,
+
+    /// Names of nodes: these and no others. Such a claim never waits. If one of them is not idle it ends at once, with the reason
+    /// `NodeNotFree`. A node whose slot is marked as down (`TestNodeSlot`) can be had so, to look at it. Cannot change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub nodes: Vec<String>,
+
+    /// A person waits for the machines: the claim may have what the pool keeps with `claims.reserve`. Programs cannot set it.
+    /// Cannot change.
+    #[serde(default)]
+    pub interactive: bool,
 
     /// Who has the machines: a person, a team or a job. Each node says so too. Cannot change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +103,15 @@ pub struct TestNodeClaimSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Period>,
 
+    /// Keep the nodes until an instant, though lease or duration are over by then; no renewal is needed meanwhile. It lasts at
+    /// most until the pool's `claims.maxHold` after the end of the duration. The claim can be deleted all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+
+    /// Where to write how the nodes are reached, beside the status. Cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
+
     /// Names of nodes that are given back before the others. Names can only be added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 63)))]
@@ -95,6 +130,17 @@ pub struct PoolName {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub namespace: Option<String>,
+}
+
+/// Where to write how nodes are reached.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    /// Name of a `ConfigMap` that is made in the claim's namespace once it has its nodes, and goes with the claim. Its keys:
+    /// `targets.yaml`, `known_hosts`, `inventory.ini`, `ssh_config`, `nodes.json`. One that is there already is left as it is. For
+    /// namespaces that are among the chart's `outputNamespaces`.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub config_map: String,
 }
 
 /// A claim that must be renewed.
@@ -117,97 +163,46 @@ pub struct Lease {
     pub renew_time: Option<String>,
 }
 
-/// What is known of a claim.
-#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TestNodeClaimStatus {
-    /// The generation of the spec that this status speaks of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// One word for people: `Queued`, `Binding`, `Bound` or `Ended`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<String>,
-    /// `Ready` always; `Reconciling` or `Stalled` only while true.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
-    pub conditions: Vec<Condition>,
-    /// Its place among the claims that wait for this pool. It counts from 1, and is told less often the longer it waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub position: Option<i64>,
-    /// When it got its nodes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bound_at: Option<Time>,
-    /// When it ends at the latest. A lease can end it before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ends_at: Option<Time>,
-    /// How it ended. Its nodes go; the claim itself can be read for an hour.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Ended>,
-    /// Its nodes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    pub nodes: Vec<ClaimedNode>,
-    /// UIDs of nodes that it gave up because the others did not become Ready in time.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 200))]
-    pub dropped: Vec<String>,
-}
-
-/// How a claim ended.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-pub struct Ended {
-    /// When.
-    pub at: Time,
-    /// Why, in one word.
-    #[schemars(with = "String")]
-    pub reason: Reason,
-    /// Why.
-    pub message: String,
-}
-
-/// A node that a claim has, as it was when it was handed out or is now.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClaimedNode {
-    /// Name of the TestNode.
-    pub name: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its UID.
-    pub uid: String,
-    /// The address to reach it by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    /// Its DNS name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fqdn: Option<String>,
-    /// The user to log in as, where the machine type names it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// The port of sshd.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<i32>,
-    /// Lines for `known_hosts`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    pub host_keys: Vec<String>,
-    /// The Cloud it is in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cloud: Option<String>,
-}
-
 impl TestNodeClaim {
+    /// Whether it has got its nodes.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.bound_at.is_some())
+    }
+
+    /// Whether it has neither ended nor is being deleted.
+    #[must_use]
+    pub fn is_living(&self) -> bool {
+        self.metadata.deletion_timestamp.is_none()
+            && self.status.as_ref().is_none_or(|status| status.ended.is_none())
+    }
+
     /// Whether it gave up this node, by its UID, before it had all.
     #[must_use]
     pub fn dropped(&self, uid: &str) -> bool {
         self.status.as_ref().is_some_and(|status| status.dropped.iter().any(|dropped| dropped == uid))
     }
 
+    /// The nodes that it asks for by name; empty where any do.
+    #[must_use]
+    pub fn named(&self) -> BTreeSet<&str> {
+        self.spec.nodes.iter().map(String::as_str).collect()
+    }
+
     /// How many nodes it asks for.
     #[must_use]
     pub fn count(&self) -> usize {
+        if !self.spec.nodes.is_empty() {
+            return self.named().len();
+        }
         self.spec.count.and_then(|count| usize::try_from(count).ok()).unwrap_or(1)
+    }
+
+    /// Whether it asks this pool for its nodes.
+    #[must_use]
+    pub fn asks(&self, pool: &TestNodePool) -> bool {
+        pool.metadata.name.as_ref() == Some(&self.spec.pool.name)
+            && pool.metadata.namespace.as_deref() == Some(self.pool_namespace())
     }
 
     /// The namespace of its pool.

@@ -169,20 +169,41 @@ pub struct Rate {
     #[serde(default = "ten")]
     #[schemars(range(min = 1, max = 1000))]
     pub burst: i64,
-    /// Nodes that may be under construction at once.
-    #[serde(default = "ten")]
+    /// Servers that may be made at once. The volumes and ports of as many more nodes are made meanwhile. If absent, the
+    /// operator finds out how many the cloud takes: it begins with 10, doubles that with each round that went well until
+    /// the first trouble, and then adds one; trouble (a create that is refused, no host, servers that take twice as long)
+    /// halves it. `status.concurrentCreates` says what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
-    pub concurrent_creates: i64,
+    pub concurrent_creates: Option<i64>,
+    /// The most that the operator may find out for `concurrentCreates`.
+    #[serde(default = "hundred")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_concurrent_creates: i64,
+    /// MiB a second that images are uploaded with; no limit if absent.
+    #[serde(default, rename = "imageMiBPerSecond", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub image_mib_per_second: Option<i64>,
 }
 
 impl Default for Rate {
     fn default() -> Self {
-        Self { requests_per_second: ten(), burst: ten(), concurrent_creates: ten() }
+        Self {
+            requests_per_second: ten(),
+            burst: ten(),
+            concurrent_creates: None,
+            max_concurrent_creates: hundred(),
+            image_mib_per_second: None,
+        }
     }
 }
 
 fn ten() -> i64 {
     10
+}
+
+fn hundred() -> i64 {
+    100
 }
 
 /// How often a cloud is looked at. One look serves all nodes.
@@ -273,6 +294,9 @@ pub struct CloudStatus {
     /// What these nodes use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// How many servers may be made here at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_creates: Option<ConcurrentCreates>,
     /// What was found that belongs to no TestNode. Absent with mode `Off`, and until the first sweep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orphans: Option<Orphans>,
@@ -281,6 +305,16 @@ pub struct CloudStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub abandoned: Vec<Abandoned>,
+}
+
+/// How many servers may be made at once.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConcurrentCreates {
+    /// As many.
+    pub value: i64,
+    /// Why it is that, for people.
+    pub why: String,
 }
 
 /// What the nodes in a cloud use.

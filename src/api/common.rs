@@ -107,7 +107,7 @@ pub struct Volumes {
     #[serde(rename = "sizeGiB")]
     #[schemars(range(min = 1, max = 65_536))]
     pub size_gib: i64,
-    /// Cinder volume type; the cloud's default if absent.
+    /// Cinder volume type, by its name or its id; the cloud's default if absent.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub kind: Option<String>,
@@ -157,7 +157,7 @@ pub struct NetworkChoice {
     #[schemars(length(max = 4), inner(length(min = 1, max = 255)))]
     pub security_groups: Vec<String>,
     /// Neutron id of a port that exists, instead of one that is made. It is used as it is, by one node at a time, and never
-    /// deleted.
+    /// deleted. A node needs the override `securityGroups` for it, as the port has its own.
     #[serde(default, rename = "portID", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[0-9a-z-]+$"))]
     pub port_id: Option<String>,

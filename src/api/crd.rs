@@ -6,28 +6,31 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use super::{Cloud, MachineType, TestNode, TestNodeClaim, TestNodePool};
+use super::{Cloud, MachineImage, MachineType, TestNode, TestNodeClaim, TestNodePool, TestNodeSlot};
 use crate::reason::Reason;
 
 /// Every CRD, in the order of its importance to a reader.
 #[must_use]
 pub fn all() -> Vec<CustomResourceDefinition> {
-    [TestNode::crd(), TestNodeClaim::crd(), TestNodePool::crd(), MachineType::crd(), Cloud::crd()]
-        .into_iter()
-        .map(|mut crd| {
-            for version in &mut crd.spec.versions {
-                if let Some(root) =
-                    version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut())
-                {
-                    without_nulls(root);
-                    folded(root);
-                    spec_takes_empty_fields(root);
-                    pending_at_first(root);
-                }
+    let pools = [TestNodeClaim::crd(), TestNodePool::crd(), TestNodeSlot::crd()];
+    let all = [TestNode::crd()].into_iter().chain(pools).chain([
+        MachineType::crd(),
+        Cloud::crd(),
+        MachineImage::crd(),
+    ]);
+    all.map(|mut crd| {
+        for version in &mut crd.spec.versions {
+            if let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut())
+            {
+                without_nulls(root);
+                folded(root);
+                spec_takes_empty_fields(root);
+                pending_at_first(root, waits_for(&crd.spec.names.kind));
             }
-            crd
-        })
-        .collect()
+        }
+        crd
+    })
+    .collect()
 }
 
 /// The derive calls every `Option` nullable. Which fields are is said by [`empty_is_absent`], for specs only: a status is
@@ -162,15 +165,24 @@ fn spec_takes_empty_fields(root: &mut JSONSchemaProps) {
     }
 }
 
+/// Who is to look at an object of a kind.
+fn waits_for(kind: &str) -> &'static str {
+    if kind == "MachineImage" {
+        "Waiting for testnode-operator images (chart value images.enabled)"
+    } else {
+        "Waiting for testnode-operator"
+    }
+}
+
 /// An object that nobody has looked at yet would count as *Current* for kstatus. As Gateway API does, the schema says
 /// `Ready=Unknown, Pending` from the first instant.
-fn pending_at_first(root: &mut JSONSchemaProps) {
+fn pending_at_first(root: &mut JSONSchemaProps, message: &str) {
     if let Some(status) = root.properties.as_mut().and_then(|properties| properties.get_mut("status")) {
         status.default = Some(JSON(json!({ "conditions": [{
             "type": "Ready",
             "status": "Unknown",
             "reason": Reason::Pending,
-            "message": "Waiting for testnode-operator",
+            "message": message,
             "lastTransitionTime": "1970-01-01T00:00:00Z",
         }]})));
     }
@@ -203,15 +215,17 @@ mod tests {
     use super::*;
 
     /// The spec's schema, and the least that a spec must say.
-    fn specs() -> [(&'static str, Value, Value); 5] {
+    fn specs() -> [(&'static str, Value, Value); 7] {
         let spec = |crd: CustomResourceDefinition| {
             let crd = to_value(crd).unwrap();
             crd.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec").unwrap().clone()
         };
-        let [node, claim, pool, machine_type, cloud] = <[_; 5]>::try_from(all()).unwrap().map(spec);
-        let ours = [("TestNode", node), ("TestNodeClaim", claim), ("TestNodePool", pool)];
-        let [node, claim, pool] = ours;
-        [node, claim, pool, ("MachineType", machine_type), ("Cloud", cloud)]
+        let [node, claim, pool, slot, machine_type, cloud, image] =
+            <[_; 7]>::try_from(all()).unwrap().map(spec);
+        let ours =
+            [("TestNode", node), ("TestNodeClaim", claim), ("TestNodePool", pool), ("TestNodeSlot", slot)];
+        let [node, claim, pool, slot] = ours;
+        [node, claim, pool, slot, ("MachineType", machine_type), ("Cloud", cloud), ("MachineImage", image)]
             .map(|(kind, schema)| (kind, schema.clone(), least(&schema)))
     }
 
@@ -269,7 +283,9 @@ mod tests {
             "TestNode" => to_value(from_value::<TestNode>(object)?)?,
             "TestNodeClaim" => to_value(from_value::<TestNodeClaim>(object)?)?,
             "TestNodePool" => to_value(from_value::<TestNodePool>(object)?)?,
+            "TestNodeSlot" => to_value(from_value::<TestNodeSlot>(object)?)?,
             "MachineType" => to_value(from_value::<MachineType>(object)?)?,
+            "MachineImage" => to_value(from_value::<MachineImage>(object)?)?,
             _ => to_value(from_value::<Cloud>(object)?)?,
         };
         Ok(from_value::<DynamicObject>(read)?.data["spec"].clone())
@@ -280,7 +296,7 @@ mod tests {
         for (kind, schema, spec) in specs() {
             let mut fields = BTreeMap::new();
             optional_fields(&schema, "", &mut fields);
-            assert!(fields.len() > 5, "{kind}");
+            assert!(fields.len() > 2, "{kind}");
             for (path, field) in fields {
                 let absent = understood(kind, &put(&spec, &path, None)).unwrap();
                 let null = understood(kind, &put(&spec, &path, Some(Value::Null)));
@@ -355,7 +371,10 @@ mod tests {
             "IP" => "255.255.255.255".len(),
             "Type" | "Clouds" | "Owner" | "Pool" => 8,
             "Nodes" | "Limit" | "Orphans" => 7,
-            "Ready" => "Unknown".len(),
+            "Ready" | "UpToDate" => "Unknown".len(),
+            "Version" => 12,
+            "Down" => "false".len(),
+            "Description" => 40,
             "Age" | "Min" | "Max" | "Claimed" | "Queued" | "Count" => 4,
             other => panic!("how long is {other}?"),
         };
@@ -368,6 +387,10 @@ mod tests {
                 shown.clone().map(|column| 3 + usual(&name(column)).max(name(column).len())).sum();
 
             assert!("smithi001".len() + width <= 100, "{} needs {width}", crd["metadata"]["name"]);
+            if crd["spec"]["names"]["kind"] == "TestNodeSlot" {
+                // It has no status.
+                continue;
+            }
             assert!(shown.clone().any(|column| name(column) == "Reason"), "{}", crd["metadata"]["name"]);
             assert_eq!(columns.iter().map(name).rev().take(2).collect::<Vec<_>>(), ["Message", "Age"]);
         }

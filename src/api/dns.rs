@@ -36,6 +36,11 @@ pub struct Dns {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 255)))]
     pub allow_hostnames: Vec<String>,
+    /// Messages a second to the name servers of the zone, and to nsupdate-web, in the long run; those of a tenth of a second go
+    /// at once. Of several Clouds with one zone the lowest figure holds for all of them together.
+    #[serde(default = "hundred")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub messages_per_second: i64,
     /// Names are set through nsupdate-web.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nsupdate_web: Option<NsupdateWeb>,
@@ -51,6 +56,10 @@ impl Dns {
         let web = self.nsupdate_web.as_ref().and_then(|web| web.secret_ref.as_ref());
         web.or(self.rfc2136.as_ref().map(|update| &update.tsig_secret_ref))
     }
+}
+
+fn hundred() -> i64 {
+    100
 }
 
 /// Names by dynamic updates (RFC 2136), which a key signs (TSIG). A name is set only while it is free or the node's own,

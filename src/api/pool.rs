@@ -7,11 +7,16 @@
 
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+mod rules;
+mod status;
+
+pub use rules::{ClaimRules, From, LockServed};
+pub use status::{Failure, TestNodePoolStatus};
 
 use super::absent::reads_empty_as_absent;
 use super::common::Period;
@@ -80,6 +85,7 @@ const DAY: Duration = Duration::from_hours(24);
 )]
 #[serde(rename_all = "camelCase", remote = "Self")]
 #[x_kube(validation = Rule::new("self.minReady <= self.max").message("minReady is at most max"))]
+#[x_kube(validation = Rule::new("self.claims.reserve < self.max").message("claims.reserve is less than max"))]
 pub struct TestNodePoolSpec {
     /// What each node is like: the fields of a TestNode's spec. An edit counts for nodes that are made after it; idle nodes
     /// of before go once a node of the new template has been Ready, so an edit that does not work empties no pool.
@@ -109,97 +115,16 @@ pub struct TestNodePoolSpec {
     #[serde(default)]
     pub claims: ClaimRules,
 
+    /// How teuthology's lock server shows the pool. Without it, under the name of the template's machine type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock_server: Option<LockServed>,
+
     /// Make, drop and hand out no nodes. Nodes whose claims end go all the same.
     #[serde(default)]
     pub paused: bool,
 }
 
 reads_empty_as_absent!(TestNodePoolSpec);
-
-/// Whose claims a pool serves, and for how long.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new(
-        "self.duration == '' || self.maxDuration == '' || duration(self.duration) <= duration(self.maxDuration)")
-    .message("claims.duration is at most claims.maxDuration"))]
-pub struct ClaimRules {
-    /// `Same`: claims of the pool's own namespace. `All`: claims of every namespace.
-    #[serde(default)]
-    pub from: From,
-    /// How long a claim that names no `duration` keeps its nodes.
-    #[serde(default = "ClaimRules::usual")]
-    pub duration: Period,
-    /// No claim keeps its nodes longer than that.
-    #[serde(default = "ClaimRules::longest")]
-    pub max_duration: Period,
-}
-
-impl ClaimRules {
-    fn usual() -> Period {
-        Period("8h".into())
-    }
-
-    fn longest() -> Period {
-        Period("24h".into())
-    }
-}
-
-impl Default for ClaimRules {
-    fn default() -> Self {
-        Self { from: From::Same, duration: Self::usual(), max_duration: Self::longest() }
-    }
-}
-
-/// Whose claims are served.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-pub enum From {
-    /// Claims of the pool's namespace.
-    #[default]
-    Same,
-    /// Claims of all namespaces.
-    All,
-}
-
-/// What is known of a pool.
-#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TestNodePoolStatus {
-    /// The generation of the spec that this status speaks of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// `Ready`: the pool works. `Filled`: as many idle nodes are Ready as `minReady` says. `Reconciling`, `Stalled` and `Paused`
-    /// only while true.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
-    pub conditions: Vec<Condition>,
-    /// All nodes of the pool.
-    #[serde(default)]
-    pub nodes: i64,
-    /// Idle nodes that are Ready: a claim gets them at once.
-    #[serde(default)]
-    pub ready: i64,
-    /// Nodes that are being made.
-    #[serde(default)]
-    pub coming: i64,
-    /// Nodes that claims have.
-    #[serde(default)]
-    pub claimed: i64,
-    /// Idle nodes of an earlier template.
-    #[serde(default)]
-    pub outdated: i64,
-    /// Idle nodes that failed, or broke.
-    #[serde(default)]
-    pub failed: i64,
-    /// Nodes that are being deleted.
-    #[serde(default)]
-    pub deleting: i64,
-    /// Claims that wait.
-    #[serde(default)]
-    pub queued_claims: i64,
-    /// Nodes that these wait for.
-    #[serde(default)]
-    pub queued_nodes: i64,
-}
 
 impl TestNodePool {
     /// How long an idle node may have been Ready.

@@ -6,8 +6,9 @@
 )]
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
+use data_encoding::HEXLOWER;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -401,11 +402,7 @@ impl TestNodeSpec {
             asked.as_object_mut().and_then(|fields| fields.remove(*field));
         }
         let digest = ring::digest::digest(&ring::digest::SHA256, asked.to_string().as_bytes());
-        digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        HEXLOWER.encode(digest.as_ref())
     }
 }
 

@@ -120,6 +120,9 @@ pub struct Times {
     /// The node was first Ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_at: Option<Time>,
+    /// Its claim is over since then, and a `TestNodeSlot` that says it is down keeps it for somebody to look at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Time>,
     /// The node goes by itself: `expireAfter` after its creation. Absent where neither it nor its machine type has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,

@@ -6,7 +6,7 @@ use crate::openstack::{
     self, ImageId, PortId, ProjectId, Session, VolumeId, block_storage, compute, image, network,
 };
 use crate::select::{
-    Flavor, Image, Network, Owner, Port, Reach, SecurityGroup, ServerGroup, Snapshot, Volume,
+    Flavor, Image, Network, Owner, Port, Reach, SecurityGroup, ServerGroup, Snapshot, Volume, VolumeType,
 };
 
 /// One list, as it was read.
@@ -19,7 +19,7 @@ pub(super) enum Read {
     Networks(Vec<Network>),
     SecurityGroups(Vec<SecurityGroup>),
     ServerGroups(Vec<ServerGroup>),
-    VolumeTypes(Vec<String>),
+    VolumeTypes(Vec<VolumeType>),
     /// None if the service does not show it; so are the others.
     Port(String, Option<Port>),
     Volume(String, Option<Volume>),
@@ -62,7 +62,10 @@ pub(super) async fn read(session: &Session, list: &List) -> Result<Read, opensta
             let groups = session.compute().server_groups().await?.into_iter();
             Read::ServerGroups(groups.map(|group| ServerGroup { id: group.id, name: group.name }).collect())
         }
-        List::VolumeTypes => Read::VolumeTypes(session.block_storage().volume_types().await?),
+        List::VolumeTypes => {
+            let types = session.block_storage().volume_types().await?.into_iter();
+            Read::VolumeTypes(types.map(|(id, name)| VolumeType { id, name }).collect())
+        }
         List::Port(id) => {
             let found = present(session.network().port(&PortId::from(id.as_str())).await)?;
             Read::Port(id.clone(), found.map(|found| port(found, &project)))
@@ -133,6 +136,8 @@ fn volume(volume: block_storage::Volume, project: &ProjectId) -> Volume {
 }
 
 fn image(image: image::Image, project: &ProjectId) -> Image {
+    // Of any cluster.
+    let marked = mark::tag(mark::CLUSTER, "");
     Image {
         foreign: Owner::of(image.owner.clone(), &project.0) != Owner::Project,
         id: image.id.0,
@@ -147,6 +152,8 @@ fn image(image: image::Image, project: &ProjectId) -> Image {
         visibility: image.visibility,
         community: false,
         unlisted: false,
+        marked: image.tags.iter().any(|tag| tag.to_lowercase().starts_with(&marked)),
+        version: None,
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::{Instant, advance, sleep, sleep_until};
 
 use super::*;
 use crate::api::server::{ImageRef, ServerGroupRef};
-use crate::select::{Flavor, Image, Network, Owner, Reach, SecurityGroup, ServerGroup};
+use crate::select::{Flavor, Image, Network, Owner, Reach, SecurityGroup, ServerGroup, VolumeType};
 
 mod cloud;
 
@@ -82,6 +82,8 @@ async fn what_was_read_is_what_the_cloud_said() {
                 visibility: "public".into(),
                 community: false,
                 unlisted: false,
+                marked: false,
+                version: None,
             },
             Image {
                 id: "c".into(),
@@ -103,7 +105,7 @@ async fn what_was_read_is_what_the_cloud_said() {
             owner: Owner::Project,
         }]),
         server_groups: Some(vec![ServerGroup { id: "sg".into(), name: "apart".into() }]),
-        volume_types: Some(vec!["fast".into()]),
+        volume_types: Some(vec![VolumeType { id: "t".into(), name: "fast".into() }]),
         ..Offerings::default()
     };
     assert_eq!(*catalogue.offerings().unwrap(), expected);

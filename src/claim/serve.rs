@@ -10,6 +10,9 @@ use crate::pool::desk::Turn;
 use crate::pool::slot::{Slot, State};
 use crate::reason::Reason;
 
+#[cfg(test)]
+mod tests;
+
 /// A claim that has ended can be read for so long.
 const READ_FOR: Duration = Duration::from_hours(1);
 
@@ -25,8 +28,15 @@ pub enum Pool {
     Forbidden,
     /// It hands out nothing now.
     Paused,
-    /// It has at most so many nodes.
-    Open(usize),
+    /// It hands out nodes.
+    Open {
+        /// It has at most so many.
+        max: usize,
+        /// So many of these are for interactive claims.
+        reserve: usize,
+        /// The most that claims of one namespace have.
+        per_namespace: Option<usize>,
+    },
 }
 
 /// A claim, as it is seen.
@@ -44,12 +54,31 @@ pub struct Seen<'a> {
     pub begun_for: Duration,
     /// What the desk says, if it waits.
     pub turn: Option<Turn>,
+    /// Its output is to be written, as it asks, or it is to be looked whether it is.
+    pub output_is_due: bool,
+    /// Why its output is not written, if that is so.
+    pub output: Option<(Reason, String)>,
+    /// Its hold, once it has its nodes.
+    pub hold: Option<Hold>,
     /// Its lease has not been renewed in time.
     pub lease_is_over: bool,
     /// When its duration is over, and how long that is, once it has its nodes.
     pub ends: Option<(Timestamp, String)>,
     /// Its duration is over.
     pub duration_is_over: bool,
+}
+
+/// The hold of a claim that has its nodes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Hold {
+    /// It ends then, as far as the pool lets it last.
+    pub until: Timestamp,
+    /// Why, in the words of whoever set it.
+    pub reason: String,
+    /// What of it the pool cut, for people.
+    pub cut: Option<String>,
+    /// It is over.
+    pub is_over: bool,
 }
 
 /// What to do next.
@@ -65,6 +94,8 @@ pub enum Move {
     Bind(String),
     /// Write that it has its nodes: these, by UID.
     Publish(Vec<String>),
+    /// Write how its nodes are reached.
+    Output,
     /// Say how it stands.
     Say(Saying),
 }
@@ -88,17 +119,62 @@ pub enum Saying {
 pub type Rule = fn(&Seen<'_>) -> Option<Move>;
 
 /// All rules of a claim.
-pub const SERVE: &[Rule] =
-    &[forget_ended, rest_ended, end, keep_bound, rest_going, publish, give_up, refuse, bind_next, wait_turn];
+pub const SERVE: &[Rule] = &[
+    forget_ended,
+    rest_ended,
+    end,
+    write_output,
+    keep_bound,
+    rest_going,
+    publish,
+    give_up,
+    refuse,
+    refuse_names,
+    bind_next,
+    wait_turn,
+];
 
 /// Chooses the next move. Total and deterministic.
 #[must_use]
 pub fn serve(seen: &Seen<'_>) -> Move {
+    serve_by(SERVE, seen)
+}
+
+/// [`serve`], with a list of one's own: the tests leave rules out.
+#[must_use]
+pub fn serve_by(rules: &[Rule], seen: &Seen<'_>) -> Move {
     let waits = || Move::Say(Saying::Waits(Reason::Pending, "the pool is being looked at".into(), None));
-    SERVE.iter().find_map(|rule| rule(seen)).unwrap_or_else(waits)
+    rules.iter().find_map(|rule| rule(seen)).unwrap_or_else(waits)
+}
+
+#[cfg(test)]
+impl<'a> Seen<'a> {
+    /// A claim that has nothing yet, at an open pool of five.
+    pub(crate) fn new(now: Timestamp, claim: &'a TestNodeClaim) -> Self {
+        Self {
+            now,
+            claim,
+            pool: Pool::Open { max: 5, reserve: 0, per_namespace: None },
+            mine: Vec::new(),
+            begun_for: Duration::ZERO,
+            turn: None,
+            output_is_due: false,
+            output: None,
+            hold: None,
+            lease_is_over: false,
+            ends: None,
+            duration_is_over: false,
+        }
+    }
 }
 
 impl Seen<'_> {
+    /// What keeps its nodes, whatever else is over.
+    #[must_use]
+    pub fn held(&self) -> Option<&Hold> {
+        self.hold.as_ref().filter(|hold| !hold.is_over)
+    }
+
     fn living(&self) -> impl Iterator<Item = &&Slot> {
         self.mine.iter().filter(|slot| slot.state != State::Going)
     }
@@ -121,20 +197,32 @@ fn rest_ended(seen: &Seen<'_>) -> Option<Move> {
     Some(Move::Say(Saying::Ended))
 }
 
-/// Its lease or its duration is over, or all its nodes were given back.
+/// Its lease or its duration is over and no hold keeps its nodes, or all of them were given back.
 fn end(seen: &Seen<'_>) -> Option<Move> {
     let spec = &seen.claim.spec;
-    if seen.lease_is_over {
+    let held = seen.held().is_some();
+    if seen.lease_is_over && !held {
         let duration = spec.lease.as_ref().map(|lease| lease.duration.0.clone()).unwrap_or_default();
         return Some(Move::End(Reason::LeaseExpired, format!("spec.lease was not renewed for {duration}")));
     }
-    if let Some((at, length)) = seen.ends.as_ref().filter(|_| seen.duration_is_over) {
+    if let Some((at, length)) = seen.ends.as_ref().filter(|_| seen.duration_is_over && !held) {
+        if let Some(hold) = seen.hold.as_ref().filter(|hold| hold.until > *at) {
+            let cut = hold.cut.as_ref().map(|cut| format!("; {cut}")).unwrap_or_default();
+            let message = format!("spec.hold kept its nodes until {}{cut}", hold.until);
+            return Some(Move::End(Reason::HoldOver, message));
+        }
         return Some(Move::End(Reason::DurationOver, format!("it had its nodes for {length}, until {at}")));
     }
     let nodes = seen.claim.status.as_ref().filter(|status| status.bound_at.is_some())?;
     let released: BTreeSet<&String> = spec.released.iter().collect();
     let all = nodes.nodes.iter().all(|node| released.contains(&node.name));
     all.then(|| Move::End(Reason::AllReleased, "all its nodes were given back".into()))
+}
+
+/// It has its nodes, and says where to write how they are reached.
+fn write_output(seen: &Seen<'_>) -> Option<Move> {
+    let going = seen.claim.metadata.deletion_timestamp.is_some();
+    (seen.claim.is_bound() && !going && seen.output_is_due).then_some(Move::Output)
 }
 
 /// It has its nodes. What breaks is told; nothing is put in its place.
@@ -167,7 +255,14 @@ fn publish(seen: &Seen<'_>) -> Option<Move> {
 /// It has some nodes, and for long no others: nobody waits for ever with machines that others could have.
 fn give_up(seen: &Seen<'_>) -> Option<Move> {
     let held: Vec<String> = seen.living().map(|slot| slot.uid.clone()).collect();
-    (!held.is_empty() && seen.begun_for >= WHOLE_WITHIN).then_some(Move::GiveUp(held))
+    if held.is_empty() || seen.begun_for < WHOLE_WITHIN {
+        return None;
+    }
+    Some(if seen.claim.spec.nodes.is_empty() {
+        Move::GiveUp(held)
+    } else {
+        Move::End(Reason::NodeNotFree, "it did not get all the nodes that it names".into())
+    })
 }
 
 /// Only an edit, or an admin, helps. It blocks nobody.
@@ -187,23 +282,61 @@ fn refuse(seen: &Seen<'_>) -> Option<Move> {
                  admin to set its spec.claims.from to All"
             ),
         ),
-        Pool::Open(max) if seen.claim.count() > max => (
-            Reason::LargerThanPool,
-            format!(
-                "{} nodes are more than the {max} that TestNodePool {pool} can have; claim fewer, or ask the lab's admin to \
-                 raise its spec.max",
-                seen.claim.count()
-            ),
-        ),
-        Pool::Open(_) | Pool::Paused => return None,
+        Pool::Open { max, reserve, per_namespace } => {
+            too_large(seen.claim, &pool, max, reserve, per_namespace)?
+        }
+        Pool::Paused => return None,
     };
     Some(Move::Say(Saying::Refused(reason, message)))
+}
+
+/// Why a pool can never give a claim as many nodes as it asks for.
+fn too_large(
+    claim: &TestNodeClaim,
+    pool: &str,
+    max: usize,
+    reserve: usize,
+    per_namespace: Option<usize>,
+) -> Option<(Reason, String)> {
+    let (count, admin) = (claim.count(), "claim fewer, or ask the lab's admin to raise its");
+    if let Some(most) = per_namespace.filter(|most| count > *most) {
+        let message = format!(
+            "{count} nodes are more than the {most} that claims of one namespace may have of TestNodePool {pool}; {admin} \
+             spec.claims.maxNodesPerNamespace"
+        );
+        return Some((Reason::NamespaceLimit, message));
+    }
+    if count > max {
+        let message = format!(
+            "{count} nodes are more than the {max} that TestNodePool {pool} can have; {admin} spec.max"
+        );
+        return Some((Reason::LargerThanPool, message));
+    }
+    (!claim.spec.interactive && count > max.saturating_sub(reserve)).then(|| {
+        let message = format!(
+            "{count} nodes are more than TestNodePool {pool} has for claims that are not interactive ({max}, less the reserve of \
+             {reserve}); {admin} spec.max"
+        );
+        (Reason::LargerThanPool, message)
+    })
+}
+
+/// It names its nodes, and cannot have them now. It does not wait.
+fn refuse_names(seen: &Seen<'_>) -> Option<Move> {
+    let why = match (seen.pool, &seen.turn) {
+        (Pool::Open { .. }, Some(Turn::NotFree(why))) => why.clone(),
+        (Pool::Paused, _) if !seen.claim.spec.nodes.is_empty() => {
+            format!("TestNodePool {} is paused", seen.pool_name())
+        }
+        _ => return None,
+    };
+    Some(Move::End(Reason::NodeNotFree, why))
 }
 
 /// The desk has given it nodes: the next of them.
 fn bind_next(seen: &Seen<'_>) -> Option<Move> {
     match (seen.pool, &seen.turn) {
-        (Pool::Open(_), Some(Turn::Now(given))) => given.first().map(|uid| Move::Bind(uid.clone())),
+        (Pool::Open { .. }, Some(Turn::Now(given))) => given.first().map(|uid| Move::Bind(uid.clone())),
         _ => None,
     }
 }
@@ -214,7 +347,25 @@ fn wait_turn(seen: &Seen<'_>) -> Option<Move> {
         let message = format!("TestNodePool {} is paused", seen.pool_name());
         return Some(Move::Say(Saying::Waits(Reason::PoolPaused, message, None)));
     }
-    let Some(Turn::Waits { place, of, ready, kept }) = &seen.turn else { return None };
+    let (place, of, ready, kept) = match &seen.turn {
+        Some(Turn::Waits { place, of, ready, kept }) => (place, of, ready, kept),
+        Some(Turn::Reserved { reserve }) => {
+            let message = format!(
+                "TestNodePool {} keeps {reserve} of its nodes for interactive claims; it waits until another claim ends",
+                seen.pool_name()
+            );
+            return Some(Move::Say(Saying::Waits(Reason::Reserved, message, None)));
+        }
+        Some(Turn::Limited { has, most }) => {
+            let message = format!(
+                "claims of this namespace have {has} nodes of TestNodePool {}, and may have {most}; it waits until another of \
+                 them ends",
+                seen.pool_name()
+            );
+            return Some(Move::Say(Saying::Waits(Reason::NamespaceLimit, message, None)));
+        }
+        Some(Turn::Now(_) | Turn::NotFree(_)) | None => return None,
+    };
     let begun = seen.living().count();
     let lacks = if begun > 0 { format!("; {begun} are its own already") } else { String::new() };
     let kept = if *kept { "; nodes are kept for it as they become Ready" } else { "" };
@@ -223,199 +374,4 @@ fn wait_turn(seen: &Seen<'_>) -> Option<Move> {
         seen.claim.count()
     );
     Some(Move::Say(Saying::Waits(Reason::Queued, message, Some(*place))))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, from_value, json};
-
-    use super::*;
-    use crate::pool::slot::examples::{NOW, claimed, slot};
-
-    fn claim(spec: &Value, status: &Value) -> TestNodeClaim {
-        let mut whole = json!({"pool": {"name": "smithi"}, "count": 2});
-        for (field, value) in spec.as_object().into_iter().flatten() {
-            whole[field] = value.clone();
-        }
-        from_value(json!({"metadata": {"name": "a-1", "namespace": "a", "uid": "u-a-1"}, "spec": whole, "status": status}))
-            .unwrap()
-    }
-
-    fn bound(numbers: &[i64]) -> Value {
-        let node = |number: &i64| json!({"name": format!("smithi{number:03}"), "namespace": "lab", "uid": format!("n-{number}")});
-        json!({"boundAt": "1970-01-01T00:10:00Z", "nodes": numbers.iter().map(node).collect::<Vec<_>>()})
-    }
-
-    fn seen<'a>(claim: &'a TestNodeClaim, mine: &'a [Slot]) -> Seen<'a> {
-        Seen {
-            now: NOW,
-            claim,
-            pool: Pool::Open(5),
-            mine: mine.iter().collect(),
-            begun_for: Duration::ZERO,
-            turn: None,
-            lease_is_over: false,
-            ends: None,
-            duration_is_over: false,
-        }
-    }
-
-    fn waits(place: usize) -> Turn {
-        Turn::Waits { place, of: 9, ready: 1, kept: false }
-    }
-
-    fn reason(of: &Move) -> Option<Reason> {
-        match of {
-            Move::End(reason, _)
-            | Move::Say(Saying::Broken(reason, _) | Saying::Refused(reason, _) | Saying::Waits(reason, ..)) => {
-                Some(*reason)
-            }
-            Move::Say(Saying::Ended | Saying::Bound)
-            | Move::Forget
-            | Move::Bind(_)
-            | Move::GiveUp(_)
-            | Move::Publish(_) => None,
-        }
-    }
-
-    #[test]
-    fn it_binds_what_the_desk_gives_and_publishes_when_it_has_all() {
-        let claim = claim(&json!({}), &Value::Null);
-        let given = Some(Turn::Now(vec!["n-1".into(), "n-2".into()]));
-        assert_eq!(serve(&Seen { turn: given, ..seen(&claim, &[]) }), Move::Bind("n-1".into()));
-
-        let first = [claimed(1, "a-1")];
-        let given = Some(Turn::Now(vec!["n-2".into()]));
-        assert_eq!(serve(&Seen { turn: given, ..seen(&claim, &first) }), Move::Bind("n-2".into()));
-        let all = [claimed(2, "a-1"), claimed(1, "a-1")];
-        assert_eq!(serve(&seen(&claim, &all)), Move::Publish(vec!["n-1".into(), "n-2".into()]));
-    }
-
-    #[test]
-    fn a_node_too_many_is_not_published() {
-        let claim = claim(&json!({}), &Value::Null);
-        let three = [claimed(3, "a-1"), claimed(2, "a-1"), claimed(1, "a-1")];
-
-        assert_eq!(serve(&seen(&claim, &three)), Move::Publish(vec!["n-1".into(), "n-2".into()]));
-    }
-
-    #[test]
-    fn who_waits_is_told_its_place() {
-        let claim = claim(&json!({}), &Value::Null);
-
-        let Move::Say(Saying::Waits(Reason::Queued, message, Some(3))) =
-            serve(&Seen { turn: Some(waits(3)), ..seen(&claim, &[]) })
-        else {
-            panic!("it does not wait")
-        };
-
-        assert_eq!(message, "3 of 9 that wait; it asks for 2 nodes in one cloud, and 1 are Ready there");
-    }
-
-    #[test]
-    fn what_no_wait_can_help_is_refused() {
-        let claim = claim(&json!({}), &Value::Null);
-        for (pool, expected) in [
-            (Pool::Missing, Reason::PoolNotFound),
-            (Pool::Forbidden, Reason::PoolForbidden),
-            (Pool::Open(1), Reason::LargerThanPool),
-        ] {
-            let given = Some(Turn::Now(vec!["n-1".into()]));
-            let told = serve(&Seen { pool, turn: given, ..seen(&claim, &[]) });
-            assert!(matches!(told, Move::Say(Saying::Refused(reason, _)) if reason == expected), "{told:?}");
-        }
-        let given = Some(Turn::Now(vec!["n-1".into()]));
-        let paused = serve(&Seen { pool: Pool::Paused, turn: given, ..seen(&claim, &[]) });
-        assert_eq!(reason(&paused), Some(Reason::PoolPaused));
-    }
-
-    #[test]
-    fn which_pools_another_namespace_has_is_not_told_to_whom_they_do_not_serve() {
-        let elsewhere = claim(&json!({"pool": {"name": "smithi", "namespace": "lab"}}), &Value::Null);
-        let told = |pool| serve(&Seen { pool, ..seen(&elsewhere, &[]) });
-
-        assert_eq!(reason(&told(Pool::Missing)), Some(Reason::PoolForbidden));
-        assert_eq!(told(Pool::Missing), told(Pool::Forbidden));
-    }
-
-    #[test]
-    fn who_has_a_part_for_ten_minutes_gives_it_up() {
-        let claim = claim(&json!({}), &Value::Null);
-        let one = [claimed(1, "a-1")];
-        let begun = |minutes| Seen {
-            begun_for: Duration::from_mins(minutes),
-            turn: Some(waits(1)),
-            ..seen(&claim, &one)
-        };
-
-        assert_eq!(reason(&serve(&begun(9))), Some(Reason::Queued));
-        assert_eq!(serve(&begun(10)), Move::GiveUp(vec!["n-1".into()]));
-        let two = [claimed(1, "a-1"), claimed(2, "a-1")];
-        let whole = Seen { begun_for: Duration::from_mins(10), ..seen(&claim, &two) };
-        assert!(matches!(serve(&whole), Move::Publish(_)));
-    }
-
-    #[test]
-    fn a_bound_claim_keeps_its_nodes_whatever_becomes_of_the_pool() {
-        let claim = claim(&json!({}), &bound(&[1, 2]));
-        let mine = [claimed(1, "a-1"), claimed(2, "a-1")];
-
-        assert_eq!(serve(&Seen { pool: Pool::Missing, ..seen(&claim, &mine) }), Move::Say(Saying::Bound));
-    }
-
-    #[test]
-    fn a_bound_claim_says_what_broke_and_is_given_nothing_instead() {
-        let claim = claim(&json!({}), &bound(&[1, 2]));
-        let given = Some(Turn::Now(vec!["n-3".into()]));
-        let lost = [claimed(1, "a-1")];
-        assert_eq!(reason(&serve(&Seen { turn: given, ..seen(&claim, &lost) })), Some(Reason::NodeLost));
-
-        let broken = [claimed(1, "a-1"), Slot { state: State::Broken(NOW), ..claimed(2, "a-1") }];
-        assert_eq!(reason(&serve(&seen(&claim, &broken))), Some(Reason::NodeBroken));
-        let away = [claimed(1, "a-1"), Slot { state: State::Coming, ..claimed(2, "a-1") }];
-        assert_eq!(
-            serve(&seen(&claim, &away)),
-            Move::Say(Saying::Bound),
-            "a cloud that is away breaks nothing"
-        );
-    }
-
-    #[test]
-    fn what_was_released_is_not_lost_and_the_last_ends_the_claim() {
-        let one = claim(&json!({"released": ["smithi002"]}), &bound(&[1, 2]));
-        assert_eq!(serve(&seen(&one, &[claimed(1, "a-1")])), Move::Say(Saying::Bound));
-
-        let all = claim(&json!({"released": ["smithi002", "smithi001"]}), &bound(&[1, 2]));
-        assert_eq!(reason(&serve(&seen(&all, &[]))), Some(Reason::AllReleased));
-    }
-
-    #[test]
-    fn a_lease_or_a_duration_ends_it_and_an_hour_later_it_is_forgotten() {
-        let held = claim(&json!({"lease": {"duration": "90s"}}), &bound(&[1, 2]));
-        let over = serve(&Seen { lease_is_over: true, ..seen(&held, &[]) });
-        assert_eq!(over, Move::End(Reason::LeaseExpired, "spec.lease was not renewed for 90s".into()));
-        let ends = Some((NOW, "8h".to_owned()));
-        let over = serve(&Seen { ends: ends.clone(), duration_is_over: true, ..seen(&held, &[]) });
-        assert_eq!(reason(&over), Some(Reason::DurationOver));
-        let mine = [claimed(1, "a-1"), claimed(2, "a-1")];
-        assert_eq!(serve(&Seen { ends, ..seen(&held, &mine) }), Move::Say(Saying::Bound));
-
-        let ended = |at: &str| json!({"ended": {"at": at, "reason": "LeaseExpired", "message": ""}});
-        let now = claim(&json!({}), &ended("1970-01-01T00:10:00Z"));
-        assert_eq!(serve(&Seen { lease_is_over: true, ..seen(&now, &[]) }), Move::Say(Saying::Ended));
-        let then = claim(&json!({}), &ended("1969-12-31T23:10:00Z"));
-        assert_eq!(serve(&seen(&then, &[])), Move::Forget);
-    }
-
-    #[test]
-    fn a_claim_that_is_being_deleted_is_given_nothing() {
-        let mut claim = claim(&json!({}), &Value::Null);
-        claim.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(NOW));
-        let given = Some(Turn::Now(vec!["n-1".into()]));
-
-        assert_eq!(
-            reason(&serve(&Seen { turn: given, ..seen(&claim, &[slot(1, State::Ready)]) })),
-            Some(Reason::Pending)
-        );
-    }
 }

@@ -9,7 +9,7 @@ use crate::kubernetes::conditions::Conditions;
 use crate::reason::Reason;
 
 /// Every phase there is.
-pub const PHASES: &[&str] = &["Queued", "Binding", "Bound", "Ended"];
+pub const PHASES: &[&str] = &["Queued", "Binding", "Bound", "Held", "Ended"];
 
 /// The most UIDs that a status remembers as given up.
 const MOST_DROPPED: usize = 200;
@@ -24,9 +24,10 @@ pub fn project(seen: &Seen<'_>, chosen: &Move, nodes: &[&TestNode]) -> Option<Te
         position: None,
         ..before.clone()
     };
-    status.ends_at = seen.ends.as_ref().map(|(at, _)| Time(*at));
+    let held_until = seen.hold.as_ref().map(|hold| hold.until);
+    status.ends_at = seen.ends.as_ref().map(|(at, _)| Time(held_until.map_or(*at, |until| until.max(*at))));
     match chosen {
-        Move::Forget | Move::Bind(_) => return None,
+        Move::Forget | Move::Bind(_) | Move::Output => return None,
         Move::GiveUp(uids) => {
             status.dropped.extend(uids.iter().cloned());
             let surplus = status.dropped.len().saturating_sub(MOST_DROPPED);
@@ -54,11 +55,11 @@ pub fn project(seen: &Seen<'_>, chosen: &Move, nodes: &[&TestNode]) -> Option<Te
         Move::Say(Saying::Bound) => {
             freshen(&mut status, nodes);
             let count = status.nodes.len();
-            put(&mut status, &mut list, "Bound", None, Reason::Bound, &told(count));
+            put(&mut status, &mut list, bound(seen), None, Reason::Bound, &told(count));
         }
         Move::Say(Saying::Broken(reason, message)) => {
             freshen(&mut status, nodes);
-            put(&mut status, &mut list, "Bound", Some("Stalled"), *reason, message);
+            put(&mut status, &mut list, bound(seen), Some("Stalled"), *reason, message);
         }
         Move::Say(Saying::Refused(reason, message)) => {
             put(&mut status, &mut list, "Queued", Some("Stalled"), *reason, message);
@@ -71,8 +72,19 @@ pub fn project(seen: &Seen<'_>, chosen: &Move, nodes: &[&TestNode]) -> Option<Te
             put(&mut status, &mut list, phase, Some("Reconciling"), reason, message);
         }
     }
+    if let (Move::Say(Saying::Bound | Saying::Broken(..)), Some((reason, why))) = (chosen, &seen.output) {
+        list.put("Output", "False", *reason, why);
+    }
+    if let (Move::Say(Saying::Bound | Saying::Broken(..)), Some(hold)) = (chosen, seen.held()) {
+        let cut = hold.cut.as_ref().map(|cut| format!("; {cut}")).unwrap_or_default();
+        list.put("Held", "True", Reason::ClaimHeld, format!("until {} ({}){cut}", hold.until, hold.reason));
+    }
     status.conditions = list.into_vec();
     Some(status)
+}
+
+fn bound(seen: &Seen<'_>) -> &'static str {
+    if seen.held().is_some() { "Held" } else { "Bound" }
 }
 
 fn told(count: usize) -> String {
@@ -114,13 +126,18 @@ fn listing(node: &TestNode) -> ClaimedNode {
     ClaimedNode {
         name: node.metadata.name.clone().unwrap_or_default(),
         namespace: node.metadata.namespace.clone().unwrap_or_default(),
+        machine_type: Some(node.spec.machine_type.clone()),
         uid: node.metadata.uid.clone().unwrap_or_default(),
         address: status.and_then(|status| status.access_ip.clone()),
         fqdn: status.and_then(|status| status.fqdn.clone()),
         user: ssh.and_then(|ssh| ssh.user.clone()),
         port: ssh.map(|ssh| ssh.port),
         host_keys: ssh.map(|ssh| ssh.host_keys.iter().take(16).cloned().collect()).unwrap_or_default(),
+        host_keys_from: ssh.and_then(|ssh| ssh.host_keys_from),
         cloud: status.and_then(|status| status.cloud.clone()),
+        zone: status
+            .and_then(|status| status.server.as_ref())
+            .and_then(|server| server.availability_zone.clone()),
     }
 }
 
@@ -145,7 +162,6 @@ mod tests {
 
     use super::*;
     use crate::api::TestNodeClaim;
-    use crate::claim::serve::Pool;
     use crate::pool::slot::examples::NOW;
 
     fn claim() -> TestNodeClaim {
@@ -164,18 +180,7 @@ mod tests {
     }
 
     fn after(claim: &TestNodeClaim, chosen: &Move, nodes: &[&TestNode]) -> TestNodeClaimStatus {
-        let seen = Seen {
-            now: NOW,
-            claim,
-            pool: Pool::Open(5),
-            mine: Vec::new(),
-            begun_for: std::time::Duration::ZERO,
-            turn: None,
-            lease_is_over: false,
-            ends: None,
-            duration_is_over: false,
-        };
-        project(&seen, chosen, nodes).unwrap()
+        project(&Seen::new(NOW, claim), chosen, nodes).unwrap()
     }
 
     #[test]

@@ -4,30 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 use tracing::{info, instrument};
 
-use super::pools::{Pools, View, reference, serves};
+use super::output;
+use super::pools::{LOOK, OVERTAKEN, Pools, UNLISTED, View, reference, serves};
 use crate::api::{MANAGER, TestNode, TestNodeClaim, TestNodeClaimStatus, TestNodePool, TestNodeSpec};
-use crate::claim::serve::{Move, Pool, Seen, serve};
+use crate::claim::serve::{Hold, Move, Pool, Saying, Seen, serve};
 use crate::claim::status::{is_news, project};
 use crate::kubernetes::conditions::news;
+use crate::kubernetes::delete::delete;
 use crate::kubernetes::error::{is_conflict, is_gone, said};
-use crate::kubernetes::events::{Event, Severity};
+use crate::kubernetes::events::Severity;
 use crate::kubernetes::status::Reported;
 use crate::pool::slot::{Slot, State};
 use crate::reason::Reason;
 
-/// A claim is looked at this often though nothing wakes it.
-const LOOK: Duration = Duration::from_secs(30);
-/// Until everything was listed.
-const UNLISTED: Duration = Duration::from_millis(250);
-/// Somebody was quicker: the watch brings what there is now.
-const OVERTAKEN: Duration = Duration::from_millis(250);
+/// A claim is told so long before it ends.
+const WARNED: Duration = Duration::from_hours(24);
+
 /// A place in the queue is told at most this often, and less and less often the longer it lasts.
 const TOLD: Duration = Duration::from_secs(20);
 
@@ -51,12 +50,14 @@ pub async fn reconcile(claim: Arc<TestNodeClaim>, pools: Arc<Pools>) -> Result<A
     let pool = pools.ctx.pools.get(&place).filter(|pool| pool.metadata.deletion_timestamp.is_none());
     let open = pool.as_deref().filter(|pool| serves(pool, &claim));
     let view = open.map(|pool| pools.view(pool));
-    let mut mine = pools.of_claim(claim.pool_namespace(), &reference(&claim));
+    let mut mine = pools.of_claim(&claim);
     mine.retain(|node| !claim.dropped(&node.uid().unwrap_or_default()));
-    let slots: Vec<Slot> = mine.iter().map(|node| Slot::of(node, &TestNodeSpec::default())).collect();
+    let slots: Vec<Slot> = mine.iter().map(|node| Slot::of(node, &TestNodeSpec::default(), false)).collect();
     let length = length(&claim, pool.as_deref());
-    let (lease_left, duration_left) =
-        (lease_left(&claim, &pools), length.as_ref().map(|length| left(&claim, length, &pools)));
+    let duration_left = length.as_ref().map(|length| left(&claim, length.lasts, &pools));
+    let held = length.as_ref().and_then(|length| held(&claim, length, pool.as_deref()));
+    let hold_left = held.as_ref().map(|(_, lasts)| left(&claim, *lasts, &pools));
+    let lease_left = lease_left(&claim, hold_left, &pools);
     let seen = Seen {
         now: (pools.ctx.seams.clock)(),
         claim: &claim,
@@ -64,31 +65,54 @@ pub async fn reconcile(claim: Arc<TestNodeClaim>, pools: Arc<Pools>) -> Result<A
             (None, _) => Pool::Missing,
             (Some(_), None) => Pool::Forbidden,
             (Some(_), Some(open)) if open.spec.paused => Pool::Paused,
-            (Some(_), Some(open)) => Pool::Open(usize::try_from(open.spec.max).unwrap_or(0)),
+            (Some(_), Some(open)) => Pool::Open {
+                max: count(open.spec.max),
+                reserve: count(open.spec.claims.reserve),
+                per_namespace: open.spec.claims.max_nodes_per_namespace.map(count),
+            },
         },
         mine: slots.iter().collect(),
         begun_for: begun_for(&claim, &slots, &pools),
         turn: view.as_ref().and_then(|view| view.turns.get(&claim.uid().unwrap_or_default()).cloned()),
+        output_is_due: pools.output_is_due(&claim),
+        output: pools.output_trouble(&claim),
+        hold: held.map(|(hold, _)| Hold { is_over: hold_left == Some(Duration::ZERO), ..hold }),
         lease_is_over: lease_left == Some(Duration::ZERO),
         ends: length.map(|length| (length.ends, length.text)),
         duration_is_over: duration_left == Some(Duration::ZERO),
     };
     let chosen = serve(&seen);
-    let again = [lease_left, duration_left]
+    if let Move::Say(Saying::Bound | Saying::Broken(..)) = &chosen
+        && let Some(left) = duration_left.max(hold_left)
+    {
+        warn(&claim, &seen, left, &pools).await;
+    }
+    let again = [lease_left, duration_left, hold_left]
         .into_iter()
         .flatten()
         .filter(|left| !left.is_zero())
         .fold(LOOK, Duration::min);
     let done = match &chosen {
         Move::Bind(uid) => match &view {
-            Some(view) => bind(&claim, view, uid, &pools).await.map(|()| Duration::ZERO),
+            Some(view) => {
+                let bound = bind(&claim, view, uid, &pools).await;
+                pools.ctx.metrics.bound(pool_name(&claim), bound.is_ok());
+                bound.map(|()| Duration::ZERO)
+            }
             None => Ok(again),
         },
+        Move::Output => output::write(&claim, &pools).await.map(|()| Duration::ZERO),
         Move::Forget => forget(&claim, &pools).await.map(|()| LOOK),
         Move::Publish(_) | Move::GiveUp(_) | Move::End(..) | Move::Say(_) => {
             let nodes: Vec<&TestNode> = mine.iter().map(|node| &**node).collect();
             match project(&seen, &chosen, &nodes) {
-                Some(status) => tell(&claim, &status, &pools).await.map(|later| later.unwrap_or(again)),
+                Some(status) => {
+                    let told = tell(&claim, &status, &pools).await;
+                    if told.is_ok() && pool.is_some() {
+                        count_it(&claim, &chosen, &pools);
+                    }
+                    told.map(|later| later.unwrap_or(again))
+                }
                 None => Ok(again),
             }
         }
@@ -106,13 +130,46 @@ pub async fn reconcile(claim: Arc<TestNodeClaim>, pools: Arc<Pools>) -> Result<A
     }
 }
 
+/// Says once in an event that a claim ends: a day before, or at half of its time if that is shorter.
+async fn warn(claim: &TestNodeClaim, seen: &Seen<'_>, left: Duration, pools: &Pools) {
+    let Some((at, _)) = &seen.ends else { return };
+    let Some(bound) = claim.status.as_ref().and_then(|status| status.bound_at.as_ref()) else { return };
+    let at = seen.hold.as_ref().map_or(*at, |hold| hold.until.max(*at));
+    let lasts = Duration::try_from(at.duration_since(bound.0)).unwrap_or_default();
+    if left > WARNED.min(lasts / 2) {
+        return;
+    }
+    let uid = claim.uid().unwrap_or_default();
+    if pools.memory().warned.insert(uid, at) == Some(at) {
+        return;
+    }
+    let note = format!(
+        "it ends at {at}, and its nodes go then; spec.duration or spec.hold can make it longer, as far as the pool lets it"
+    );
+    publish(Severity::Warning, Reason::EndsSoon, &note, claim, pools).await;
+}
+
+/// Namespace and name of the pool.
+fn pool_name(claim: &TestNodeClaim) -> String {
+    format!("{}/{}", claim.pool_namespace(), claim.spec.pool.name)
+}
+
+/// What was written is counted.
+fn count_it(claim: &TestNodeClaim, chosen: &Move, pools: &Pools) {
+    match chosen {
+        Move::Publish(_) => {
+            let created = claim.creation_timestamp().map(|at| at.0);
+            let waited = created.map(|created| (pools.ctx.seams.clock)().duration_since(created));
+            let waited = waited.and_then(|waited| Duration::try_from(waited).ok()).unwrap_or_default();
+            pools.ctx.metrics.claim_served(pool_name(claim), waited);
+        }
+        Move::End(reason, _) => pools.ctx.metrics.claim_ended(pool_name(claim), *reason),
+        Move::Forget | Move::GiveUp(_) | Move::Bind(_) | Move::Output | Move::Say(_) => {}
+    }
+}
+
 async fn publish(severity: Severity, reason: Reason, note: &str, claim: &TestNodeClaim, pools: &Pools) {
-    let regarding = claim.object_ref(&());
-    pools
-        .ctx
-        .events
-        .publish(Event { severity, reason, action: "Serve", note, regarding, related: None })
-        .await;
+    pools.publish(claim, "Serve", severity, reason, note).await;
 }
 
 /// The rule of the definition that a claim's node is never given to another.
@@ -139,11 +196,9 @@ async fn bind(claim: &TestNodeClaim, view: &View, uid: &str, pools: &Pools) -> R
 
 /// Deletes a claim that ended long ago.
 async fn forget(claim: &TestNodeClaim, pools: &Pools) -> Result<(), kube::Error> {
-    let preconditions = Preconditions { uid: claim.uid(), resource_version: claim.resource_version() };
-    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     let claims =
         Api::<TestNodeClaim>::namespaced(pools.ctx.client.clone(), &claim.namespace().unwrap_or_default());
-    claims.delete(&claim.name_any(), &params).await.map(drop)
+    delete(&claims, claim).await.map(drop)
 }
 
 /// Writes the status, if it says something new. Returns when to look again, if not as usual.
@@ -194,7 +249,7 @@ fn told_later(uid: &str, pools: &Pools) -> Option<Duration> {
 /// How long the claim has had some of its nodes and not all.
 fn begun_for(claim: &TestNodeClaim, slots: &[Slot], pools: &Pools) -> Duration {
     let uid = claim.uid().unwrap_or_default();
-    let whole = claim.status.as_ref().is_some_and(|status| status.bound_at.is_some());
+    let whole = claim.is_bound();
     let mut memory = pools.memory();
     if whole || !slots.iter().any(|slot| slot.state != State::Going) {
         memory.begun.remove(&uid);
@@ -203,8 +258,9 @@ fn begun_for(claim: &TestNodeClaim, slots: &[Slot], pools: &Pools) -> Duration {
     memory.begun.entry(uid).or_insert_with(Instant::now).elapsed()
 }
 
-/// How long the lease lasts, by our own steady clock: from when this process first saw the present `renewTime`.
-fn lease_left(claim: &TestNodeClaim, pools: &Pools) -> Option<Duration> {
+/// How long the lease lasts, by our own steady clock: from when this process first saw the present `renewTime`, or from the end
+/// of a hold.
+fn lease_left(claim: &TestNodeClaim, hold_left: Option<Duration>, pools: &Pools) -> Option<Duration> {
     let uid = claim.uid().unwrap_or_default();
     let mut memory = pools.memory();
     let Some((lease, lasts)) =
@@ -215,7 +271,7 @@ fn lease_left(claim: &TestNodeClaim, pools: &Pools) -> Option<Duration> {
     };
     let now = Instant::now();
     let heard = memory.heard.entry(uid).or_insert_with(|| (lease.renew_time.clone(), now));
-    if heard.0 != lease.renew_time {
+    if heard.0 != lease.renew_time || hold_left.is_some_and(|left| !left.is_zero()) {
         *heard = (lease.renew_time.clone(), now);
     }
     Some(lasts.saturating_sub(heard.1.elapsed()))
@@ -237,12 +293,36 @@ fn length(claim: &TestNodeClaim, pool: Option<&TestNodePool>) -> Option<Length> 
     Some(Length { lasts, text: format!("{} s", lasts.as_secs()), ends })
 }
 
-/// How much is left of that, by our own steady clock: nobody who sets the wall clock ends a claim.
-fn left(claim: &TestNodeClaim, length: &Length, pools: &Pools) -> Duration {
+/// The hold of a claim that has its nodes, and how long after it got them it ends. Where the pool is gone, no later than what was
+/// told last.
+fn held(claim: &TestNodeClaim, length: &Length, pool: Option<&TestNodePool>) -> Option<(Hold, Duration)> {
+    let asked = claim.spec.hold.as_ref()?;
+    let bound = claim.status.as_ref()?.bound_at.as_ref()?.0;
+    let until: Timestamp = asked.until.parse().ok()?;
+    let most = pool.map_or(Some(Duration::ZERO), |pool| pool.spec.claims.max_hold.length())?;
+    let latest = length.ends.checked_add(most).ok()?;
+    let cut = (latest < until).then(|| {
+        format!(
+            "spec.hold ({until}) is cut to {latest} by spec.claims.maxHold of TestNodePool {}",
+            claim.spec.pool.name
+        )
+    });
+    let until = until.min(latest);
+    let lasts = Duration::try_from(until.duration_since(bound)).unwrap_or_default();
+    Some((Hold { until, reason: asked.reason.clone(), cut, is_over: false }, lasts))
+}
+
+/// How much is left of what began when the claim got its nodes, by our own steady clock: nobody who sets the wall clock ends a
+/// claim.
+fn left(claim: &TestNodeClaim, lasts: Duration, pools: &Pools) -> Duration {
     let now = pools.ctx.now();
     let bound = claim.status.as_ref().and_then(|status| status.bound_at.as_ref()).map_or(now.wall, |at| at.0);
     let mut memory = pools.memory();
     let since = memory.bound.entry(claim.uid().unwrap_or_default());
     let since = *since.or_insert_with(|| now.steady_at(bound).unwrap_or(now.steady));
-    length.lasts.saturating_sub(since.elapsed())
+    lasts.saturating_sub(since.elapsed())
+}
+
+fn count(number: i64) -> usize {
+    usize::try_from(number).unwrap_or(0)
 }

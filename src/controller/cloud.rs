@@ -14,8 +14,8 @@ use tracing::{info, instrument};
 use super::login::{fingerprint, log_in};
 use super::orphans::orphans;
 use super::{credentials, naming};
-use crate::api::cloud::CloudStatus;
-use crate::api::{self, CLOUD_GUARD, Cloud, FormerMachine, TestNode, finalizer};
+use crate::api::cloud::{CloudStatus, ConcurrentCreates};
+use crate::api::{self, CLOUD_GUARD, Cloud, FormerMachine, MachineImage, TestNode, finalizer};
 use crate::clouds::{Config, Handle, Login, Rights};
 use crate::inventory::ledger::Born;
 use crate::kubernetes::conditions::{Conditions, news};
@@ -100,7 +100,14 @@ fn again_in(config: &Config) -> Option<Duration> {
 async fn is_needed(name: &str, ctx: &Context) -> Result<bool, kube::Error> {
     let nodes = Api::<TestNode>::all(ctx.client.clone()).list_metadata(&ListParams::default()).await?;
     let finalizer = finalizer(name);
-    Ok(nodes.items.iter().any(|node| finalizers::has(node, &finalizer)))
+    if nodes.items.iter().any(|node| finalizers::has(node, &finalizer)) {
+        return Ok(true);
+    }
+    if !ctx.machine_images.enabled {
+        return Ok(false);
+    }
+    let images = Api::<MachineImage>::all(ctx.client.clone()).list_metadata(&ListParams::default()).await?;
+    Ok(images.items.iter().any(|image| finalizers::has(image, &finalizer)))
 }
 
 /// No node needs it any longer: the guards on its Secrets are removed, then its own.
@@ -164,7 +171,14 @@ async fn configure(
         settle(handle, ctx, Config { login, ..config(cloud, going, print) });
         return Ok(());
     };
-    let (dns, unfit) = match naming::dns(&name, &cloud.spec, dns_secret.as_ref(), &ctx.seams, &ctx.metrics) {
+    let (dns, unfit) = match naming::dns(
+        &name,
+        &cloud.spec,
+        dns_secret.as_ref(),
+        &ctx.seams,
+        &ctx.clouds.paces,
+        &ctx.metrics,
+    ) {
         Ok(dns) => (dns, None),
         Err(problem) => (None, Some(problem)),
     };
@@ -232,6 +246,7 @@ async fn tell(
     let before = cloud.status.clone().unwrap_or_default();
     let pins = handle.pins();
     let (nodes, usage) = ctx.gate.usage(&handle.name);
+    let (value, why) = ctx.gate.creates(&handle.name, &handle.bounds());
     let status = CloudStatus {
         observed_generation: cloud.metadata.generation,
         conditions: conditions(&before.conditions, cloud, handle, ctx, hindrance),
@@ -240,6 +255,7 @@ async fn tell(
         cluster_id: before.cluster_id.clone().or(pins.cluster_id),
         nodes: Some(nodes),
         usage: Some(usage),
+        concurrent_creates: Some(ConcurrentCreates { value, why }),
         orphans: orphans(&before, handle),
         abandoned: handle.abandoned.after(&before.abandoned),
     };

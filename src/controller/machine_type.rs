@@ -44,14 +44,14 @@ pub async fn reconcile(machine: Arc<MachineType>, ctx: Arc<Context>) -> Result<A
     for choice in &choices {
         let known = match ctx.clouds.find(&choice.name) {
             None => Err(format!("there is no Cloud {}", choice.name)),
-            Some(handle) => read(&machine.spec, &handle).await,
+            Some(handle) => read(&select::in_cloud(&machine.spec, &choice.name), &handle).await,
         };
         all_asked &= known.is_ok();
         let found = ctx.clouds.find(&choice.name);
         offers.extend(oses.iter().map(|os| {
             let bare = Offer { cloud: choice.name.clone(), os: named(os.as_ref()), ..Offer::default() };
             match (&known, &found) {
-                (Ok(()), Some(handle)) => offer(&machine.spec, bare, os.as_ref(), handle),
+                (Ok(()), Some(handle)) => offer(&ctx, &machine.spec, bare, os.as_ref(), handle),
                 (Ok(()), None) => bare,
                 (Err(problem), _) => Offer { problem: Some(problem.clone()), ..bare },
             }
@@ -104,9 +104,11 @@ async fn read(spec: &MachineTypeSpec, handle: &Handle) -> Result<(), String> {
     Ok(())
 }
 
-fn offer(spec: &MachineTypeSpec, bare: Offer, os: Option<&Os>, handle: &Handle) -> Offer {
+fn offer(ctx: &Context, spec: &MachineTypeSpec, bare: Offer, os: Option<&Os>, handle: &Handle) -> Offer {
     let Some(offerings) = handle.catalogue.offerings() else { return bare };
-    match select::resolve(spec, &asked(os), &offerings) {
+    let spec = select::in_cloud(spec, &handle.name);
+    let published = ctx.machine_images.published(&spec, &handle.name);
+    match select::resolve(&spec, &asked(os), &offerings, &published) {
         Ok(resolved) => {
             Offer { flavor: Some(resolved.flavor.name), image: Some(resolved.image.name), ..bare }
         }

@@ -12,7 +12,9 @@ use super::credentials::{problem, text};
 use crate::api::cloud::CloudSpec;
 use crate::api::dns as api;
 use crate::clouds::{Config, Rights};
+use crate::dns::exchange::Exchange;
 use crate::dns::nsupdate_web::{BasicAuth, NsupdateWeb};
+use crate::dns::pace::Paces;
 use crate::dns::rfc2136::{Key, Rfc2136};
 use crate::dns::{self, Authority, Dns, DnsOptions, Driver, Hostnames, NameServer, Observe, Zone};
 use crate::error::Class;
@@ -34,6 +36,7 @@ pub fn dns(
     spec: &CloudSpec,
     secret: Option<&Secret>,
     seams: &Seams,
+    paces: &Paces,
     metrics: &Metrics,
 ) -> Result<Option<Dns>, Problem> {
     let Some(settings) = &spec.dns else { return Ok(None) };
@@ -41,9 +44,11 @@ pub fn dns(
     let allowed = Hostnames::new(&settings.allow_hostnames)
         .map_err(|error| unusable("allowHostnames", error.to_string()))?;
     let verify = settings.verify.as_ref().map(|verify| read("verify.server", &verify.server)).transpose()?;
+    let pace = paces.of(&zone, u32::try_from(settings.messages_per_second).unwrap_or(u32::MAX));
+    let exchange = seams.dns.paced(pace.clone());
     let (driver, server) = match (&settings.rfc2136, &settings.nsupdate_web) {
         (Some(update), None) => {
-            let update = rfc2136(update, &zone, secret, seams)?;
+            let update = rfc2136(update, &zone, secret, exchange.clone(), seams)?;
             let server = verify.unwrap_or_else(|| update.server.clone());
             (Driver::Rfc2136(update), Some(server))
         }
@@ -52,12 +57,12 @@ pub fn dns(
                 "give spec.dns.verify.server, or spec.dns.unverified: true where there is no server to ask";
             return Err(problem(Reason::DNSUnusable, message));
         }
-        (None, Some(web)) => (Driver::NsupdateWeb(nsupdate_web(web, secret, seams)?), verify),
+        (None, Some(web)) => (Driver::NsupdateWeb(nsupdate_web(web, secret, seams)?.paced(pace)), verify),
         (Some(_), Some(_)) | (None, None) => {
             return Err(problem(Reason::DNSUnusable, "give either spec.dns.rfc2136 or spec.dns.nsupdateWeb"));
         }
     };
-    let authority = server.map(|server| Authority { server, exchange: seams.dns.clone() });
+    let authority = server.map(|server| Authority { server, exchange });
     let (cloud, metrics) = (cloud.to_owned(), metrics.clone());
     let observe = Observe::new(move |call| {
         metrics.dns_request(&cloud, call.driver, call.call, Some(call.status), call.took);
@@ -155,6 +160,7 @@ fn rfc2136(
     settings: &api::Rfc2136,
     zone: &Zone,
     secret: Option<&Secret>,
+    exchange: Exchange,
     seams: &Seams,
 ) -> Result<Rfc2136, Problem> {
     let name = &settings.tsig_secret_ref.name;
@@ -173,7 +179,7 @@ fn rfc2136(
         reverse: reverse.collect::<Result<_, _>>()?,
         key: key.map_err(|error| unusable("rfc2136", error))?,
         ttl: u32::try_from(settings.ttl).unwrap_or(60),
-        exchange: seams.dns.clone(),
+        exchange,
         clock: seams.clock.clone(),
     })
 }

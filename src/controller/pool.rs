@@ -3,29 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, Preconditions};
+use kube::ResourceExt;
+use kube::api::{Api, ObjectMeta, PostParams};
 use kube::runtime::controller::Action;
-use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 use tracing::{info, instrument, warn};
 
-use super::pools::{Pools, View};
+use super::pools::{LOOK, OVERTAKEN, Pools, UNLISTED, View};
 use crate::api::{PoolRef, TestNode, TestNodePool, TestNodeSpec};
 use crate::kubernetes::conditions::news;
-use crate::kubernetes::error::{is_conflict, is_gone, said};
-use crate::kubernetes::events::{Event, Severity};
+use crate::kubernetes::delete::delete;
+use crate::kubernetes::error::{is_conflict, is_gone, is_taken, said};
+use crate::kubernetes::events::Severity;
 use crate::kubernetes::status::Reported;
 use crate::pool::desk::Turn;
 use crate::pool::keep::{Move, SURPLUS_FOR, keep};
 use crate::pool::status;
 use crate::reason::Reason;
 
-/// A pool is looked at this often though nothing wakes it.
-const LOOK: Duration = Duration::from_secs(30);
-/// Until everything was listed.
-const UNLISTED: Duration = Duration::from_millis(250);
-/// Somebody was quicker: the watch brings what there is now.
-const OVERTAKEN: Duration = Duration::from_millis(250);
 /// The status is written at most this often.
 const TOLD: Duration = Duration::from_secs(5);
 
@@ -43,6 +38,8 @@ pub async fn reconcile(pool: Arc<TestNodePool>, pools: Arc<Pools>) -> Result<Act
         return Ok(Action::requeue(UNLISTED));
     }
     let view = pools.view(&pool);
+    let uid = pool.uid().unwrap_or_default();
+    pools.ctx.gate.wants(&uid, &view.stock.for_claims()).iter().for_each(|node| pools.ctx.waker.wake(node));
     // Whoever is given something does not wait until there is nothing to make.
     for wish in &view.wishes {
         if matches!(view.turns.get(&wish.claim.uid), Some(Turn::Now(_))) {
@@ -51,12 +48,30 @@ pub async fn reconcile(pool: Arc<TestNodePool>, pools: Arc<Pools>) -> Result<Act
     }
     let done = match keep(&view.stock) {
         Move::Make(number) => make(&pool, number, &pools).await,
-        Move::Drop { uid, why } => drop_node(&pool, &view, &uid, &why, &pools).await,
+        Move::Drop { uid: node, why } => {
+            if view.stock.gives_way.as_ref() == Some(&node) {
+                let slot = view.stock.slots.iter().find(|slot| slot.uid == node);
+                let cloud = slot.and_then(|slot| slot.cloud.clone()).unwrap_or_default();
+                let mut memory = pools.memory();
+                memory.gave_way.insert(uid, Instant::now());
+                memory.gave_way_in.insert(cloud, Instant::now());
+                drop(memory);
+                pools.ctx.metrics.gave_way(format!(
+                    "{}/{}",
+                    pool.namespace().unwrap_or_default(),
+                    pool.name_any()
+                ));
+            }
+            drop_node(&pool, &view, &node, &why, &pools).await
+        }
         Move::Rest => return tell(&pool, &view, None, &pools).await,
     };
     match done {
         Ok(()) => Ok(Action::requeue(Duration::ZERO)),
-        Err(error) if is_conflict(&error) || is_gone(&error) => Ok(Action::requeue(OVERTAKEN)),
+        // Its own watch is behind, or another process was quicker.
+        Err(error) if is_conflict(&error) || is_taken(&error) || is_gone(&error) => {
+            Ok(Action::requeue(OVERTAKEN))
+        }
         Err(error) => {
             let message = format!("the API server does not let this pool go on: {}", said(&error));
             publish(Severity::Warning, Reason::KubernetesAPI, &message, &pool, &pools).await;
@@ -99,11 +114,9 @@ async fn drop_node(
         return Ok(());
     };
     let namespace = pool.namespace().unwrap_or_default();
-    let preconditions = Preconditions { uid: node.uid(), resource_version: node.resource_version() };
-    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     let _permit = pools.ctx.api_server.take(&namespace).await;
     let nodes = Api::<TestNode>::namespaced(pools.ctx.client.clone(), &namespace);
-    let held = nodes.delete(&node.name_any(), &params).await?.left();
+    let held = delete(&nodes, &**node).await?;
     let text = format!("node {} was deleted: {why}", node.name_any());
     publish(Severity::Normal, Reason::Dropped, &text, pool, pools).await;
     // One that is gone at once the watch tells of; until then its number is taken.
@@ -148,7 +161,8 @@ async fn tell(
             if let Some(ready) = news(old, &status.conditions, "Ready")
                 && let Some(reason) = Reason::from_word(&ready.reason)
             {
-                let fails = matches!(reason, Reason::LaunchesFail | Reason::KubernetesAPI);
+                let fails =
+                    matches!(reason, Reason::LaunchesFail | Reason::PrefixTaken | Reason::KubernetesAPI);
                 let severity = if fails { Severity::Warning } else { Severity::Normal };
                 publish(severity, reason, &ready.message, pool, pools).await;
             }
@@ -161,10 +175,5 @@ async fn tell(
 }
 
 async fn publish(severity: Severity, reason: Reason, note: &str, pool: &TestNodePool, pools: &Pools) {
-    let regarding = pool.object_ref(&());
-    pools
-        .ctx
-        .events
-        .publish(Event { severity, reason, action: "Keep", note, regarding, related: None })
-        .await;
+    pools.publish(pool, "Keep", severity, reason, note).await;
 }

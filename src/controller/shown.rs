@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use crate::api::common::Timeouts;
 use crate::api::{Cloud, MachineType, TestNode, TestNodeClaim, TestNodePool};
 use crate::claim;
-use crate::gate::Gate;
+use crate::gate::{Bounds, Gate};
 use crate::metrics::{CloudSeen, NodeSeen, PoolSeen};
 use crate::reason::Reason;
 use crate::reconcile::status::PHASES;
@@ -26,8 +26,15 @@ pub(super) fn nodes(nodes: &[Arc<TestNode>], types: &[Arc<MachineType>], now: Ti
 pub(super) fn clouds(clouds: &[Arc<Cloud>], gate: &Gate) -> Vec<CloudSeen> {
     let shown = |cloud: &Arc<Cloud>| {
         let conditions = cloud.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
-        let cloud = cloud.name_any();
-        CloudSeen { queue: gate.waiting(&cloud), conditions, cloud }
+        let (spec, cloud) = (&cloud.spec, cloud.name_any());
+        let rate = &spec.rate;
+        let bounds = Bounds {
+            concurrent_creates: rate.concurrent_creates,
+            max_concurrent_creates: rate.max_concurrent_creates,
+            ..Bounds::default()
+        };
+        let (creates, _) = gate.creates(&cloud, &bounds);
+        CloudSeen { queue: gate.waiting(&cloud), creates, conditions, cloud }
     };
     clouds.iter().map(shown).collect()
 }
@@ -39,10 +46,7 @@ pub(super) fn pools(pools: &[Arc<TestNodePool>], claims: &[Arc<TestNodeClaim>]) 
 
 fn pool_shown(pool: &TestNodePool, claims: &[Arc<TestNodeClaim>]) -> PoolSeen {
     let status = pool.status.clone().unwrap_or_default();
-    let own = |claim: &&Arc<TestNodeClaim>| {
-        claim.spec.pool.name == pool.name_any()
-            && pool.metadata.namespace.as_deref() == Some(claim.pool_namespace())
-    };
+    let own = |claim: &&Arc<TestNodeClaim>| claim.asks(pool);
     let phase = |claim: &Arc<TestNodeClaim>| claim.status.as_ref().and_then(|status| status.phase.clone());
     let in_phase = |wanted: &str| {
         let there = claims.iter().filter(own).filter(|claim| phase(claim).as_deref() == Some(wanted)).count();
@@ -80,7 +84,8 @@ fn shown(node: &TestNode, types: &[Arc<MachineType>], now: Timestamp) -> NodeSee
         None => node.creation_timestamp().map(|created| created.0),
     };
     let waits = since.map(|since| now.duration_since(since).try_into().unwrap_or(Duration::ZERO));
-    let in_turn = phase != "Deleting" && !matches!(reason, Reason::Queued | Reason::QuotaExceeded);
+    let in_turn =
+        phase != "Deleting" && !matches!(reason, Reason::Prepared | Reason::Queued | Reason::QuotaExceeded);
     let late = in_turn && waits.is_some_and(|waits: Duration| waits > allowed(node, types));
     NodeSeen { phase, reason, waits, late }
 }
@@ -128,7 +133,7 @@ mod tests {
 
         assert_eq!((seen.pool.as_str(), seen.failing), ("lab/smithi", true));
         assert!(seen.nodes.contains(&("ready", 2)) && seen.nodes.contains(&("claimed", 3)), "{seen:?}");
-        assert_eq!(seen.claims, [("Queued", 1), ("Binding", 0), ("Bound", 1), ("Ended", 0)]);
+        assert_eq!(seen.claims, [("Queued", 1), ("Binding", 0), ("Bound", 1), ("Held", 0), ("Ended", 0)]);
     }
 
     const CREATED: &str = "2026-11-30T00:00:00Z";

@@ -5,8 +5,8 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use kube::api::Api;
-use kube::core::{DeserializeGuard, error_boundary::InvalidObject};
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::Event;
@@ -15,13 +15,14 @@ use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::debug;
 
+use super::Stop;
 use super::pools::{Pools, WokenClaims, WokenPools};
-use crate::api::{Cloud, MachineType, TestNode, TestNodeClaim, TestNodePool};
-use crate::kubernetes::slim::{PAGE, slim};
+use crate::api::{Cloud, MachineImage, MachineType, TestNode, TestNodeClaim, TestNodePool, TestNodeSlot};
+use crate::kubernetes::rewatch::Rewatch;
+use crate::kubernetes::watched::events;
 use crate::reconcile::context::Context;
-use crate::saying::Saying;
 use crate::supervision::Supervisor;
 
 /// What the controllers share.
@@ -36,10 +37,14 @@ pub struct World {
     pub clouds: Kept<Cloud>,
     /// The machine types.
     pub machine_types: Kept<MachineType>,
+    /// The images that machine types may name.
+    pub machine_images: Kept<MachineImage>,
     /// The pools.
     pub pools: Kept<TestNodePool>,
     /// The claims.
     pub claims: Kept<TestNodeClaim>,
+    /// What people say of slots.
+    pub slots: Kept<TestNodeSlot>,
     /// What the turns of pools and claims share.
     pub stock: Arc<Pools>,
     /// Pools that were woken.
@@ -110,53 +115,39 @@ where
     where
         K::DynamicType: Eq + Hash + Clone + Debug + Unpin,
     {
-        let config = watcher::Config::default().page_size(PAGE);
-        let Some(writer) = self.writer.take() else { return Controller::new(Api::all(client), config) };
-        let (ready, known) = (self.ready.clone(), self.store.clone());
-        let events = watcher(Api::<DeserializeGuard<K>>::all(client), config)
-            .filter_map(move |event| std::future::ready(readable(event, &known)))
-            .modify(slim)
-            .reflect(writer)
-            .inspect(move |event| match event {
-                Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => seen(object),
-                Ok(Event::InitDone) => {
-                    ready.send_replace(true);
-                }
-                Ok(Event::Init) | Err(_) => {}
-            });
-        Controller::for_stream(events.applied_objects(), self.store.clone())
+        match self.events(client.clone(), seen) {
+            Some(events) => Controller::for_stream(events.applied_objects(), self.store.clone()),
+            None => Controller::new(Api::all(client), watcher::Config::default()),
+        }
     }
-}
 
-/// What a watch brings, without objects that this version cannot read: a newer version may have words that it does not
-/// know, and one such object must not break the watch of all. It counts as not there, and nothing of it is touched.
-fn readable<K>(
-    event: watcher::Result<Event<DeserializeGuard<K>>>,
-    known: &Store<K>,
-) -> Option<watcher::Result<Event<K>>>
-where
-    K: Resource<DynamicType = ()> + Clone,
-{
-    let before = |bad: &InvalidObject| {
-        let mut at = ObjectRef::<K>::new(bad.metadata.name.as_deref().unwrap_or_default());
-        at.namespace.clone_from(&bad.metadata.namespace);
-        warn!(kind = %K::kind(&()), object = %at, error = %Saying::new(&bad.error), "this version cannot read it; it is left as it is");
-        known.get(&at).map(|object| Event::Delete(K::clone(&object)))
-    };
-    match event {
-        Ok(Event::Apply(DeserializeGuard(Ok(object)))) => Some(Ok(Event::Apply(object))),
-        Ok(Event::InitApply(DeserializeGuard(Ok(object)))) => Some(Ok(Event::InitApply(object))),
-        Ok(Event::Delete(DeserializeGuard(Ok(object)))) => Some(Ok(Event::Delete(object))),
-        Ok(Event::Apply(DeserializeGuard(Err(bad))) | Event::Delete(DeserializeGuard(Err(bad)))) => {
-            before(&bad).map(Ok)
-        }
-        Ok(Event::InitApply(DeserializeGuard(Err(bad)))) => {
-            before(&bad);
-            None
-        }
-        Ok(Event::Init) => Some(Ok(Event::Init)),
-        Ok(Event::InitDone) => Some(Ok(Event::InitDone)),
-        Err(error) => Some(Err(error)),
+    /// Fills the store until told to stop, where nothing is done with the objects themselves. `seen` is as for a controller.
+    pub async fn keep(&self, client: Client, seen: impl Fn(&K) + Send + 'static, stop: Stop) {
+        let Some(events) = self.events(client, seen) else { return };
+        let events = events.backoff(Rewatch::default()).take_until(stop);
+        events
+            .for_each(|event| async move {
+                if let Err(error) = event {
+                    debug!(%error, "watch");
+                }
+            })
+            .await;
+    }
+
+    fn events(
+        &self,
+        client: Client,
+        seen: impl Fn(&K) + Send + 'static,
+    ) -> Option<BoxStream<'static, watcher::Result<Event<K>>>> {
+        let (ready, writer) = (self.ready.clone(), self.writer.take()?);
+        let events = events(client, writer, self.store.clone()).inspect(move |event| match event {
+            Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => seen(object),
+            Ok(Event::InitDone) => {
+                ready.send_replace(true);
+            }
+            Ok(Event::Init) | Err(_) => {}
+        });
+        Some(events.boxed())
     }
 }
 

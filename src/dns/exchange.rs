@@ -10,6 +10,8 @@ use futures::future::{BoxFuture, FutureExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
+use super::pace::Pace;
+
 /// How a message travels.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Protocol {
@@ -25,7 +27,10 @@ type Carry = dyn Fn(SocketAddr, Vec<u8>, Protocol) -> BoxFuture<'static, io::Res
 ///
 /// Replaceable, because virtual time and real sockets do not go together.
 #[derive(Clone)]
-pub struct Exchange(Arc<Carry>);
+pub struct Exchange {
+    carry: Arc<Carry>,
+    pace: Option<Pace>,
+}
 
 impl Exchange {
     /// Carries messages as `carry` does.
@@ -34,7 +39,8 @@ impl Exchange {
         F: Fn(SocketAddr, Vec<u8>, Protocol) -> A + Send + Sync + 'static,
         A: Future<Output = io::Result<Vec<u8>>> + Send + 'static,
     {
-        Self(Arc::new(move |server, message, protocol| carry(server, message, protocol).boxed()))
+        let carry = Arc::new(move |server, message, protocol| carry(server, message, protocol).boxed());
+        Self { carry, pace: None }
     }
 
     /// Carries messages over the network.
@@ -48,6 +54,19 @@ impl Exchange {
         })
     }
 
+    /// The same way, at this pace.
+    #[must_use]
+    pub fn paced(&self, pace: Pace) -> Self {
+        Self { carry: self.carry.clone(), pace: Some(pace) }
+    }
+
+    /// Waits until one more message may be sent.
+    pub async fn turn(&self) {
+        if let Some(pace) = &self.pace {
+            pace.turn().await;
+        }
+    }
+
     /// Sends one message and waits for its answer, for as long as the caller does.
     #[must_use]
     pub fn carry(
@@ -56,7 +75,7 @@ impl Exchange {
         message: Vec<u8>,
         protocol: Protocol,
     ) -> BoxFuture<'static, io::Result<Vec<u8>>> {
-        (self.0)(server, message, protocol)
+        (self.carry)(server, message, protocol)
     }
 }
 

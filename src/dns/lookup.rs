@@ -156,6 +156,7 @@ impl Question {
         message.metadata.recursion_desired = false;
         message.add_query(self.query.clone());
         let bytes = message.to_vec().map_err(|error| self.garbled(error.to_string()))?;
+        exchange.turn().await;
         let came = tokio::time::timeout(PATIENCE, exchange.carry(self.server, bytes, protocol)).await;
         let came = came.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let came =

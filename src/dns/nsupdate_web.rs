@@ -16,6 +16,7 @@ use http::{Request, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use super::pace::Pace;
 use super::record::{PARKED, STAND_IN};
 use super::{Answer, Error, Fqdn, saying};
 use crate::error::Effect;
@@ -52,6 +53,7 @@ pub struct NsupdateWeb {
     park: IpAddr,
     authorization: Option<HeaderValue>,
     transport: Transport,
+    pace: Option<Pace>,
 }
 
 impl NsupdateWeb {
@@ -77,7 +79,13 @@ impl NsupdateWeb {
             return Err(unusable("must have neither a query nor a fragment"));
         }
         let authorization = auth.map(authorization).transpose()?;
-        Ok(Self { url: parsed, park, authorization, transport })
+        Ok(Self { url: parsed, park, authorization, transport, pace: None })
+    }
+
+    /// The same client, at this pace.
+    #[must_use]
+    pub fn paced(self, pace: Pace) -> Self {
+        Self { pace: Some(pace), ..self }
     }
 
     /// The address on which names are parked.
@@ -138,6 +146,9 @@ impl NsupdateWeb {
             message,
             effect,
         };
+        if let Some(pace) = &self.pace {
+            pace.turn().await;
+        }
         let sent = tokio::time::timeout(TOTAL, self.transport.send(request)).await;
         let Ok(sent) = sent else {
             return Err(no_answer(format!("nothing within {} s", TOTAL.as_secs()), Effect::Unknown));

@@ -126,6 +126,8 @@ impl Rfc2136 {
     async fn send(&self, update: Update) -> Result<Said, Error> {
         let name = update.name().clone();
         let server = self.server.resolve().await?;
+        // Before it is signed, for a signature is soon too old.
+        self.exchange.turn().await;
         let sent = self.exchange(server, update.into_message()).await;
         sent.map_err(|problem| self.failed(&name, problem))
     }

@@ -13,8 +13,12 @@ use super::queue::{Bound, By};
 use super::{Stage, Use};
 use crate::api::Kind;
 
-/// Figures older than this let nobody in.
+/// Figures older than this let nobody in, unless they show plenty.
 pub const FIGURES_LAST: Duration = Duration::from_secs(10);
+
+/// Figures that leave half of each quota free let nodes in for this long: others hardly take so much meanwhile. If they do, the
+/// cloud refuses.
+const PLENTY_LASTS: Duration = Duration::from_mins(1);
 
 /// A service that did not tell its quotas is not asked again sooner.
 const UNREADABLE_FOR: Duration = Duration::from_mins(1);
@@ -60,28 +64,42 @@ pub(super) struct Figures {
     quotas: Option<Vec<Quota>>,
     /// What our nodes had when the service was asked: the rest of what is used is others'.
     ours: Count,
-    outdated: bool,
+    /// Whether they count what was deleted since is not known.
+    unsure: bool,
+    /// The cloud refused a create in spite of them.
+    refuted: bool,
 }
 
 impl Figures {
     pub(super) fn new(answered: Instant, ours: Count, quotas: Option<Vec<Quota>>) -> Self {
-        Self { answered, quotas, ours, outdated: false }
+        Self { answered, quotas, ours, unsure: false, refuted: false }
     }
 
     pub(super) fn is_old(&self, now: Instant, patience: Duration) -> bool {
         let patience = if self.quotas.is_some() { patience } else { UNREADABLE_FOR };
-        self.outdated || now >= self.answered + patience
+        self.unsure || self.refuted || now >= self.answered + patience
     }
 
-    pub(super) fn outdate(&mut self) {
-        self.outdated = true;
+    /// Whether they let a node in although they are old: these bounds are theirs, and this it needs.
+    pub(super) fn shows_plenty<'a>(
+        &self,
+        mut bounds: impl Iterator<Item = &'a Bound>,
+        need: &Amounts,
+        now: Instant,
+    ) -> bool {
+        let young = self.quotas.is_some() && !self.refuted && now < self.answered + PLENTY_LASTS;
+        young && bounds.all(|bound| 2 * (bound.used + need.of(bound.of)) <= bound.limit)
+    }
+
+    pub(super) fn refute(&mut self) {
+        self.refuted = true;
     }
 
     /// A node has less than before. Unless all of that stood still when the figures were read, nobody knows whether
     /// they still counted it.
     pub(super) fn shrinks(&mut self, uid: &str, kind: Kind, before: &Amounts) {
         let share = self.ours.shares.get(uid);
-        self.outdated |= share.is_none_or(|share| share.going || share.made.only(kind) != before.only(kind));
+        self.unsure |= share.is_none_or(|share| share.going || share.made.only(kind) != before.only(kind));
     }
 
     /// The quotas as they are now, with what our nodes have or are about to have.

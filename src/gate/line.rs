@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::amounts::Amounts;
-use super::names::Age;
-use super::queue::{Bound, Turn, Walk, Wish};
+use super::amounts::{Amounts, Quantity};
+use super::queue::{Bound, By, Turn, Walk, Wish};
+use crate::age::Age;
 
 #[cfg(test)]
 mod tests;
@@ -62,6 +62,15 @@ pub(super) struct Line {
     /// Who was told that something is short, and what.
     told: BTreeMap<Age, String>,
     len: usize,
+}
+
+/// What is short in a cloud for nodes that wait.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Short {
+    /// For how long one of them has waited.
+    pub lasts: Duration,
+    /// Of what there is too little.
+    pub of: BTreeSet<Quantity>,
 }
 
 /// Nodes under construction, by namespace.
@@ -126,6 +135,31 @@ impl Line {
     pub(super) fn shortage(&self) -> Option<(&str, &str, usize)> {
         let (age, told) = self.told.first_key_value()?;
         Some((&age.node, told, self.told.len() - 1))
+    }
+
+    /// What is short for those that were told so, and for which there is room beside what is not ours.
+    pub(super) fn short(&self, bounds: &[Bound], now: Instant) -> Option<Short> {
+        let told = self.told.keys().filter_map(|age| self.namespaces.get(age.namespace())?.all.get(age));
+        let helped = told.filter(|waits| bounds.iter().all(|bound| bound.could_hold(&waits.need)));
+        let helped: Vec<&Waits> = helped.collect();
+        let lacks = |waits: &&Waits| {
+            let need = waits.need;
+            let full = move |bound: &&Bound| bound.by != By::Pace && !bound.holds(&need, &Amounts::default());
+            bounds.iter().filter(full).map(|bound| bound.of).collect::<Vec<_>>()
+        };
+        Some(Short {
+            lasts: helped.iter().map(|waits| now.saturating_duration_since(waits.since)).max()?,
+            of: helped.iter().flat_map(lacks).collect(),
+        })
+    }
+
+    /// Somebody waits here who can have room some day, and who comes when it is called.
+    pub(super) fn waits(&self, bounds: &[Bound], now: Instant) -> bool {
+        self.namespaces.values().any(|namespace| {
+            namespace.sizes.keys().any(|need| {
+                bounds.iter().all(|bound| bound.could_hold(need)) && namespace.first(need, now).is_some()
+            })
+        })
     }
 
     /// How many come before a node: those of its own namespace that are older, and as many of each other namespace.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::State;
+use crate::age::Age;
 
 /// Which of two nodes keeps a name: the lower.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -11,25 +12,6 @@ pub struct Rank {
     pub unset: bool,
     /// The object's age.
     pub age: Age,
-}
-
-/// Orders nodes: the older is the lower.
-#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Age {
-    /// When the object was created.
-    pub created: Option<jiff::Timestamp>,
-    /// Its namespace and name: the API server dates by whole seconds, and those of one manifest come in their order.
-    pub node: String,
-    /// Its UID.
-    pub uid: String,
-}
-
-impl Age {
-    /// The namespace of the node.
-    #[must_use]
-    pub fn namespace(&self) -> &str {
-        self.node.split('/').next().unwrap_or_default()
-    }
 }
 
 /// What a message of a node in this namespace calls another node: by its name only if that is in the same namespace.

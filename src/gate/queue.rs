@@ -129,13 +129,13 @@ fn turn(need: &Amounts, before: &[Wish<'_>], bounds: &[Bound]) -> Turn {
 
 impl Bound {
     /// It holds this beside what is used, and beside what goes before it.
-    fn holds(&self, need: &Amounts, ahead: &Amounts) -> bool {
+    pub(super) fn holds(&self, need: &Amounts, ahead: &Amounts) -> bool {
         let need = need.of(self.of);
         need == 0 || self.used + ahead.of(self.of) + need <= self.limit
     }
 
     /// It would hold this if all our nodes went.
-    fn could_hold(&self, need: &Amounts) -> bool {
+    pub(super) fn could_hold(&self, need: &Amounts) -> bool {
         let need = need.of(self.of);
         need == 0 || self.by == By::Pace || self.foreign + need <= self.limit
     }

@@ -5,13 +5,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::amounts::{Amounts, Quantity};
+use super::building::WAVES;
 use super::figures::FIGURES_LAST;
-use super::line::{Line, Scene};
-use super::names::{Age, named_in};
+use super::line::{Line, Scene, Short};
+use super::names::named_in;
 use super::queue::{self, Bound, By, Turn};
 use super::refusals::Refusal;
 use super::sums::Sums;
-use super::{Bounds, State, count};
+use super::{Account, Bounds, Stage, State, count};
+use crate::age::Age;
 use crate::api::Kind;
 use crate::api::cloud::Limits;
 use crate::reconcile::state::{self, READ_AGAIN, Room};
@@ -39,12 +41,19 @@ impl State {
         let doubted =
             refusal.filter(|refusal| refusal.is_misleading()).map(|refusal| refusal.said().to_owned());
         let kinds = if bounds.limits.ignore_quota { Vec::new() } else { self.kinds(cloud, need) };
-        let all = self.bounds(cloud, &sums, bounds, &kinds);
+        let is_idle = self.is_idle(&age.uid);
+        let mut all = self.bounds(cloud, &sums, bounds, &kinds);
+        if is_idle && account.is_some_and(|account| account.line.waits(&all, now)) {
+            return Room::Busy;
+        }
+        if is_idle {
+            all.push(self.idle_pace(cloud, &age.uid, bounds));
+        }
         let scene = Scene { served: &sums.building, bounds: &all, now };
         let empty = Line::default();
-        let line = account.map_or(&empty, |account| &account.line);
+        let line = account.map_or(&empty, |account| if is_idle { &account.idle } else { &account.line });
         match line.turn(age, need, &scene) {
-            Turn::Now => match kinds.into_iter().find(|kind| self.is_old(cloud, *kind, now, FIGURES_LAST)) {
+            Turn::Now => match kinds.into_iter().find(|kind| !self.lets_in(cloud, *kind, need, &all, now)) {
                 Some(kind) => Room::Unread(kind),
                 None => Room::Free,
             },
@@ -62,6 +71,26 @@ impl State {
         }
     }
 
+    /// Of what nobody waits for, only half as much is under construction at once.
+    fn idle_pace(&self, cloud: &str, but: &str, bounds: &Bounds) -> Bound {
+        let used = self.idle_in(cloud, Stage::is_under_construction, but);
+        pace(used, (WAVES * self.creates(cloud, bounds) / 2).max(1))
+    }
+
+    /// See [`super::Gate::short`].
+    pub(super) fn lacks(&self, cloud: &str, bounds: &Bounds, now: Instant) -> Option<Short> {
+        let account = self.accounts.get(cloud)?;
+        let kinds: &[Kind] = if bounds.limits.ignore_quota { &[] } else { &Kind::ALL };
+        let all = self.bounds(cloud, &self.uses.sums(cloud), bounds, kinds);
+        account.line.short(&all, now)
+    }
+
+    /// How many servers may be made at once.
+    pub(super) fn creates(&self, cloud: &str, bounds: &Bounds) -> i64 {
+        let new = || Account::default().creates(bounds);
+        self.accounts.get(cloud).map_or_else(new, |account| account.creates(bounds))
+    }
+
     /// All that bounds a cloud.
     fn bounds(&self, cloud: &str, sums: &Sums, bounds: &Bounds, kinds: &[Kind]) -> Vec<Bound> {
         let account = self.accounts.get(cloud);
@@ -69,7 +98,7 @@ impl State {
         if account.and_then(|account| account.refusal.as_ref()).is_some_and(Refusal::is_misleading) {
             all.push(pace(0, 1));
         }
-        all.push(pace(count(sums.under_construction()), bounds.concurrent_creates));
+        all.push(pace(count(sums.under_construction()), WAVES * self.creates(cloud, bounds)));
         for kind in kinds {
             let figures = account.and_then(|account| account.figures.get(kind));
             all.extend(figures.iter().flat_map(|figures| figures.bounds(&sums.share)));
@@ -79,7 +108,7 @@ impl State {
 
     /// Who is to look: those for whom there is room, and who is now the first of its size.
     pub(super) fn call(&mut self, cloud: &str, bounds: &Bounds, now: Instant) -> Vec<String> {
-        let Some(account) = self.accounts.get(cloud).filter(|account| account.line.len() > 0) else {
+        let Some(account) = self.accounts.get(cloud).filter(|account| account.waiting() > 0) else {
             return Vec::new();
         };
         let sums = self.uses.sums(cloud);
@@ -89,8 +118,12 @@ impl State {
         if forbidden {
             all.push(pace(0, 0));
         }
+        let is_idle = !account.line.waits(&all, now);
+        if is_idle {
+            all.push(self.idle_pace(cloud, "", bounds));
+        }
         let scene = Scene { served: &sums.building, bounds: &all, now };
-        let line = &mut self.account(cloud).line;
+        let line = self.account(cloud).line(is_idle);
         line.call(&scene).into_iter().map(|age| age.uid).collect()
     }
 
@@ -100,7 +133,7 @@ impl State {
         let scarce = self
             .accounts
             .get(cloud)
-            .is_some_and(|account| account.line.len() > 0 || account.refusal.is_some());
+            .is_some_and(|account| account.waiting() > 0 || account.refusal.is_some());
         Kind::ALL.into_iter().filter(|kind| need.has(*kind) && (*kind != Kind::Port || scarce)).collect()
     }
 
@@ -109,9 +142,22 @@ impl State {
     pub(super) fn place(&self, age: &Age, cloud: &str) -> state::Turn {
         let Some(account) = self.accounts.get(cloud) else { return state::Turn { place: 1, of: 1 } };
         let sums = self.uses.sums_but(cloud, &age.uid);
-        let waits = self.queue.get(&age.uid).is_some_and(|(_, clouds)| clouds.contains(cloud));
-        let place = account.line.before(age, &sums.building) + 1;
-        state::Turn { place, of: account.line.len() + usize::from(!waits) }
+        let waits = self.queue.get(&age.uid).is_some_and(|queued| queued.clouds.contains(cloud));
+        let before = if self.is_idle(&age.uid) {
+            account.line.len() + account.idle.before(age, &sums.building)
+        } else {
+            account.line.before(age, &sums.building)
+        };
+        state::Turn { place: before + 1, of: account.waiting() + usize::from(!waits) }
+    }
+
+    /// Whether a service's figures are young, or show plenty.
+    fn lets_in(&self, cloud: &str, kind: Kind, need: &Amounts, all: &[Bound], now: Instant) -> bool {
+        let Some(figures) = self.accounts.get(cloud).and_then(|account| account.figures.get(&kind)) else {
+            return false;
+        };
+        let own = all.iter().filter(|bound| bound.by == By::Quota && bound.of.kind() == kind);
+        !figures.is_old(now, FIGURES_LAST) || figures.shows_plenty(own, need, now)
     }
 
     fn is_old(&self, cloud: &str, kind: Kind, now: Instant, patience: Duration) -> bool {

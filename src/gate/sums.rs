@@ -26,33 +26,46 @@ pub(super) struct Sums {
     pub share: Amounts,
     /// How many are under construction, by namespace.
     pub building: Served,
+    /// How many servers are being made, by namespace.
+    pub servers: Served,
 }
 
 impl Sums {
     fn add(&mut self, used: &Use) {
         self.need = self.need.plus(&used.need);
         self.share = self.share.plus(&used.share());
-        if used.stage == Stage::Building {
-            *self.building.entry(used.rank.age.namespace().to_owned()).or_default() += 1;
+        for served in self.counts(used.stage) {
+            *served.entry(used.rank.age.namespace().to_owned()).or_default() += 1;
         }
     }
 
     fn take(&mut self, used: &Use) {
         self.need = self.need.minus(&used.need);
         self.share = self.share.minus(&used.share());
-        if used.stage == Stage::Building {
-            let namespace = used.rank.age.namespace();
-            let left = self.building.get(namespace).map_or(0, |count| count.saturating_sub(1));
+        let namespace = used.rank.age.namespace();
+        for served in self.counts(used.stage) {
+            let left = served.get(namespace).map_or(0, |count| count.saturating_sub(1));
             if left == 0 {
-                self.building.remove(namespace);
+                served.remove(namespace);
             } else {
-                self.building.insert(namespace.to_owned(), left);
+                served.insert(namespace.to_owned(), left);
             }
         }
+    }
+
+    /// In which counts a node at such a stage is.
+    fn counts(&mut self, stage: Stage) -> impl Iterator<Item = &mut Served> {
+        let building = stage.is_under_construction().then_some(&mut self.building);
+        building.into_iter().chain((stage == Stage::Building).then_some(&mut self.servers))
     }
 }
 
 impl Uses {
+    /// What a node uses.
+    pub(super) fn get(&self, uid: &str) -> Option<&Use> {
+        self.by_uid.get(uid)
+    }
+
     /// Sets what a node uses. Returns what it used before.
     pub(super) fn put(&mut self, uid: &str, used: Option<Use>) -> Option<Use> {
         if used.as_ref() == self.by_uid.get(uid) {
@@ -134,26 +147,39 @@ impl Sums {
     pub(super) fn under_construction(&self) -> usize {
         self.building.values().sum()
     }
+
+    /// How many servers are being made.
+    pub(super) fn servers_made(&self) -> usize {
+        self.servers.values().sum()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::names::{Age, Rank};
+    use super::super::names::Rank;
     use super::*;
+    use crate::age::Age;
 
     const NAMES: [&str; 3] = ["x", "y", "z"];
 
     fn any_use() -> impl Strategy<Value = Option<Use>> {
-        let one = (0..2usize, 0..3usize, 0..3usize, 0..5i64, 0..3usize);
-        prop::option::of(one.prop_map(|(cloud, node, name, size, stage)| Use {
+        let one = (
+            0..2usize,
+            0..3usize,
+            0..3usize,
+            0..5i64,
+            0..4usize,
+            prop::collection::btree_set(0..3usize, 0..3),
+        );
+        prop::option::of(one.prop_map(|(cloud, node, name, size, stage, existing)| Use {
             node: format!("{}/n", NAMES[node]),
             cloud: NAMES[cloud].into(),
-            existing: BTreeSet::new(),
+            existing: existing.into_iter().map(|id| NAMES[id].to_owned()).collect(),
             need: Amounts::from_fn(|_| size),
             made: Amounts::from_fn(|_| size / 2),
-            stage: [Stage::Building, Stage::Made, Stage::Ending][stage],
+            stage: [Stage::Preparing, Stage::Building, Stage::Made, Stage::Ending][stage],
             fqdn: (name > 0).then(|| NAMES[name].into()),
             rank: Rank { unset: false, age: Age { node: format!("{}/n", NAMES[node]), ..Age::default() } },
         }))
@@ -176,6 +202,8 @@ mod tests {
                 prop_assert_eq!(uses.of_node(&node).count(), uses.by_uid.values().filter(|u| u.node == node).count());
                 let named = uses.by_uid.values().filter(|used| used.fqdn.as_deref() == Some(cloud)).count();
                 prop_assert_eq!(uses.of_name(cloud).count(), named);
+                let using = uses.by_uid.values().filter(|used| used.existing.contains(cloud)).count();
+                prop_assert_eq!(uses.of_existing(cloud).count(), using);
                 for uid in 0..5 {
                     let mut others = Sums::default();
                     uses.in_cloud(cloud).filter(|(u, _)| **u != uid.to_string()).for_each(|(_, used)| others.add(used));

@@ -30,7 +30,7 @@ fn used(uid: &str, need: Amounts) -> Use {
 }
 
 #[test]
-fn what_exists_is_used_by_one_node_at_a_time_and_those_who_wait_are_woken_when_it_is_let_go() {
+fn what_exists_is_used_by_one_node_at_a_time_and_those_who_wait_are_called_when_it_is_released() {
     let gate = Gate::default();
     read(&gate, 0, 100);
     let with = |uid: &str, id: &str| Use { existing: [id.to_owned()].into(), ..used(uid, cores(1)) };
@@ -41,7 +41,10 @@ fn what_exists_is_used_by_one_node_at_a_time_and_those_who_wait_are_woken_when_i
     assert_eq!(gate.user("b", &["port-1".to_owned()].into()), Some(("port-1".into(), "ns/a".into())));
     assert_eq!(gate.user("a", &["port-1".to_owned()].into()), None, "it does not wait for itself");
 
+    gate.wait_for_one("b", &BTreeSet::new(), &["port-1".to_owned()].into());
+    gate.wait_for_one("d", &BTreeSet::new(), &["port-2".to_owned()].into());
     assert!(gate.set("a", None));
+    assert_eq!(gate.called_for_one(), BTreeSet::from(["b".to_owned()]));
     assert!(gate.take(with("b", "port-1"), &bounds(None)));
 }
 
@@ -50,7 +53,12 @@ fn made(uid: &str, need: Amounts) -> Use {
 }
 
 fn bounds(max_vcpus: Option<i64>) -> Bounds {
-    Bounds { limits: Limits { max_vcpus, ..Limits::default() }, concurrent_creates: 2 }
+    Bounds {
+        limits: Limits { max_vcpus, ..Limits::default() },
+        // Two are under construction.
+        concurrent_creates: Some(1),
+        max_concurrent_creates: 100,
+    }
 }
 
 /// Reads figures of the cores.
@@ -113,6 +121,24 @@ async fn nobody_is_let_in_by_figures_that_were_not_read_or_are_old() {
     assert_eq!(room(&gate, "b", 2), Room::Unread(Kind::Server));
     read(&gate, 30, 32);
     assert_eq!(room(&gate, "b", 2), Room::Free);
+}
+
+#[tokio::test(start_paused = true)]
+async fn figures_that_leave_half_of_a_quota_free_let_nodes_in_for_a_minute_unless_the_cloud_refuses() {
+    let gate = Gate::default();
+    gate.set("a", Some(made("a", cores(2))));
+    read(&gate, 4, 16);
+    gate.set("a", None);
+    tokio::time::advance(Duration::from_secs(59)).await;
+
+    assert_eq!(room(&gate, "b", 6), Room::Free);
+    assert_eq!(room(&gate, "b", 7), Room::Unread(Kind::Server), "more than half would be in use");
+    gate.refused("b", "c", "Quota exceeded".into());
+    assert_eq!(room(&gate, "b", 6), Room::Unread(Kind::Server));
+
+    read(&gate, 2, 16);
+    tokio::time::advance(Duration::from_mins(1)).await;
+    assert_eq!(room(&gate, "b", 6), Room::Unread(Kind::Server));
 }
 
 #[tokio::test(start_paused = true)]
@@ -255,13 +281,13 @@ fn who_waits_for_a_name_is_called_when_it_is_released() {
     let gate = Gate::default();
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     gate.set("a", Some(Use { fqdn: Some("n.z".into()), ..used("a", cores(1)) }));
-    gate.wait_for_names("b", &names(&[]), &names(&["n.z"]));
-    gate.wait_for_names("d", &names(&[]), &names(&["m.z"]));
+    gate.wait_for_one("b", &names(&[]), &names(&["n.z"]));
+    gate.wait_for_one("d", &names(&[]), &names(&["m.z"]));
 
     gate.set("a", None);
 
-    assert_eq!(gate.called_for_names(), names(&["b"]));
-    assert_eq!(gate.called_for_names(), names(&[]));
+    assert_eq!(gate.called_for_one(), names(&["b"]));
+    assert_eq!(gate.called_for_one(), names(&[]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -339,4 +365,56 @@ async fn a_namespace_with_many_nodes_does_not_keep_the_single_node_of_another_wa
     assert!(gate.take(used(&single), &bounds(None)));
     gate.set("z", Some(Use { stage: Stage::Made, ..used(&single) }));
     assert_eq!([room(&many[2]), room(&many[3])], [Room::Free, Room::Busy]);
+}
+
+#[test]
+fn what_nobody_waits_for_goes_behind_all_others_and_only_half_as_much_is_made_at_once() {
+    let gate = Gate::default();
+    read(&gate, 0, 100);
+    let bounds = Bounds { concurrent_creates: Some(2), ..bounds(None) };
+    for idle in ["i1", "i2", "i3"] {
+        gate.pooled(idle, true);
+    }
+    let wishes = || BTreeMap::from([("c".to_owned(), (cores(1), String::new()))]);
+    gate.wait(&age("i1"), wishes());
+    gate.wait(&age("wanted"), wishes());
+
+    assert_eq!(gate.room(&age("i1"), "c", &cores(1), &bounds), Room::Busy, "another waits, though younger");
+    assert_eq!(gate.place(&age("i1"), "c"), Turn { place: 2, of: 2 });
+    assert_eq!(gate.call("c", &bounds), ["wanted"]);
+    assert!(gate.take(used("wanted", cores(1)), &bounds));
+
+    assert!(gate.take(used("i1", cores(1)), &bounds));
+    assert!(gate.take(used("i2", cores(1)), &bounds));
+    assert!(!gate.take(used("i3", cores(1)), &bounds), "half of four are made for nobody");
+    gate.wait(&age("i3"), wishes());
+    assert_eq!(
+        gate.wants("p", &["i3".to_owned()].into()),
+        ["i3"],
+        "somebody waits for it now: it looks again"
+    );
+    assert!(gate.take(used("i3", cores(1)), &bounds));
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_somebody_is_told_that_there_is_too_little_is_known_but_not_of_who_would_never_fit() {
+    let gate = Gate::default();
+    let told = |size: i64| BTreeMap::from([("c".to_owned(), (cores(size), "too little".to_owned()))]);
+    gate.set("made", Some(made("made", cores(6))));
+    read(&gate, 8, 8);
+    gate.pooled("idle", true);
+    gate.wait(&age("idle"), told(1));
+    assert_eq!(gate.short("c", &bounds(None)).map(|short| short.lasts), None, "it waits for nobody");
+    gate.wait(&age("large"), told(7));
+    assert_eq!(
+        gate.short("c", &bounds(None)).map(|short| short.lasts),
+        None,
+        "two cores are not ours, so it has no room anyway"
+    );
+
+    gate.wait(&age("wanted"), told(6));
+    tokio::time::advance(Duration::from_secs(40)).await;
+    assert_eq!(gate.short("c", &bounds(None)).map(|short| short.lasts), Some(Duration::from_secs(40)));
+    gate.leave("wanted");
+    assert_eq!(gate.short("c", &bounds(None)).map(|short| short.lasts), None);
 }

@@ -1,8 +1,11 @@
 //! How each kind of thing is listed, read by its id, and deleted: the only place that knows the types of Nova, Cinder and
 //! Neutron. `Asked` is what a new kind must bring.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::shelf::Shelf;
 use super::{Inventory, State};
@@ -15,6 +18,9 @@ use crate::openstack::{Error, Service, Session, classify, network};
 use crate::things::{
     Fault, FloatingIp, Kind, Meta, Owner, Port, Server, ServerState, Thing, Verdict, Volume, VolumeState,
 };
+
+/// A cloud's clocks differ by less, or else it is asked for each server by itself.
+const MARGIN: Duration = Duration::from_mins(1);
 
 /// How a kind is asked for.
 pub(super) trait Asked: Thing + Send {
@@ -39,6 +45,14 @@ pub(super) trait Asked: Thing + Send {
         session: &Session,
         id: &str,
     ) -> impl Future<Output = Result<Option<Self>, Error>> + Send;
+
+    /// Which of these are gone, if the service says that of many at once; with each, when its end was asked for.
+    fn gone(
+        _: &Session,
+        _: &[(String, Instant)],
+    ) -> impl Future<Output = Result<BTreeSet<String>, Error>> + Send {
+        async { Ok(BTreeSet::new()) }
+    }
 
     /// Asks for its deletion.
     fn delete(session: &Session, id: &str) -> impl Future<Output = Result<(), Error>> + Send;
@@ -85,6 +99,16 @@ impl Asked for Server {
         let found = present(found)?.filter(|server| server.status != ServerStatus::Deleted);
         // What Nova does not say here it says nowhere.
         Ok(found.map(|found| Self { unexplained: false, ..server(found, inventory.cluster_id()) }))
+    }
+
+    async fn gone(session: &Session, asked: &[(String, Instant)]) -> Result<BTreeSet<String>, Error> {
+        let first = asked.iter().map(|(_, at)| at.elapsed() + MARGIN).max();
+        let since =
+            session.date(Service::Compute).zip(first).and_then(|(now, ago)| now.checked_sub(ago).ok());
+        let Some(since) = since else { return Ok(BTreeSet::new()) };
+        let gone = session.compute().deleted_since(since).await?;
+        let asked = asked.iter().map(|(id, _)| id).filter(|id| gone.contains(&ServerId((*id).clone())));
+        Ok(asked.cloned().collect())
     }
 
     async fn delete(session: &Session, id: &str) -> Result<(), Error> {

@@ -14,6 +14,9 @@ pub const SETTLING: Duration = Duration::from_secs(90);
 /// The first look after a change of ours.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
+/// The first look after a change that took effect: some clouds still list the volumes of a server that has just gone.
+const MOMENT: Duration = Duration::from_millis(250);
+
 /// A listing must begin after what it is to show, not with it, however coarse the clock.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -133,6 +136,16 @@ impl Ledger {
         *touch = Touch { changed: Some(now), dirty: Some(now), ..*touch };
     }
 
+    /// A change that was noted before has taken effect: what was seen of the node until then is old.
+    pub fn carried_out(&mut self, uid: &str, now: Instant) {
+        self.touches.entry(uid.to_owned()).or_default().dirty = Some(now);
+    }
+
+    /// The node need not wait for a listing: another answer told it what it waited for.
+    pub fn told(&mut self, uid: &str) {
+        self.wants.remove(uid);
+    }
+
     /// The node is gone.
     pub fn forget(&mut self, uid: &str) {
         self.touches.remove(uid);
@@ -178,8 +191,9 @@ impl Ledger {
 
     /// A node waits for news of what it has.
     pub fn want_news(&mut self, uid: &str, now: Instant) {
-        let changed = self.touches.get(uid).and_then(|touch| touch.changed);
-        let soon = changed.map_or(now, |changed| changed + FIRST_LOOK);
+        let touch = self.touches.get(uid).copied().unwrap_or_default();
+        let soon = touch.changed.map_or(now, |changed| changed + FIRST_LOOK);
+        let soon = touch.dirty.map_or(soon, |dirty| soon.max(dirty + MOMENT));
         self.wants.insert(uid.to_owned(), soon);
     }
 

@@ -1,6 +1,7 @@
 //! Lists each kind in bulk, as often as somebody waits for it, and wakes the nodes it concerns. A call that is never
 //! answered holds up only its own kind.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::openstack::Error;
 use crate::openstack::rate::Lane;
 use crate::openstack::session::Session;
 use crate::supervision::Pulse;
-use crate::things::{FloatingIp, Kind, Port, Server, Volume};
+use crate::things::{FloatingIp, Kind, Port, Proof, Server, Volume};
 
 /// A listing takes no longer, with the pause that a service may ask for and with all its pages.
 const LISTING: Duration = Duration::from_mins(20);
@@ -42,6 +43,12 @@ const NEVER: Duration = Duration::from_hours(24 * 30);
 
 /// However much of it is made, what hardly anybody has is listed once in so many of its idle periods.
 const LONGEST_REST: u32 = 8;
+
+/// So many deleted things are worth one question for all.
+const MANY: usize = 2;
+
+/// The pause after such a question that came to nothing.
+const IN_VAIN: Duration = Duration::from_mins(10);
 
 /// The pause after a question of that sort that failed.
 const EXPLAIN_AGAIN: Duration = Duration::from_secs(5);
@@ -87,13 +94,15 @@ async fn poll_kind<T: Asked>(
             poked.await;
             continue;
         };
-        let due = due::<T>(&inventory.lock(), pace);
-        pulse.beat(due.saturating_duration_since(Instant::now()) + LISTING);
+        let next = due::<T>(&inventory.lock(), pace);
+        pulse.beat(next.saturating_duration_since(Instant::now()) + LISTING);
         tokio::select! {
-            () = sleep_until(due.min(Instant::now() + PACE_MAY_CHANGE)) => {}
+            () = sleep_until(next.min(Instant::now() + PACE_MAY_CHANGE)) => {}
             () = poked => continue,
         }
-        if Instant::now() < due {
+        // Meanwhile another answer may have told what somebody waited for.
+        let still = due::<T>(&inventory.lock(), pace);
+        if Instant::now() < still {
             continue;
         }
         let before = standing();
@@ -104,6 +113,7 @@ async fn poll_kind<T: Asked>(
             Ok(woken) => {
                 metrics.polled(cloud, kind.label(), Poll::Complete);
                 debug!(cloud, kind = kind.word(), took = ?began.elapsed(), "listed");
+                confirm::<T>(inventory, &session).await;
                 for uid in woken {
                     (inventory.wake)(&uid);
                 }
@@ -166,6 +176,33 @@ async fn list<T: Asked>(
     Ok(woken.into_iter().collect())
 }
 
+/// Where many are deleted, one question proves of all of them what each node would ask for its own. If it comes to nothing,
+/// they ask.
+async fn confirm<T: Asked>(inventory: &Inventory, session: &Session) {
+    let began = Instant::now();
+    let unproved = {
+        let mut state = inventory.lock();
+        let in_vain = state.ask_of_many.is_some_and(|again| again > began);
+        if in_vain || T::GONE_BY != Proof::NotFound { Vec::new() } else { T::shelf(&mut state).unproved() }
+    };
+    if unproved.len() < MANY {
+        return;
+    }
+    let gone = T::gone(session, &unproved).await.unwrap_or_else(|error| {
+        debug!(%error, "which servers are gone cannot be listed");
+        BTreeSet::new()
+    });
+    let mut state = inventory.lock();
+    if gone.is_empty() {
+        state.ask_of_many = Some(began + IN_VAIN);
+    }
+    for id in gone {
+        if let Some(owner) = state.shelf(T::KIND).owner(&id) {
+            state.gone(T::KIND, &id, &owner, began, Instant::now());
+        }
+    }
+}
+
 /// Asks, one by one, why servers are in ERROR: Nova's list has the faults of one cell only. This stands beside the
 /// listings, so that what cannot be told of one server holds up nothing else, and as a question of the lowest urgency it
 /// waits for room under the Cloud's rate.
@@ -206,6 +243,34 @@ pub async fn explain(
         failures = 0;
         let owner = inventory.lock().shelf(Kind::Server).owner(&id);
         if let Some(owner) = owner {
+            (inventory.wake)(&owner.uid);
+        }
+    }
+}
+
+/// Asks for servers that are being deleted, one by one, while few are. It stands beside the listings, so that neither holds up
+/// the other.
+pub async fn see_off(inventory: Arc<Inventory>, session: impl Fn() -> Option<(Session, Pace)>, pulse: Pulse) {
+    loop {
+        let news = inventory.farewells.notified();
+        let next = inventory.lock().farewells.next();
+        let (Some((id, owner, due)), Some((session, _))) = (next, session()) else {
+            pulse.rest();
+            news.await;
+            continue;
+        };
+        pulse.beat(due.saturating_duration_since(Instant::now()) + LISTING);
+        tokio::select! {
+            () = sleep_until(due) => {}
+            () = news => continue,
+        }
+        session.limiter().ready(kinds::service(Kind::Server), Lane::Poll).await;
+        if !inventory.lock().farewells.look(&id) {
+            continue;
+        }
+        if let Err(error) = inventory.confirm(&session, Kind::Server, &id, &owner).await {
+            debug!(server = id, %error, "whether it is gone is not known");
+        } else if inventory.lock().servers.entry(&id).is_none() {
             (inventory.wake)(&owner.uid);
         }
     }

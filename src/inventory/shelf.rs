@@ -193,6 +193,14 @@ impl<T: Thing> Shelf<T> {
         changed
     }
 
+    /// What we asked the end of and listings leave out, so that only a question tells whether it is gone; with each, when we
+    /// asked.
+    #[must_use]
+    pub fn unproved(&self) -> Vec<(String, Instant)> {
+        let missing = self.entries.iter().filter(|(_, entry)| entry.missing);
+        missing.filter_map(|(id, entry)| Some((id.clone(), entry.deleted?))).collect()
+    }
+
     fn sighted(&mut self, began: Instant, mut object: T, owner: &Owner) -> bool {
         let Some(entry) = self.entries.get_mut(&object.meta().id) else {
             if self.buried(&object, owner).is_some_and(|buried| buried >= began) {

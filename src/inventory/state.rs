@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::farewell::Farewells;
 use super::ledger::Ledger;
 use super::shelf::{AnyShelf, Shelf};
 use crate::things::{FloatingIp, Kind, Owner, Port, Server, ServerState, Volume};
@@ -23,6 +24,10 @@ pub struct State {
     pub floating_ips: Shelf<FloatingIp>,
     /// Ports.
     pub ports: Shelf<Port>,
+    /// Servers that are looked at by their ids until they are gone.
+    pub farewells: Farewells,
+    /// Nova was asked in vain which servers are gone: not again before that.
+    pub ask_of_many: Option<Instant>,
     away: Vec<(Instant, Option<Instant>)>,
 }
 
@@ -69,9 +74,13 @@ impl State {
     pub fn gone(&mut self, kind: Kind, id: &str, owner: &Owner, asked: Instant, now: Instant) {
         let owner = self.shelf(kind).owner(id).unwrap_or_else(|| owner.clone());
         self.shelf_mut(kind).gone(id, &owner, now);
+        self.ledger_mut(kind).told(&owner.uid);
         if kind == Kind::Server {
-            // Nova deletes its volumes now.
-            self.outdate_volumes(&owner.uid, asked);
+            self.farewells.end(id);
+            // Nova has asked for the end of its volumes by then.
+            if self.volumes.has_any(&owner.uid) {
+                self.volumes.ledger.carried_out(&owner.uid, asked);
+            }
         }
     }
 
@@ -81,6 +90,7 @@ impl State {
         let owner = self.shelf(kind).owner(id);
         self.shelf_mut(kind).deleted(id, done, now);
         if let (Kind::Server, Some(owner)) = (kind, owner) {
+            self.farewells.begin(id, &owner, now);
             self.volumes.go_along(&owner, now);
             self.outdate_volumes(&owner.uid, now);
         }

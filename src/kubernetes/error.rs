@@ -18,6 +18,12 @@ pub fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_conflict())
 }
 
+/// Whether there is an object of this name already. Nothing was made.
+#[must_use]
+pub fn is_taken(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_already_exists())
+}
+
 /// Whether the object does not exist any longer.
 #[must_use]
 pub fn is_gone(error: &kube::Error) -> bool {

@@ -119,6 +119,18 @@ pub(super) struct PoolLabel {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct PoolReasonLabels {
+    pub pool: String,
+    pub reason: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct BindLabels {
+    pub pool: String,
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct PoolNodeLabels {
     pub pool: String,
     pub state: &'static str,
@@ -133,6 +145,14 @@ pub(super) struct ClaimLabels {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub(super) struct CloudConditionLabels {
     pub cloud: String,
+    pub condition: String,
+    pub status: String,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub(super) struct ImageConditionLabels {
+    pub machine_image: String,
     pub condition: String,
     pub status: String,
     pub reason: String,

@@ -31,6 +31,8 @@ pub struct CloudSeen {
     pub conditions: Vec<Condition>,
     /// How many nodes wait for room there.
     pub queue: usize,
+    /// How many servers may be made there at once.
+    pub creates: i64,
 }
 
 /// A pool as it stands.

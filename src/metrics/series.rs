@@ -10,15 +10,19 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::labels::{
-    ChangeLabel, ClaimLabels, CloudConditionLabels, CloudLabel, CloudRequestLabels, CloudServiceLabels,
-    DnsDriverLabels, DnsRequestLabels, ListLabels, NodeLabels, OutcomeLabel, Phase, PhaseLabel, PollLabels,
-    PoolLabel, PoolNodeLabels, TASKS, TaskLabel, Turn, VersionLabel,
+    BindLabels, ChangeLabel, ClaimLabels, CloudConditionLabels, CloudLabel, CloudRequestLabels,
+    CloudServiceLabels, DnsDriverLabels, DnsRequestLabels, ImageConditionLabels, ListLabels, NodeLabels,
+    OutcomeLabel, Phase, PhaseLabel, PollLabels, PoolLabel, PoolNodeLabels, PoolReasonLabels, TASKS,
+    TaskLabel, Turn, VersionLabel,
 };
 use crate::reason::Reason;
 
 /// From the second a warm cloud needs to the hour a stuck one takes.
 const PHASE_SECONDS: [f64; 16] =
     [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
+/// From a machine that is there to a day in a queue.
+const WAIT_SECONDS: [f64; 12] =
+    [0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 14_400.0, 86_400.0];
 /// Around one request, from an answer out of memory to a timeout.
 const REQUEST_SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
@@ -43,11 +47,17 @@ pub(super) struct Series {
     pub nodes_late: Family<NodeLabels, Gauge>,
     pub longest_wait: Family<NodeLabels, Seconds>,
     pub queue: Family<CloudLabel, Gauge>,
+    pub concurrent_creates: Family<CloudLabel, Gauge>,
     pub attempts_opened: Family<CloudLabel, Counter>,
     pub pool_nodes: Family<PoolNodeLabels, Gauge>,
     pub pool_failing: Family<PoolLabel, Gauge>,
     pub claims: Family<ClaimLabels, Gauge>,
+    pub claim_wait: Histograms<PoolLabel>,
+    pub claims_ended: Family<PoolReasonLabels, Counter>,
+    pub binds: Family<BindLabels, Counter>,
+    pub pool_gave_way: Family<PoolLabel, Counter>,
     pub cloud_conditions: Family<CloudConditionLabels, Gauge>,
+    pub image_conditions: Family<ImageConditionLabels, Gauge>,
     pub polls: Family<PollLabels, Counter>,
     pub poll_age: Family<ListLabels, Seconds>,
     pub orphans: Family<ListLabels, Gauge>,
@@ -137,6 +147,12 @@ impl Series {
                 Family::default(),
             ),
             queue: add(r, "queue", "TestNodes that wait for room in a cloud", Family::default()),
+            concurrent_creates: add(
+                r,
+                "concurrent_creates",
+                "Servers that may be made in a cloud at once",
+                Family::default(),
+            ),
             attempts_opened: add(
                 r,
                 "attempts_opened",
@@ -156,10 +172,30 @@ impl Series {
                 Family::default(),
             ),
             claims: add(r, "claims", "TestNodeClaims of each TestNodePool, by phase", Family::default()),
+            claim_wait: add(
+                r,
+                "claim_wait_seconds",
+                "How long TestNodeClaims waited for all their nodes",
+                Family::new_with_constructor(wait_histogram as fn() -> Histogram),
+            ),
+            claims_ended: add(r, "claims_ended", "TestNodeClaims that ended, by reason", Family::default()),
+            binds: add(r, "binds", "Nodes that were given to TestNodeClaims, or refused", Family::default()),
+            pool_gave_way: add(
+                r,
+                "pool_gave_way",
+                "Idle nodes that were deleted for others who waited for room",
+                Family::default(),
+            ),
             cloud_conditions: add(
                 r,
                 "cloud_condition",
                 "The conditions of each Cloud: 1 for what each says now",
+                Family::default(),
+            ),
+            image_conditions: add(
+                r,
+                "machine_image_condition",
+                "The conditions of each MachineImage: 1 for what each says now",
                 Family::default(),
             ),
             polls: add(r, "polls", "Listings of what is ours in a cloud", Family::default()),
@@ -200,6 +236,10 @@ fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metri
 
 fn phase_histogram() -> Histogram {
     Histogram::new(PHASE_SECONDS)
+}
+
+fn wait_histogram() -> Histogram {
+    Histogram::new(WAIT_SECONDS)
 }
 
 fn request_histogram() -> Histogram {

@@ -205,12 +205,35 @@ fn of_the_nodes_that_wait_the_longest_wait_is_shown_and_how_many_are_late() {
 }
 
 #[test]
+fn a_machine_image_is_shown_as_it_stands_now() {
+    let metrics = Metrics::new();
+    let image = |status: &str| {
+        let condition = Condition {
+            type_: "UpToDate".into(),
+            status: status.into(),
+            reason: "Uploading".into(),
+            ..any()
+        };
+        ("ubuntu".to_owned(), vec![condition])
+    };
+
+    metrics.show_machine_images([image("True")]);
+    metrics.show_machine_images([image("False")]);
+
+    let labels = "machine_image=\"ubuntu\",condition=\"UpToDate\",status=\"False\",reason=\"Uploading\"";
+    has(&metrics, &format!("testnode_machine_image_condition{{{labels}}} 1"));
+    assert!(!metrics.encode().unwrap().contains("status=\"True\""));
+    metrics.show_machine_images([]);
+    assert!(!metrics.encode().unwrap().contains("testnode_machine_image_condition{"));
+}
+
+#[test]
 fn a_cloud_is_shown_as_it_stands_now() {
     let metrics = Metrics::new();
     let cloud = |status: &str, queue| {
         let condition =
             Condition { type_: "Ready".into(), status: status.into(), reason: "Looked".into(), ..any() };
-        CloudSeen { cloud: "ovh".into(), conditions: vec![condition], queue }
+        CloudSeen { cloud: "ovh".into(), conditions: vec![condition], queue, creates: 20 }
     };
 
     metrics.show_clouds([cloud("False", 3)]);
@@ -220,6 +243,7 @@ fn a_cloud_is_shown_as_it_stands_now() {
     let labels = "cloud=\"ovh\",condition=\"Ready\",status=\"True\",reason=\"Looked\"";
     has(&metrics, &format!("testnode_cloud_condition{{{labels}}} 1"));
     has(&metrics, "testnode_queue{cloud=\"ovh\"} 2");
+    has(&metrics, "testnode_concurrent_creates{cloud=\"ovh\"} 20");
     has(&metrics, "testnode_attempts_opened_total{cloud=\"ovh\"} 1");
     metrics.show_clouds([]);
     let text = metrics.encode().unwrap();

@@ -46,6 +46,8 @@ pub struct Volume {
     pub volume_type: Option<String>,
     /// A server can boot from it.
     pub bootable: bool,
+    /// The image that it was made of.
+    pub image: Option<String>,
 }
 
 /// A snapshot of a volume.
@@ -212,17 +214,17 @@ impl BlockStorage {
             .await
     }
 
-    /// The names of the volume types.
+    /// The volume types: their ids and names.
     ///
     /// # Errors
     /// As Cinder answers.
-    pub async fn volume_types(&self) -> Result<Vec<String>, Error> {
+    pub async fn volume_types(&self) -> Result<Vec<(String, String)>, Error> {
         if self.0.lacks(Service::BlockStorage).await? {
             return Ok(Vec::new());
         }
         let request = Request::get("list volume types", Service::BlockStorage, &["types"]);
         let types = self.0.pages::<wire::TypePage>(request).await?;
-        Ok(types.into_iter().map(|kind| kind.name).collect())
+        Ok(types.into_iter().map(|kind| (kind.id, kind.name)).collect())
     }
 
     /// What the project may have, and has.

@@ -21,8 +21,10 @@ pub fn refusal(service: Service, status: StatusCode, key: &str, message: &str) -
         404 if service == Service::Identity && !key.is_empty() => Class::Auth,
         // A wrong path in `auth_url`.
         404 if service == Service::Identity => Class::Invalid,
-        // Glance has no word for it.
-        404 if service == Service::Image && says(&["No image found"]) => Class::NotFound,
+        // Glance has no word for it, and says it in two ways.
+        404 if service == Service::Image && says(&["No image found", "Failed to find image"]) => {
+            Class::NotFound
+        }
         // Not the service's own 404: an error while looking is never "nothing there".
         404 if key.is_empty() || key == "HTTPNotFound" => Class::Unreachable,
         404 => Class::NotFound,

@@ -1,6 +1,6 @@
 //! Nova: servers, flavors, consoles. What it speaks on the wire is in `wire`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -233,6 +233,18 @@ impl Compute {
             Request::get("list servers", Service::Compute, &["servers", "detail"]).query("tags", tag);
         let servers = self.0.pages::<wire::ServerPage>(request).await?;
         Ok(servers.into_iter().map(Server::from).collect())
+    }
+
+    /// Ids of the project's servers that were deleted since then. That one is not among them says nothing.
+    ///
+    /// # Errors
+    /// As [`Self::list_servers`].
+    pub async fn deleted_since(&self, since: Timestamp) -> Result<BTreeSet<ServerId>, Error> {
+        // Beside a filter by tag nothing that was deleted is listed.
+        let request = Request::get("list deleted servers", Service::Compute, &["servers", "detail"])
+            .query("changes-since", since.to_string());
+        let servers = self.0.pages::<wire::ServerPage>(request).await?.into_iter().map(Server::from);
+        Ok(servers.filter(|server| server.status == ServerStatus::Deleted).map(|server| server.id).collect())
     }
 
     /// One server.

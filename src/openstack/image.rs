@@ -14,8 +14,11 @@ use super::wire::{items, number, parse_instant, text, word};
 use super::{Error, ImageId, Service, Session};
 use crate::saying::Saying;
 
+mod ours;
 #[cfg(test)]
 mod tests;
+
+pub use ours::NewImage;
 
 /// Glance gives 25 at a time unless asked, and no more than this.
 const PAGE: &str = "1000";
@@ -49,6 +52,12 @@ pub struct Image {
     pub visibility: String,
     /// The project that it belongs to; may be empty.
     pub owner: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The algorithm of its `hash`; empty as long as it has none.
+    pub hash_algo: String,
+    /// The digest that Glance computed of what it was sent.
+    pub hash: String,
 }
 
 impl Images {
@@ -124,6 +133,9 @@ impl<'de> Visitor<'de> for ImageVisitor {
                 "min_disk" => image.min_disk_gib = map.next_value::<Number>()?.0,
                 "size" => image.size = map.next_value::<Size>()?.0,
                 "min_ram" => image.min_ram_mib = map.next_value::<Number>()?.0,
+                "tags" => image.tags = map.next_value::<Tags>()?.0,
+                "os_hash_algo" => image.hash_algo = map.next_value::<Word>()?.0,
+                "os_hash_value" => image.hash = map.next_value::<Word>()?.0,
                 _ if image.properties.len() < MOST_PROPERTIES => {
                     let value = map.next_value::<&RawValue>()?;
                     let text = Some(value).filter(|value| value.get().starts_with('"')).and_then(text);
@@ -140,6 +152,16 @@ impl<'de> Visitor<'de> for ImageVisitor {
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Word(#[serde(deserialize_with = "word")] String);
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Tags(#[serde(deserialize_with = "tags")] Vec<String>);
+
+/// The tags that are text; Glance allows 128.
+fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let list = Option::<Vec<serde_json::Value>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(list.into_iter().take(256).filter_map(|tag| tag.as_str().map(str::to_owned)).collect())
+}
 
 #[derive(Deserialize)]
 #[serde(transparent)]

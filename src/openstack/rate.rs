@@ -2,8 +2,9 @@
 //! deleting may take the last, creating leaves some, and polling leaves more.
 //!
 //! Nothing here makes a call wait: a caller that finds the bucket empty is told
-//! for how long, and asks again then. Namespaces are served in turn. Only a
-//! poller waits, with [`Limiter::ready`].
+//! for how long, and asks again then. Namespaces are served in turn, and of each
+//! the oldest node first; a node waits for one call at a time. Only a poller
+//! waits, with [`Limiter::ready`].
 
 mod queue;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Service;
+use crate::age::Age;
 use queue::Queue;
 
 #[cfg(test)]
@@ -51,15 +53,6 @@ pub enum Lane {
     Create,
     /// Leaves more to both.
     Poll,
-}
-
-/// Who makes a call, where calls must wait.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Caller {
-    /// Namespaces are served in turn, however many callers each has.
-    pub namespace: String,
-    /// Whose call it is. A caller waits for one call at a time.
-    pub who: String,
 }
 
 /// The buckets of one cloud.
@@ -115,7 +108,7 @@ impl Limiter {
         self: &Arc<Self>,
         service: Service,
         lane: Lane,
-        caller: Option<&Caller>,
+        caller: Option<&Age>,
     ) -> Result<Ticket, Duration> {
         let (mut state, now, which) = (self.state(), Instant::now(), (service, lane));
         let before = caller.map_or(0, |caller| {

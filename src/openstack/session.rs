@@ -10,23 +10,26 @@ use http::{HeaderName, Response, StatusCode};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::answer::Clocks;
 use super::endpoints::Wanted;
 use super::identity::{self, Token};
-use super::rate::{Caller, Limiter};
+use super::rate::Limiter;
 use super::request::Request;
 use super::{
     BlockStorage, Compute, Credentials, Error, Images, Lane, Networks, Project, RateOptions, Service, answer,
 };
+use crate::age::Age;
 use crate::error::Class;
 use crate::saying::Origin;
-use crate::transport::{Failure, Keep, Transport, Verify};
+use crate::transport::{Failure, Keep, Transport, Upload, Verify};
 
 /// Nova gives up on a compute host that is away after 60 s, and says so.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// A body that is made meanwhile waits so long for our own limits.
+const MOMENT: Duration = Duration::from_secs(30);
 /// How long a failed login speaks for those that come after it: fifty nodes
 /// with a wrong password must not lock the account.
 const LOGIN_PAUSE: Duration = Duration::from_secs(5);
@@ -71,7 +74,7 @@ impl Call {
 
 /// One cloud under one credential. A clone is the same session.
 #[derive(Clone)]
-pub struct Session(Arc<Inner>, Option<Arc<Caller>>);
+pub struct Session(Arc<Inner>, Option<Arc<Age>>);
 
 struct Inner {
     options: SessionOptions,
@@ -109,11 +112,10 @@ impl Session {
         )
     }
 
-    /// The same session, whose requests wait for their turn among those of a namespace. `who` is the node's UID.
+    /// The same session, whose requests wait for the turn of a node.
     #[must_use]
-    pub fn on_behalf_of(&self, namespace: &str, who: &str) -> Self {
-        let caller = Caller { namespace: namespace.to_owned(), who: who.to_owned() };
-        Self(Arc::clone(&self.0), Some(Arc::new(caller)))
+    pub fn on_behalf_of(&self, node: Age) -> Self {
+        Self(Arc::clone(&self.0), Some(Arc::new(node)))
     }
 
     /// Nova's calls.
@@ -242,6 +244,42 @@ impl Session {
         let text = String::from_utf8_lossy(response.body());
         let read = serde_json::from_str(&text).map_err(|error| request.malformed(at, &error.to_string()))?;
         Ok((read, response.body().len()))
+    }
+
+    /// Sends a body that is made meanwhile, once, with a token that is good for a while yet. It takes as long as it takes: who
+    /// makes the body sees to it that it moves.
+    pub(super) async fn stream(&self, request: &Request, body: Upload) -> Result<Answer, Error> {
+        let Request { call, service, lane, .. } = *request;
+        let token = self.token(None).await?;
+        let endpoint = self.endpoint(service, &token).map_err(|text| Error::NoEndpoint {
+            call,
+            service,
+            text: text.into(),
+        })?;
+        let until = Instant::now() + MOMENT;
+        while let Err(wait) = self.0.limiter.try_take(service, lane, self.1.as_deref()) {
+            let asked = self.0.limiter.is_stopped(service);
+            if asked || Instant::now() + wait > until {
+                return Err(Error::Throttled { call, service, wait, asked });
+            }
+            sleep(wait.max(Duration::from_millis(10))).await;
+        }
+        let (mut head, _) = request.at(&endpoint).into_parts();
+        head.headers.insert(HeaderName::from_static("x-auth-token"), token.value.clone());
+        let octets = http::HeaderValue::from_static("application/octet-stream");
+        head.headers.insert(http::header::CONTENT_TYPE, octets);
+        let (at, sent) = (Origin::of(&endpoint), Instant::now());
+        let answer = self.0.options.transport.send_streamed(http::Request::from_parts(head, body)).await;
+        let status = answer.as_ref().ok().map(Response::status);
+        (self.0.options.observe)(&Call { service, call, status, took: sent.elapsed() });
+        let response = answer.map_err(|Failure { effect, text }| Error::NoAnswer {
+            call,
+            service,
+            at: at.clone(),
+            effect,
+            text,
+        })?;
+        self.judge(request, Answer { at, response })
     }
 
     pub(super) async fn send(&self, request: &Request) -> Result<Answer, Error> {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::Machine;
 use crate::api::testnode_status::KeySource;
 
@@ -101,6 +103,61 @@ pub fn ssh_config(machines: &[Machine], known_hosts: Option<&str>) -> String {
     text
 }
 
+/// The most host keys of one machine that a file has: 100 machines fit into one `ConfigMap`.
+const KEYS: usize = 4;
+
+/// All forms at once, by the names of files.
+#[must_use]
+pub fn files(machines: &[Machine]) -> BTreeMap<String, String> {
+    let mut machines = machines.to_vec();
+    for machine in &mut machines {
+        machine.keys.truncate(KEYS);
+    }
+    let all = [
+        ("targets.yaml", targets(&machines)),
+        ("known_hosts", known_hosts(&machines)),
+        ("inventory.ini", inventory(&machines)),
+        ("ssh_config", ssh_config(&machines, None)),
+        ("nodes.json", nodes(&machines)),
+    ];
+    all.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+}
+
+/// A machine, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Node<'a> {
+    name: &'a str,
+    namespace: &'a str,
+    machine_type: &'a str,
+    host: &'a str,
+    address: String,
+    port: i32,
+    user: Option<&'a str>,
+    host_keys: Vec<String>,
+}
+
+/// The machines as JSON.
+fn nodes(machines: &[Machine]) -> String {
+    let node = |machine| {
+        let Machine { name, namespace, machine_type, host, address, user, port, keys, .. }: &Machine =
+            machine;
+        Node {
+            name,
+            namespace,
+            machine_type,
+            host,
+            address: address.to_string(),
+            port: *port,
+            user: user.as_deref(),
+            host_keys: keys.iter().map(ToString::to_string).collect(),
+        }
+    };
+    let nodes: Vec<Node<'_>> = machines.iter().map(node).collect();
+    // Text and numbers can always be written.
+    serde_json::to_string(&nodes).unwrap_or_default() + "\n"
+}
+
 /// Each machine under the name of its node; with the namespace where two nodes have one name.
 fn aliased(machines: &[Machine]) -> impl Iterator<Item = (String, &Machine)> {
     machines.iter().map(|machine| {
@@ -113,6 +170,8 @@ fn aliased(machines: &[Machine]) -> impl Iterator<Item = (String, &Machine)> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::super::machine::tests::{ED25519, node};
     use super::*;
 
@@ -163,6 +222,25 @@ mod tests {
             UserKnownHostsFile \"/tmp/known_hosts\"\n  StrictHostKeyChecking yes\n";
 
         assert_eq!(ssh_config(&machines(&["smithi001"]), Some("/tmp/known_hosts")), expected);
+    }
+
+    #[test]
+    fn the_files_of_a_hundred_machines_fit_into_one_config_map() {
+        let mut machine = machines(&["smithi001"]).remove(0);
+        let key: crate::ssh_key::PublicKey = ED25519.parse().unwrap();
+        machine.keys = vec![key; 16];
+        let hundred = vec![machine; 100];
+
+        let files = files(&hundred);
+
+        assert_eq!(
+            files.keys().map(String::as_str).collect::<Vec<_>>(),
+            ["inventory.ini", "known_hosts", "nodes.json", "ssh_config", "targets.yaml"]
+        );
+        // A key of the longest kind in use is eight times as long.
+        assert!(files.values().map(String::len).sum::<usize>() * 5 < 1_048_576);
+        let read: Value = serde_json::from_str(&files["nodes.json"]).unwrap();
+        assert_eq!((&read[0]["user"], &read[0]["hostKeys"][0]), (&json!("ubuntu"), &json!(ED25519)));
     }
 
     #[test]

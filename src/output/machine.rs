@@ -3,8 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::api::TestNode;
+use crate::api::claim::ClaimedNode;
 use crate::api::testnode_status::KeySource;
+use crate::api::{TestNode, TestNodeClaim};
 use crate::ssh_key::PublicKey;
 
 /// A machine that can be logged in to. Each part is safe to print into a file of another program.
@@ -51,35 +52,74 @@ impl Machine {
     /// # Errors
     /// If it has no address yet, or if its status holds something that no machine of ours can have.
     pub fn of(node: &TestNode) -> Result<Self, Unusable> {
-        let name = node.metadata.name.clone().unwrap_or_default();
-        let namespace = node.metadata.namespace.clone().unwrap_or_default();
+        let status = node.own_status();
+        let ssh = status.and_then(|status| status.ssh.as_ref());
+        let shown = ClaimedNode {
+            name: node.metadata.name.clone().unwrap_or_default(),
+            namespace: node.metadata.namespace.clone().unwrap_or_default(),
+            machine_type: Some(node.spec.machine_type.clone()),
+            address: status.and_then(|status| status.access_ip.clone()),
+            fqdn: status.and_then(|status| status.fqdn.clone()),
+            user: ssh.and_then(|ssh| ssh.user.clone()),
+            port: ssh.map(|ssh| ssh.port),
+            host_keys: ssh.map(|ssh| ssh.host_keys.clone()).unwrap_or_default(),
+            host_keys_from: ssh.and_then(|ssh| ssh.host_keys_from),
+            ..ClaimedNode::default()
+        };
+        Self::of_claimed(&shown)
+    }
+
+    /// The machines of a claim, as its status lists them, but for those that were given back.
+    #[must_use]
+    pub fn of_claim(claim: &TestNodeClaim) -> Vec<Result<Self, Unusable>> {
+        let status = claim.status.clone().unwrap_or_default();
+        let name = claim.metadata.name.as_deref().unwrap_or_default();
+        let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+        let unusable = |why: String| vec![Err(Unusable { node: format!("claim {namespace}/{name}"), why })];
+        if let Some(ended) = &status.ended {
+            return unusable(format!("it has ended ({})", ended.reason));
+        }
+        if status.bound_at.is_none() {
+            return unusable("it does not have its nodes yet".into());
+        }
+        let kept = status.nodes.iter().filter(|node| !claim.spec.released.contains(&node.name));
+        kept.map(Self::of_claimed).collect()
+    }
+
+    /// A machine that a claim lists.
+    ///
+    /// # Errors
+    /// As [`Machine::of`].
+    pub fn of_claimed(node: &ClaimedNode) -> Result<Self, Unusable> {
+        let ClaimedNode { name, namespace, .. } = node.clone();
         let unusable = |why: &str| Unusable { node: format!("{namespace}/{name}"), why: why.to_owned() };
-        let status = node.own_status().ok_or_else(|| unusable("it has no status yet"))?;
-        let address = status.access_ip.as_ref().ok_or_else(|| unusable("it has no address yet"))?;
-        let address = address.parse().map_err(|_| unusable("status.accessIP is not an address"))?;
-        let host = match &status.fqdn {
+        let address = node.address.as_ref().ok_or_else(|| unusable("it has no address yet"))?;
+        let address = address.parse().map_err(|_| unusable("its address is not an address"))?;
+        let host = match &node.fqdn {
             Some(fqdn) if is_host(fqdn) => fqdn.clone(),
-            Some(_) => return Err(unusable("status.fqdn is not a host name")),
+            Some(_) => return Err(unusable("its name is not a host name")),
             None => IpAddr::to_string(&address),
         };
-        let ssh = status.ssh.as_ref();
-        let user = ssh.and_then(|ssh| ssh.user.clone());
+        let user = node.user.clone();
         if user.as_ref().is_some_and(|user| !is_user(user)) {
-            return Err(unusable("status.ssh.user is not a user name"));
+            return Err(unusable("its user is not a user name"));
         }
-        let lines = ssh.map(|ssh| ssh.host_keys.as_slice()).unwrap_or_default();
-        let mut keys: Vec<PublicKey> = lines.iter().filter_map(|line| key_of(line)).collect();
+        // The names of a status that somebody forged, as its other parts.
+        if !is_host(&name) || !is_host(&namespace) {
+            return Err(unusable("its name is not the name of an object"));
+        }
+        let mut keys: Vec<PublicKey> = node.host_keys.iter().filter_map(|line| key_of(line)).collect();
         keys.sort_by_key(PublicKey::preference);
         Ok(Self {
-            machine_type: node.spec.machine_type.clone(),
-            port: ssh.map_or(22, |ssh| ssh.port),
+            machine_type: node.machine_type.clone().unwrap_or_default(),
+            port: node.port.unwrap_or(22),
             name,
             namespace,
             host,
             address,
             user,
             keys,
-            keys_from: ssh.and_then(|ssh| ssh.host_keys_from).unwrap_or_default(),
+            keys_from: node.host_keys_from.unwrap_or_default(),
         })
     }
 
@@ -154,6 +194,33 @@ pub mod tests {
         let machine = altered(|status| status.fqdn = None).unwrap();
 
         assert_eq!(machine.login(), "ubuntu@10.77.0.10");
+    }
+
+    #[test]
+    fn a_claim_has_the_machines_that_it_lists_and_has_not_given_back() {
+        let node = |name: &str| {
+            serde_json::json!({"name": name, "namespace": "lab", "uid": name, "machineType": "ovh",
+            "address": "10.77.0.10", "hostKeys": [format!("{name} {ED25519}")]})
+        };
+        let claim = |status: serde_json::Value| -> TestNodeClaim {
+            serde_json::from_value(serde_json::json!({"metadata": {"name": "job", "namespace": "rados"},
+                "spec": {"pool": {"name": "p"}, "released": ["smithi002"]}, "status": status}))
+            .unwrap()
+        };
+        let bound = claim(
+            serde_json::json!({"boundAt": "2026-03-02T08:00:00Z", "nodes": [node("smithi001"), node("smithi002")]}),
+        );
+
+        let machines: Vec<Machine> = Machine::of_claim(&bound).into_iter().map(Result::unwrap).collect();
+
+        assert_eq!(machines.iter().map(|machine| machine.name.as_str()).collect::<Vec<_>>(), ["smithi001"]);
+        assert_eq!((machines[0].keys.len(), machines[0].machine_type.as_str()), (1, "ovh"));
+        let waits = Machine::of_claim(&claim(serde_json::json!({}))).remove(0).unwrap_err().to_string();
+        assert_eq!(waits, "claim rados/job is left out: it does not have its nodes yet");
+        let forged = claim(
+            serde_json::json!({"boundAt": "2026-03-02T08:00:00Z", "nodes": [node("x\n  ProxyCommand y")]}),
+        );
+        assert!(Machine::of_claim(&forged).remove(0).is_err());
     }
 
     #[test]

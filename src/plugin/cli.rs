@@ -63,7 +63,7 @@ pub enum Command {
 /// Which nodes to list. Those that nobody can log in to are left out, and named on standard error.
 #[derive(Args, Debug)]
 pub struct Which {
-    /// Names of nodes; all of the namespace if there are none.
+    /// Names of nodes, and `claim/NAME` for those of a claim; all nodes of the namespace if there are none.
     pub names: Vec<String>,
     /// Only nodes with these labels, as in `kubectl get -l`.
     #[arg(short = 'l', long, conflicts_with = "names")]

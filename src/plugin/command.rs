@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use super::cli::{Cli, Command, Which};
 use super::error::Error;
 use super::{console, login, look, story};
-use crate::api::TestNode;
 use crate::output::{self, Machine, Unusable};
 
 /// Runs one command, and says how the program ends.
@@ -50,8 +49,7 @@ async fn list(
     which: &Which,
     form: impl FnOnce(&[Machine]) -> String,
 ) -> Result<ExitCode, Error> {
-    let nodes = look::nodes(client, which).await?;
-    let (machines, unusable) = sorted(&nodes);
+    let (machines, unusable) = sorted(look::machines(client, which).await?);
     for left_out in &unusable {
         eprintln!("{left_out}");
     }
@@ -60,10 +58,10 @@ async fn list(
     Ok(if which.names.is_empty() || unusable.is_empty() { ended } else { ExitCode::FAILURE })
 }
 
-fn sorted(nodes: &[TestNode]) -> (Vec<Machine>, Vec<Unusable>) {
+fn sorted(found: Vec<Result<Machine, Unusable>>) -> (Vec<Machine>, Vec<Unusable>) {
     let (mut machines, mut unusable) = (Vec::new(), Vec::new());
-    for node in nodes {
-        match Machine::of(node) {
+    for one in found {
+        match one {
             Ok(machine) => machines.push(machine),
             Err(left_out) => unusable.push(left_out),
         }

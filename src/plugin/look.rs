@@ -7,7 +7,8 @@ use kube::{Client, Config, ResourceExt};
 
 use super::cli::{Place, Which};
 use super::error::Error;
-use crate::api::TestNode;
+use crate::api::{TestNode, TestNodeClaim};
+use crate::output::{Machine, Unusable};
 
 /// How many objects one answer may hold.
 const PAGE: u32 = 500;
@@ -25,16 +26,30 @@ pub async fn client(place: &Place) -> Result<Client, Error> {
     Client::try_from(config).map_err(Error::Kubernetes)
 }
 
-/// The nodes that were asked for, by name; by namespace and name where none was named.
-pub async fn nodes(client: &Client, which: &Which) -> Result<Vec<TestNode>, Error> {
-    let own = Api::<TestNode>::default_namespaced(client.clone());
-    if !which.names.is_empty() {
-        let mut nodes = Vec::new();
-        for name in &which.names {
-            nodes.push(own.get(name).await?);
-        }
-        return Ok(nodes);
+/// How one names a claim where nodes are named.
+const CLAIM: [&str; 3] = ["claim/", "tnc/", "testnodeclaim/"];
+
+/// The machines that were asked for: of each node and each claim by name; of all nodes, in the order of their namespaces and
+/// names, where none was named.
+pub async fn machines(client: &Client, which: &Which) -> Result<Vec<Result<Machine, Unusable>>, Error> {
+    if which.names.is_empty() {
+        return Ok(nodes(client, which).await?.iter().map(Machine::of).collect());
     }
+    let mut machines = Vec::new();
+    for name in &which.names {
+        match CLAIM.iter().find_map(|kind| name.strip_prefix(kind)) {
+            Some(claim) => {
+                let claims = Api::<TestNodeClaim>::default_namespaced(client.clone());
+                machines.extend(Machine::of_claim(&claims.get(claim).await?));
+            }
+            None => machines.push(Machine::of(&node(client, name).await?)),
+        }
+    }
+    Ok(machines)
+}
+
+async fn nodes(client: &Client, which: &Which) -> Result<Vec<TestNode>, Error> {
+    let own = Api::<TestNode>::default_namespaced(client.clone());
     let api = if which.all_namespaces { Api::all(client.clone()) } else { own };
     let mut params = ListParams::default().limit(PAGE);
     if let Some(selector) = &which.selector {

@@ -26,6 +26,7 @@ pub enum State {
 }
 
 /// A node of a pool.
+#[expect(clippy::struct_excessive_bools, reason = "what can be the case or not, each by itself")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slot {
     /// Its name.
@@ -44,6 +45,10 @@ pub struct Slot {
     pub is_current: bool,
     /// An admin looks at it: it is neither handed out nor dropped.
     pub is_paused: bool,
+    /// A `TestNodeSlot` says that something is wrong with it: it is not dropped, and only who names it has it.
+    pub is_down: bool,
+    /// It was made from a version of a MachineImage that is rejected now: it is not handed out, and dropped.
+    pub is_rejected: bool,
     /// When it was made.
     pub created: Option<Timestamp>,
     /// When it was first Ready.
@@ -53,9 +58,9 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// A node, held against a template.
+    /// A node, held against a template; and whether somebody marked it as down.
     #[must_use]
-    pub fn of(node: &TestNode, template: &TestNodeSpec) -> Self {
+    pub fn of(node: &TestNode, template: &TestNodeSpec, is_down: bool) -> Self {
         let status = node.own_status();
         let ready = status.and_then(|status| status.conditions.iter().find(|c| c.type_ == "Ready"));
         let times = status.and_then(|status| status.times.as_ref());
@@ -68,6 +73,8 @@ impl Slot {
             cloud: status.and_then(|status| status.cloud.clone()),
             is_current: templated(&node.spec) == templated(template),
             is_paused: node.spec.paused,
+            is_down,
+            is_rejected: false,
             created: node.creation_timestamp().map(|time| time.0),
             ready_at: times.and_then(|times| times.ready_at.as_ref()).map(|time| time.0),
             said: ready.map(|ready| format!("{}: {}", ready.reason, ready.message)).unwrap_or_default(),
@@ -77,7 +84,7 @@ impl Slot {
     /// No claim has it, it stays, and nobody looks at it.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.claim.is_none() && self.state != State::Going && !self.is_paused
+        self.claim.is_none() && self.state != State::Going && !self.is_paused && !self.is_down
     }
 
     /// It is idle, and in this state.
@@ -106,7 +113,7 @@ fn state(node: &TestNode) -> State {
         State::Going
     } else if find("Ready").is_some_and(|ready| ready.status == "True") {
         if status.observed_generation == node.metadata.generation { State::Ready } else { State::Coming }
-    } else if !was_ready && ready.is_some_and(|ready| ready.reason == Reason::NameConflict.to_string()) {
+    } else if !was_ready && ready.is_some_and(|ready| ready.reason == Reason::NameConflict.as_str()) {
         State::Taken
     } else if was_ready {
         find("Stalled").map_or(State::Coming, |stalled| State::Broken(stalled.last_transition_time.0))
@@ -136,6 +143,8 @@ pub(crate) mod examples {
             cloud: Some("lab".into()),
             is_current: true,
             is_paused: false,
+            is_down: false,
+            is_rejected: false,
             created: at(number),
             ready_at: matches!(state, State::Ready | State::Broken(_)).then(|| at(number + 100)).flatten(),
             said: "Ready: Ready".into(),

@@ -1,10 +1,10 @@
 //! What is said of a pool. Pure.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::keep::Stock;
 use super::slot::{Slot, State};
-use crate::api::pool::TestNodePoolStatus;
+use crate::api::pool::{Failure, TestNodePoolStatus};
 use crate::kubernetes::conditions::Conditions;
 use crate::reason::Reason;
 
@@ -37,7 +37,19 @@ pub fn project(
         deleting: count(&|slot| slot.state == State::Going),
         queued_claims: number(waiting),
         queued_nodes: number(stock.awaited),
+        last_failure: last_failure(before, stock),
     }
+}
+
+/// The node that fails now, or else the one that did last.
+fn last_failure(before: Option<&TestNodePoolStatus>, stock: &Stock) -> Option<Failure> {
+    let known = before.and_then(|before| before.last_failure.clone());
+    let broken = |slot: &&Slot| slot.is_idle() && matches!(slot.state, State::Broken(_));
+    let Some(slot) = stock.failing().next().or_else(|| stock.slots.iter().find(broken)) else { return known };
+    let (reason, message) = slot.said.split_once(": ").unwrap_or((&slot.said, ""));
+    let same = known.as_ref().filter(|known| known.node == slot.name && known.reason == reason);
+    let at = same.map_or(Time(stock.now), |known| known.at.clone());
+    Some(Failure { node: slot.name.clone(), reason: reason.to_owned(), message: message.to_owned(), at })
 }
 
 fn number(count: usize) -> i64 {
@@ -58,7 +70,14 @@ fn conditions(
         filled = format!("{filled}; {number} cannot be made, the first is {} ({})", slot.name, slot.said);
     }
     let refused = refused.map(|words| (Reason::KubernetesAPI, words.to_owned()));
-    let fails = refused.clone().or_else(|| {
+    let rival = stock.rival.as_ref().map(|rival| {
+        let message = format!(
+            "TestNodePool {rival} is older, and its nodes have the same names; delete one of the two, and make it again with \
+             another spec.namePrefix"
+        );
+        (Reason::PrefixTaken, message)
+    });
+    let fails = refused.clone().or(rival).or_else(|| {
         let slot = stock.failing().next()?;
         Some((Reason::LaunchesFail, format!("node {}: {}", slot.name, slot.said)))
     });
@@ -89,6 +108,10 @@ fn conditions(
             let full = format!("{filled}; the pool has {} nodes of at most {}", stock.slots.len(), stock.max);
             list.put("Filled", "False", Reason::AtMax, full);
         }
+        (false, None) if stock.held_back && stock.awaited == 0 => {
+            let waits = format!("{filled}; nodes that somebody waits for come first in its clouds");
+            list.put("Filled", "False", Reason::HeldBack, waits);
+        }
         (false, None) => {
             list.put(
                 "Filled",
@@ -97,6 +120,10 @@ fn conditions(
                 format!("{filled}; {} are being made", stock.coming()),
             );
         }
+    }
+    if let Some(slot) = stock.failing().next() {
+        let frozen = format!("until node {} is Ready, no other is begun: {}", slot.name, slot.said);
+        list.put("Frozen", "True", Reason::LaunchesFail, frozen);
     }
     if stock.paused {
         list.put(
@@ -111,26 +138,12 @@ fn conditions(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-    use std::time::Duration;
 
     use super::*;
     use crate::pool::slot::examples::{NOW, claimed, outdated, slot};
 
     fn stock(slots: Vec<Slot>) -> Stock {
-        Stock {
-            now: NOW,
-            min_ready: 2,
-            max: 4,
-            max_ready_age: Duration::MAX,
-            paused: false,
-            slots,
-            taken: BTreeSet::new(),
-            awaited: 0,
-            lacks: 0,
-            wave: 3,
-            surplus_for: Duration::ZERO,
-        }
+        Stock { slots, ..Stock::new(NOW) }
     }
 
     fn says(status: &TestNodePoolStatus, kind: &str) -> (String, String) {
@@ -187,6 +200,14 @@ mod tests {
         let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
         assert_eq!(ready.message, "node smithi003: ImageNotFound: there is no image");
         assert_eq!(status.ready, 1, "what is old can still be had");
+        assert_eq!(says(&status, "Frozen"), word("True", Reason::LaunchesFail));
+        let last = status.last_failure.clone().unwrap();
+        assert_eq!(
+            (last.node.as_str(), last.reason.as_str(), last.at),
+            ("smithi003", "ImageNotFound", Time(NOW))
+        );
+        let after = project(Some(&status), Some(2), &stock(vec![slot(1, State::Ready)]), 0, None);
+        assert_eq!((says(&after, "Frozen"), after.last_failure), (Default::default(), status.last_failure));
     }
 
     #[test]
@@ -222,6 +243,20 @@ mod tests {
         assert_eq!(says(&status, "Ready"), word("False", Reason::KubernetesAPI));
         assert_eq!(says(&status, "Filled"), word("False", Reason::KubernetesAPI));
         assert!(status.conditions.iter().all(|condition| condition.message.contains(refusal)));
+    }
+
+    #[test]
+    fn a_pool_whose_names_an_older_pool_has_says_so_and_how_to_cure_it() {
+        let younger = Stock { rival: Some("lab/smithi".into()), ..stock(Vec::new()) };
+
+        let status = project(None, Some(1), &younger, 0, None);
+
+        for kind in ["Ready", "Filled"] {
+            assert_eq!(says(&status, kind), word("False", Reason::PrefixTaken));
+        }
+        assert_eq!(says(&status, "Stalled"), word("True", Reason::PrefixTaken));
+        let told = |condition: &Condition| condition.message.contains("spec.namePrefix");
+        assert!(status.conditions.iter().all(told), "{:?}", status.conditions);
     }
 
     #[test]

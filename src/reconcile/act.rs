@@ -19,7 +19,7 @@ use kube::ResourceExt;
 
 use super::context::Context;
 use super::error::Error;
-use super::observe::Look;
+use super::observe::{Look, age};
 use super::plan::{Change, Question};
 use crate::api::TestNode;
 use crate::clouds::Handle;
@@ -115,6 +115,5 @@ fn session(ctx: &Context, cloud: &str, node: &TestNode) -> Result<(Arc<Handle>, 
         ctx.clouds.find(cloud).ok_or_else(|| Error::Unready(format!("there is no Cloud {cloud}")))?;
     let session = handle.config().session.clone();
     let session = session.ok_or_else(|| Error::Unready(format!("cloud {cloud} is not logged in")))?;
-    let namespace = node.namespace().unwrap_or_default();
-    Ok((handle, session.on_behalf_of(&namespace, &node.uid().unwrap_or_default())))
+    Ok((handle, session.on_behalf_of(age(node))))
 }

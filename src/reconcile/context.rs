@@ -17,7 +17,8 @@ use super::fair::{Fair, Permit};
 use super::notes::{Done, Failed, Notes, Undone};
 use super::state::{Problem, RequestKey, Trouble, Verdict};
 use super::waker::Waker;
-use crate::api::{MachineType, TestNode, TestNodeClaim, TestNodePool};
+use crate::api::machine_type::MachineTypeSpec;
+use crate::api::{MachineImage, MachineType, TestNode, TestNodeClaim, TestNodePool, TestNodeSlot};
 use crate::clock::Now;
 use crate::clouds::Clouds;
 use crate::dns::exchange::Exchange;
@@ -27,6 +28,8 @@ use crate::guest::ssh::PrivateKey;
 use crate::kubernetes::events::Events;
 use crate::kubernetes::status::StatusWriter;
 use crate::metrics::Metrics;
+use crate::reason::Reason;
+use crate::select::{self, Published};
 use crate::transport::{Failure, TlsOptions, Transport};
 
 /// The longest pause before a failed request is sent again, even if the service asks for more.
@@ -65,12 +68,18 @@ pub struct Context {
     pub machine_types: Store<MachineType>,
     /// Whether they have been listed.
     pub machine_types_listed: watch::Receiver<bool>,
+    /// The images that machine types may name, as their watch last told of them.
+    pub machine_images: MachineImages,
     /// The nodes, as the watch last told of them.
     pub nodes: Store<TestNode>,
     /// The pools.
     pub pools: Store<TestNodePool>,
     /// The claims.
     pub claims: Store<TestNodeClaim>,
+    /// What people say of the slots of pools.
+    pub slots: Store<TestNodeSlot>,
+    /// Whether that has been listed.
+    pub slots_listed: watch::Receiver<bool>,
     /// Where Secrets are.
     pub namespace: String,
     /// When this process took the lease: requests of earlier ones are unknown since then.
@@ -95,6 +104,57 @@ pub struct Context {
     pub dns_lines: Mutex<BTreeMap<String, Arc<Fair>>>,
     /// Notes by UID.
     pub notes: Mutex<HashMap<String, Notes>>,
+}
+
+/// The MachineImages.
+#[derive(Clone)]
+pub struct MachineImages {
+    /// They are looked at: the chart's `images.enabled`.
+    pub enabled: bool,
+    /// All that there are.
+    pub store: Store<MachineImage>,
+    /// Whether they have been listed.
+    pub listed: watch::Receiver<bool>,
+}
+
+impl MachineImages {
+    /// One of them.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Arc<MachineImage>> {
+        self.store.get(&ObjectRef::new(name)).filter(|_| self.enabled)
+    }
+
+    /// Why none is found, if it is not known whether there is one.
+    fn absent(&self) -> Option<select::Problem> {
+        if !self.enabled {
+            let message = "MachineImages are not looked at: images.enabled is false in the chart; set it, or give the machine \
+                           type another rule for the image";
+            return Some(select::Problem::new(Reason::MachineImageNotFound, message));
+        }
+        let message = "the MachineImages have not been listed yet";
+        (!*self.listed.borrow()).then(|| select::Problem::new(Reason::ImageNotReady, message))
+    }
+
+    /// What those that a machine type names have in a cloud.
+    #[must_use]
+    pub fn published(&self, machine: &MachineTypeSpec, cloud: &str) -> Published {
+        Published::of(machine, cloud, |name| self.find(name), self.absent().as_ref())
+    }
+
+    /// Whether a node's machine is of a version that nobody may have any more.
+    #[must_use]
+    pub fn rejects(&self, node: &TestNode) -> bool {
+        let resolved = node.own_status().and_then(|status| status.resolved.as_ref());
+        let image = resolved.map(|resolved| &resolved.image);
+        let version = image.and_then(|image| image.machine_image.as_deref().zip(image.digest.as_deref()));
+        version.is_some_and(|(name, digest)| self.find(name).is_some_and(|image| image.spec.rejects(digest)))
+    }
+
+    /// The ids of all images that those that a machine type names keep.
+    #[must_use]
+    pub fn kept_ids(&self, machine: &MachineTypeSpec) -> BTreeSet<String> {
+        select::kept_ids(machine, |name| self.find(name))
+    }
 }
 
 /// What was found in a Secret of ours, and when; kept for some seconds, as many nodes of a type read the same one.
@@ -164,7 +224,7 @@ impl Context {
         let uid = node.uid().unwrap_or_default();
         self.waker.learn(&uid, ObjectRef::from_obj(&**node));
         self.note(&uid, |notes| match &notes.written {
-            Some(written) if version(written) > version(node) => written.clone(),
+            Some(written) if version(&**written) > version(&**node) => written.clone(),
             Some(_) | None => {
                 notes.written = None;
                 node.clone()
@@ -279,7 +339,7 @@ impl Context {
     pub fn wake_queue(&self) {
         let clouds = self.clouds.all();
         let called = clouds.iter().flat_map(|cloud| self.gate.call(&cloud.name, &cloud.bounds()));
-        for uid in called.chain(self.gate.called_for_names()) {
+        for uid in called.chain(self.gate.called_for_one()) {
             self.waker.wake(&uid);
         }
     }
@@ -309,14 +369,15 @@ impl Context {
     /// The object is gone; so is everything noted of it.
     pub fn forget(&self, uid: &str) {
         let notes = self.notes().remove(uid);
-        let names = notes.map(|notes| notes.waits_for_names).unwrap_or_default();
-        self.gate.wait_for_names(uid, &names, &BTreeSet::new());
+        let awaited = notes.map(|notes| notes.awaits).unwrap_or_default();
+        self.gate.wait_for_one(uid, &awaited, &BTreeSet::new());
         self.statuses.forget(uid);
         self.waker.forget(uid);
         for cloud in self.clouds.all() {
             cloud.inventory.lock().forget(uid);
         }
         let (let_go, left) = (self.gate.set(uid, None), self.gate.leave(uid));
+        self.gate.pooled(uid, false);
         if let_go || left {
             self.wake_queue();
         }
@@ -324,6 +385,7 @@ impl Context {
 }
 
 /// Orders two states of one object: etcd counts up.
-fn version(node: &TestNode) -> u64 {
-    node.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
+#[must_use]
+pub fn version(object: &impl ResourceExt) -> u64 {
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
 }

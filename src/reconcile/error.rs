@@ -81,6 +81,15 @@ impl Error {
         }
     }
 
+    /// Whether the cloud has too much to do: it said so, or it could not answer.
+    #[must_use]
+    pub fn is_strain(&self) -> bool {
+        match self.class() {
+            Class::Busy | Class::Capacity | Class::Unreachable => matches!(self, Self::OpenStack(_)),
+            Class::Quota | Class::Auth | Class::NotFound | Class::Conflict | Class::Invalid => false,
+        }
+    }
+
     /// How long we were told to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -60,6 +60,8 @@ pub struct Known<'a> {
     pub clouds: BTreeMap<String, Place<'a>>,
     /// Where a new machine could be made, best first.
     pub offers: Vec<Offer>,
+    /// Its server may be created now.
+    pub may_build: bool,
     /// The other system that the machine is to have.
     pub wish: Option<Wish>,
     /// By name: the other node that holds it, as `namespace/name`.
@@ -114,6 +116,7 @@ pub fn look(known: Known<'_>) -> Observed {
         former: former::former(&known),
         unlooked: former::unlooked(&known),
         offers: Vec::new(),
+        may_build: known.may_build,
         wish: None,
         name: NameView::default(),
         guest: GuestView::default(),

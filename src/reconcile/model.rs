@@ -31,7 +31,9 @@ use proptest::test_runner::FileFailurePersistence;
 use crate::api::FormerMachine;
 use crate::reason::Reason;
 use crate::reconcile::plan::{BRING_UP, TEAR_DOWN};
-use scenario::{ENDINGS, HARM, MEDDLING, MINUTE, REBUILDS, RESTORES, Scenario, TROUBLES, deleted, scenarios};
+use scenario::{
+    CROWDS, ENDINGS, HARM, MEDDLING, MINUTE, REBUILDS, RESTORES, Scenario, TROUBLES, deleted, scenarios,
+};
 use world::{FORMER, Roused, Rules, UID, World};
 
 const RULES: Rules<'static> = Rules { bring_up: BRING_UP, tear_down: TEAR_DOWN, belief: |_| {} };
@@ -192,6 +194,14 @@ proptest! {
     /// With finitely many faults a node becomes Ready, and then nothing is done any more.
     #[test]
     fn a_node_converges_and_stays(life in scenarios(TROUBLES, 3)) {
+        check(&life)?;
+    }
+
+    /// It waits for its turn with all that its server needs, and comes out of that Ready, or goes whole.
+    #[test]
+    fn a_node_that_waits_for_its_turn_is_made_in_the_end_and_goes_whole(
+        life in prop_oneof![scenarios(CROWDS, 4), deleted(scenarios(CROWDS, 4))],
+    ) {
         check(&life)?;
     }
 

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use secrecy::SecretSlice;
 use tokio::time::Instant;
 
-use super::plan::is_blocked;
+use super::plan::{Step, is_blocked};
 use super::state::{BootId, Desired, Observed, Problem, RequestKey, ServerState, SshTrouble, Trouble};
 use crate::api::TestNode;
 use crate::api::common::ReadinessCheck;
@@ -80,8 +80,12 @@ pub struct Notes {
     pub done: Option<Done>,
     /// It waits only for room, and others look for it: until it is called, nothing it does helps.
     pub queued: bool,
-    /// Names that other nodes hold and for one of which it waits.
-    pub waits_for_names: BTreeSet<String>,
+    /// Since when its launch stands still, as it waits for its turn to have its server made.
+    stands_since: Option<Instant>,
+    /// For how long it stood still before.
+    stood: Duration,
+    /// Names, ports and volumes that other nodes have, and for one of which it waits.
+    pub awaits: BTreeSet<String>,
     /// What it does or waits for, and since when.
     pub step: Option<(Reason, Instant)>,
     /// When that was last told.
@@ -214,6 +218,29 @@ pub struct ConsoleRefused {
 }
 
 impl Notes {
+    /// An attempt is opened: what befell an earlier one says nothing of it.
+    pub fn opens(&mut self, attempt: i64) {
+        self.opened.insert(attempt);
+        self.troubles.clear();
+        (self.stands_since, self.stood) = (None, Duration::ZERO);
+    }
+
+    /// What was planned. The launch stands still while the node waits for its turn to have its server made.
+    pub fn planned(&mut self, step: &Step, now: Instant) {
+        if matches!(step, Step::Wait(waiting) if waiting.reason == Reason::Prepared) {
+            self.stands_since.get_or_insert(now);
+        } else if let Some(since) = self.stands_since.take() {
+            self.stood += now.saturating_duration_since(since);
+        }
+    }
+
+    /// For how long the launch has stood still.
+    #[must_use]
+    pub fn stood_for(&self, now: Instant) -> Duration {
+        let stands = self.stands_since.map(|since| now.saturating_duration_since(since));
+        self.stood + stands.unwrap_or_default()
+    }
+
     /// The requests that failed, in the time of the wall clock as it is `now`. That clock may have been set since: what was
     /// measured is told from now on.
     #[must_use]

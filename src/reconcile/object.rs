@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, DeleteParams, Preconditions};
+use kube::api::Api;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
@@ -14,6 +14,7 @@ use super::fair::Permit;
 use super::state::Expiry;
 use crate::api::TestNode;
 use crate::api::testnode_status::TestNodeStatus;
+use crate::kubernetes;
 use crate::kubernetes::conditions::news;
 use crate::kubernetes::events::{Event, Severity};
 use crate::kubernetes::finalizers;
@@ -81,9 +82,7 @@ pub(super) async fn delete(
     ctx: &Context,
 ) -> Result<bool, Error> {
     let _permit = permit(node, ctx).await;
-    let preconditions = Preconditions { uid: node.uid(), resource_version: node.resource_version() };
-    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    let held = api(node, ctx).delete(&node.name_any(), &params).await?.left();
+    let held = kubernetes::delete::delete(&api(node, ctx), &**node).await?;
     publish(Severity::Normal, reason, why, "Reconcile", node, ctx).await;
     let gone = held.is_none();
     if let Some(going) = held {

@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use super::context::Context;
 use super::look::{Known, Naming, Place, look};
 use super::memory;
-use super::state::{Desired, Memory, Observed};
+use super::state::{Desired, Hold, Memory, Need, Observed};
 use crate::api::{ABANDON, FINALIZER_PREFIX, FormerMachine, MachineType, TestNode};
 use crate::clock::Now;
 use crate::clouds::{self, Config, Handle};
@@ -52,7 +52,10 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
         // They have not been listed yet: none is known to be gone.
         desired.user_data_digest = desired.user_data_digest.take().or_else(|| pinned_digest(&memory));
     }
-    desired.need = keeper::need(ctx, node, &uid);
+    desired.need = keeper::need(ctx, node, &uid, now.wall);
+    if let Need::Kept(kept) = &desired.need {
+        desired.hold = Some(Hold { until: kept.until, reason: kept.why.clone(), cut: None });
+    }
     let user_data = user_data::read(ctx, node, &uid, now.wall, memory.is_making(), &mut desired);
     let deleting = node.metadata.deletion_timestamp.is_some();
     let offers = match &machine {
@@ -61,11 +64,14 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
             let read = user_data.as_ref().map(|read| read.expose_secret());
             let offers = offers::offers(ctx, node, machine, now.wall);
             desired.problem =
-                desired.problem.take().or_else(|| offers::problem(node, machine, &offers, read));
+                desired.problem.take().or_else(|| offers::problem(ctx, node, machine, &offers, read));
             offers
         }
         Some(_) | None => Vec::new(),
     };
+    let opened = memory.open().and_then(|open| ctx.clouds.find(&open.cloud));
+    let may_build =
+        opened.is_none_or(|handle| ctx.gate.may_build(&uses::age(node), &handle.name, &handle.bounds()));
     let wish = if deleting { None } else { system::wish(ctx, node, machine.as_deref(), &memory, &desired) };
     let handles = ctx.clouds.all();
     let configs: Vec<Arc<Config>> = handles.iter().map(|handle| handle.config()).collect();
@@ -97,6 +103,7 @@ pub fn observe(node: &TestNode, ctx: &Context) -> Look {
             notes,
             clouds,
             offers,
+            may_build,
             wish,
             holders,
         })

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::look::{in_motion, to_settle};
 use super::observe::{self, Look};
 use super::plan::{Step, Waiting, console_due_in, queues_at};
-use super::state::Problem;
+use super::state::{Problem, Resolution};
 use super::status::Outcome;
 use crate::api::TestNode;
 use crate::gate::Amounts;
@@ -33,21 +33,27 @@ const NEWS: Duration = Duration::from_secs(20);
 /// A node that waits looks at least this often, even if nothing wakes it.
 const WAITING: Duration = Duration::from_secs(15);
 
-/// Nodes that wait for room are served oldest first, and called when it is their turn. Nodes that wait for a name are
-/// called when it is released.
+/// Nodes that wait for room are served oldest first, and called when it is their turn. Nodes that wait for a name, a port or
+/// a volume that another node has are called when it is released.
 pub(super) fn queue(step: &Step, node: &TestNode, look: &Look, ctx: &Context) {
     let uid = node.uid().unwrap_or_default();
     let reason = if let Step::Wait(waiting) = step { Some(waiting.reason) } else { None };
     let for_room = matches!(reason, Some(Reason::Queued | Reason::QuotaExceeded));
-    let names = match reason {
+    let is_prepared = reason == Some(Reason::Prepared);
+    if let Some(open) = look.seen.memory.open() {
+        ctx.gate.awaits_server(&observe::age(node), &open.cloud, is_prepared);
+    }
+    let awaited = match reason {
         Some(Reason::NameConflict) => held_names(look),
+        Some(Reason::PortInUse | Reason::VolumeInUse) => existing(look),
         Some(_) | None => BTreeSet::new(),
     };
-    let before = ctx.note(&uid, |notes| std::mem::replace(&mut notes.waits_for_names, names.clone()));
-    if before != names {
-        ctx.gate.wait_for_names(&uid, &before, &names);
+    let before = ctx.note(&uid, |notes| std::mem::replace(&mut notes.awaits, awaited.clone()));
+    if before != awaited {
+        ctx.gate.wait_for_one(&uid, &before, &awaited);
     }
-    let mut queued = false;
+    // Called when it may go on.
+    let mut queued = is_prepared;
     if for_room {
         let wishes: BTreeMap<_, _> = queues_at(&look.desired, &look.seen)
             .into_iter()
@@ -67,6 +73,16 @@ pub(super) fn queue(step: &Step, node: &TestNode, look: &Look, ctx: &Context) {
 fn held_names(look: &Look) -> BTreeSet<String> {
     let held = look.seen.offers.iter().filter(|offer| offer.holder.is_some());
     held.filter_map(|offer| offer.fqdn.clone()).collect()
+}
+
+/// Ids of ports and volumes that exist and that this node would use, where one of them cannot be had.
+fn existing(look: &Look) -> BTreeSet<String> {
+    let taken = look.seen.offers.iter().filter(|offer| offer.taken.is_some());
+    let resolved = taken.filter_map(|offer| match &offer.resolution {
+        Resolution::Can(resolved) => Some(resolved),
+        Resolution::Unread | Resolution::Cannot(_) => None,
+    });
+    resolved.flat_map(|resolved| resolved.existing().cloned()).collect()
 }
 
 /// When a node that waits, and has just told so, looks again: one that is called when it is its turn, only to tell its new

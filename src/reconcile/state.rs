@@ -31,7 +31,7 @@ pub use expiry::Expiry;
 pub use former::Former;
 pub use hold::Hold;
 pub use machine::Machine;
-pub use need::{Keeper, KeeperKind, Known, Need};
+pub use need::{Keeper, KeeperKind, Kept, Known, Need};
 pub use request::{RequestKey, Trouble};
 pub use system::{Wish, WishedSystem};
 pub use things::{
@@ -65,6 +65,8 @@ pub struct Observed {
     pub unlooked: Option<String>,
     /// Where the machine could be made, best first.
     pub offers: Vec<Offer>,
+    /// Its server may be created now: fewer are being made in its cloud than may be at once, and no older one is next.
+    pub may_build: bool,
     /// The other system that the machine is to have, if it was Ready with one that the spec no longer asks for.
     pub wish: Option<Wish>,
     /// The name.

@@ -12,10 +12,12 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use crate::api::{Cloud, MANAGER, MachineType, TestNode, TestNodeClaim, TestNodePool};
+use crate::api::{
+    Cloud, MANAGER, MachineImage, MachineType, TestNode, TestNodeClaim, TestNodePool, TestNodeSlot,
+};
 use crate::cli;
 use crate::clouds::Clouds;
-use crate::controller::pools::{Bells, Pools};
+use crate::controller::pools::{Bells, Listed, Pools};
 use crate::controller::world::{Kept, Taken, World};
 use crate::gate::Gate;
 use crate::inventory::Wake;
@@ -25,7 +27,9 @@ use crate::kubernetes::slim::PAGE;
 use crate::kubernetes::status::StatusWriter;
 use crate::metrics::Metrics;
 use crate::reconcile::calls::{Calls, Running};
-use crate::reconcile::context::{API_SERVER_AT_ONCE, Context, LoginKeys, PROBES_AT_ONCE, Seams};
+use crate::reconcile::context::{
+    API_SERVER_AT_ONCE, Context, LoginKeys, MachineImages, PROBES_AT_ONCE, Seams,
+};
 use crate::reconcile::fair::Fair;
 use crate::reconcile::waker::Waker;
 use crate::reconcile::{memory, observe};
@@ -59,12 +63,13 @@ async fn kinds_are_there(client: &kube::Client, known: &Awaited) {
         let clouds = Api::<Cloud>::all(client.clone()).list_metadata(&few).await.map(drop);
         let pools = Api::<TestNodePool>::all(client.clone()).list_metadata(&few).await.map(drop);
         let claims = Api::<TestNodeClaim>::all(client.clone()).list_metadata(&few).await.map(drop);
+        let slots = Api::<TestNodeSlot>::all(client.clone()).list_metadata(&few).await.map(drop);
         match nodes.and(types).and(clouds) {
             Ok(()) => {
-                if let Err(error) = pools.and(claims) {
+                if let Err(error) = pools.and(claims).and(slots) {
                     warn!(
                         error = said(&error),
-                        "TestNodePools or TestNodeClaims cannot be listed, so none is served; apply the definitions and the role of \
+                        "TestNodePools, TestNodeClaims or TestNodeSlots cannot be listed, so no pool is served; apply the definitions and the role of \
                          this version"
                     );
                 }
@@ -102,7 +107,9 @@ pub(super) async fn begin(
     let (calls, running) = Calls::new();
     let (news, cloud_news) = unbounded_channel();
     let (machine_types, nodes) = (Kept::<MachineType>::new(), Kept::<TestNode>::new());
+    let machine_images = Kept::<MachineImage>::new();
     let (pools, claims) = (Kept::<TestNodePool>::new(), Kept::<TestNodeClaim>::new());
+    let slots = Kept::<TestNodeSlot>::new();
     let ctx = Arc::new(Context {
         client: client.clone(),
         clouds: Clouds::new(cluster_id, wake, gate.clone(), metrics.clone(), supervisor.clone(), news),
@@ -112,9 +119,16 @@ pub(super) async fn begin(
         seams,
         machine_types: machine_types.store.clone(),
         machine_types_listed: machine_types.listed(),
+        machine_images: MachineImages {
+            enabled: options.machine_images,
+            store: machine_images.store.clone(),
+            listed: machine_images.listed(),
+        },
         nodes: nodes.store.clone(),
         pools: pools.store.clone(),
         claims: claims.store.clone(),
+        slots: slots.store.clone(),
+        slots_listed: slots.listed(),
         namespace: options.namespace.clone(),
         started,
         started_at,
@@ -139,15 +153,18 @@ pub(super) async fn begin(
     .await;
     let (clouds, woken, cloud_news) = (Kept::new(), Taken::new(woken), Taken::new(cloud_news));
     let (bells, woken_pools, woken_claims) = Bells::new();
-    let stock = Arc::new(Pools::new(ctx.clone(), bells, [nodes.listed(), pools.listed(), claims.listed()]));
+    let listed = Listed { nodes: nodes.listed(), pools: pools.listed(), claims: claims.listed() };
+    let stock = Arc::new(Pools::new(ctx.clone(), bells, listed));
     let world = World {
         ctx,
         supervisor,
         nodes,
         clouds,
         machine_types,
+        machine_images,
         pools,
         claims,
+        slots,
         stock,
         woken_pools: Taken::new(woken_pools),
         woken_claims: Taken::new(woken_claims),
@@ -158,7 +175,7 @@ pub(super) async fn begin(
 }
 
 /// kube-system's UID: the same for as long as the cluster's etcd is.
-async fn cluster_id(client: &kube::Client, health: &Health) -> String {
+pub(super) async fn cluster_id(client: &kube::Client, health: &Health) -> String {
     let namespaces = Api::<Namespace>::all(client.clone());
     let awaited = health.awaits("the UID of namespace kube-system");
     loop {

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::stranger::Stranger;
 use super::{Error, bootstrap};
 use crate::controller::Stop;
-use crate::lease::{Leadership, Lease};
+use crate::lease::{self, Leadership, Lease};
 use crate::metrics::Metrics;
 use crate::reconcile::context::Seams;
-use crate::supervision::Supervisor;
+use crate::supervision::{Health, Supervisor};
 use crate::{cli, controller};
 
 /// Works while it leads, until told to stop.
@@ -31,21 +32,44 @@ pub(super) async fn lead(
 ) -> Result<(), Error> {
     let health = supervisor.health().clone();
     let known = bootstrap::kinds_are_known(client.clone(), &health);
-    let Some(settings) = options.lease() else {
+    let settings = options.lease();
+    let stranger = settings.as_ref().map(|settings| Stranger::new(settings, &client, &seams, &health));
+    let beside = move |leadership: &Receiver<Leadership>| {
+        if let Some(stranger) = stranger {
+            tokio::spawn(stranger.watch(leadership.clone()));
+        }
+    };
+    let work = work(options, client.clone(), seams, supervisor, metrics.clone(), known, stop.clone());
+    while_leading(settings, client, &health, &metrics, stop, beside, work).await
+}
+
+/// Does some work while this process holds a Lease; at once, where there is no election. `beside` is shown who leads.
+///
+/// # Errors
+///
+/// When it may not go on.
+pub(super) async fn while_leading(
+    settings: Option<lease::Settings>,
+    client: kube::Client,
+    health: &Health,
+    metrics: &Metrics,
+    stop: Stop,
+    beside: impl FnOnce(&Receiver<Leadership>),
+    work: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
+    let Some(settings) = settings else {
         metrics.leads();
-        work(options, client, seams, supervisor, metrics, known, stop).await;
+        work.await;
         return Ok(());
     };
     let looked = health.awaits("a look at the Lease");
-    let lease_settings = settings.clone();
-    let (lease, mut leadership) = Lease::new(client.clone(), settings)?;
+    let (lease, mut leadership) = Lease::new(client, settings)?;
     let seen = leadership.clone();
     metrics.before_scrape(move |metrics| {
         if seen.borrow().leads(Instant::now()) { metrics.leads() } else { metrics.follows() }
     });
-    let stranger = Stranger::new(&lease_settings, &client, &seams, &health);
-    tokio::spawn(stranger.watch(leadership.clone()));
-    let released = async move {
+    beside(&leadership);
+    let led = async move {
         let leads = async {
             let known = |leadership: &Leadership| {
                 if let Leadership::Unknown(Some(why)) = leadership {
@@ -60,11 +84,11 @@ pub(super) async fn lead(
         };
         tokio::select! {
             () = leads => {}
-            () = stop.clone() => return,
+            () = stop => return,
         }
-        work(options, client, seams, supervisor, metrics, known, stop).await;
+        work.await;
     };
-    Ok(Box::pin(lease.hold(released)).await?)
+    Ok(Box::pin(lease.hold(led)).await?)
 }
 
 /// Looks after everything until told to stop; what is under way ends first, within the grace.

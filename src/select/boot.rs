@@ -3,8 +3,8 @@
 use super::device::root;
 use super::flavor::least_disk;
 use super::offerings::{Flavor, Image};
-use super::volume::check_type;
-use super::{Choice, Problem};
+use super::volume::kind;
+use super::{Choice, Problem, VolumeType};
 use crate::api::boot_volume::{BOOT, BootVolume};
 use crate::api::machine_type::MachineTypeSpec;
 use crate::api::testnode::TestNodeSpec;
@@ -24,7 +24,7 @@ pub fn boot_volume(
     node: &TestNodeSpec,
     image: &Image,
     flavor: &Flavor,
-    types: Option<&[String]>,
+    types: Option<&[VolumeType]>,
 ) -> Result<Option<Choice<ResolvedVolume>>, Problem> {
     if root(machine, node).is_some() {
         return Ok(None);
@@ -35,16 +35,14 @@ pub fn boot_volume(
         (None, None) if flavor.disk_gib == 0 => (BootVolume::default(), ""),
         (None, None) => return Ok(None),
     };
-    if let Some(kind) = &asked.kind {
-        check_type(kind, field, types)?;
-    }
+    let kind = kind(asked.kind.as_deref(), field, types)?;
     let size_gib = size(asked.size_gib, image, least_disk(machine, node), &format!("{field}.sizeGiB"))?;
     let because = if field.is_empty() { "the flavor has no disk" } else { field };
     Ok(Some(Choice {
         what: ResolvedVolume {
             name: BOOT.to_owned(),
             size_gib,
-            kind: asked.kind,
+            kind,
             image: Some(image.id.clone()),
             boot_index: Some(0),
             ..ResolvedVolume::default()

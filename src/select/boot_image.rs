@@ -6,6 +6,7 @@ use super::device::root;
 use super::image::{ImageChoice, image, newest_first, offered, only_shared, told};
 use super::offerings::Image;
 use super::pattern::Patterns;
+use super::published::Published;
 use super::{Choice, Problem, os};
 use crate::api::block_device::SourceType;
 use crate::api::machine_type::MachineTypeSpec;
@@ -28,6 +29,8 @@ static NONE: Image = Image {
     visibility: String::new(),
     community: false,
     unlisted: false,
+    marked: false,
+    version: None,
 };
 
 /// The image of a node: the one that its root device names, or the node, or its machine type for it; else that of its
@@ -39,6 +42,7 @@ pub fn boot_image<'a>(
     machine: &'a MachineTypeSpec,
     node: &'a TestNodeSpec,
     images: &'a [Image],
+    published: &'a Published,
 ) -> Result<Choice<ImageChoice<'a>>, Problem> {
     let os = os(machine, node);
     let rule = os.as_ref().ok().and_then(|os| machine.images.iter().find(|rule| rule.os == *os));
@@ -73,7 +77,11 @@ pub fn boot_image<'a>(
         }
         (None, None, _) => None,
     };
-    let Some((field, reference)) = named else { return image(machine, &os?, images) };
+    let Some((field, reference)) = named else { return image(machine, &os?, images, published) };
+    if let Some(image) = reference.id.as_deref().and_then(|id| published.kept(id)) {
+        let why = format!("{}: named by {field}", image.name);
+        return Ok(Choice { what: ImageChoice { image, user }, why });
+    }
     let found = allowed(machine, &node.machine_type, &field, &reference, images)?;
     let why = format!("{}: named by {field}", found.name);
     Ok(Choice { what: ImageChoice { image: found, user }, why })
@@ -108,7 +116,7 @@ fn referred<'a>(field: &str, reference: &ImageRef, images: &'a [Image]) -> Resul
     let name = reference.name.as_deref().unwrap_or_default();
     let meant = |image: &&Image| match id {
         Some(id) => image.id == id,
-        None => image.name == name && !image.unlisted && !image.community,
+        None => image.name == name && !image.unlisted && !image.community && !image.marked,
     };
     let (active, inactive): (Vec<&Image>, Vec<&Image>) =
         images.iter().filter(meant).partition(|image| image.status == "active");

@@ -1,5 +1,7 @@
 //! Whether a node stays inside the boundary that its machine type draws. Messages name what to ask the lab's admin for.
 
+use std::collections::BTreeSet;
+
 use super::pattern::Patterns;
 use super::{Problem, listed};
 use crate::api::boundary::OVERRIDES;
@@ -9,11 +11,16 @@ use crate::api::testnode_status::ResolvedVolume;
 use crate::reason::Reason;
 
 /// Holds a node in `namespace` against its machine type: whether it may have a machine of it at all, the fields that it
-/// sets, and its volumes. The flavor it asks for is held against the type where it is chosen.
+/// sets, and its volumes. An image that one of the type's MachineImages keeps (`kept`) may be named by its id. The flavor it asks for is held against the type where it is chosen.
 ///
 /// # Errors
 /// `NotAllowed`, or `InvalidPattern`.
-pub fn within(machine: &MachineTypeSpec, namespace: &str, node: &TestNodeSpec) -> Result<(), Problem> {
+pub fn within(
+    machine: &MachineTypeSpec,
+    namespace: &str,
+    node: &TestNodeSpec,
+    kept: &BTreeSet<String>,
+) -> Result<(), Problem> {
     let kind = &node.machine_type;
     let patterns = Patterns::of("allowedNamespaces", &machine.allowed_namespaces)?;
     if !patterns.is_empty() && patterns.matching(namespace).is_none() {
@@ -22,8 +29,12 @@ pub fn within(machine: &MachineTypeSpec, namespace: &str, node: &TestNodeSpec) -
              to add {namespace} to its allowedNamespaces"
         ));
     }
+    let of_the_type =
+        |id: &String| kept.contains(id) && node.image.as_ref().is_some_and(|image| image.name.is_none());
+    let named = node.image.as_ref().and_then(|image| image.id.as_ref()).is_some_and(of_the_type);
     let refused_fields: Vec<&str> = OVERRIDES
         .iter()
+        .filter(|known| !(named && known.field == "image"))
         .filter(|known| (known.is_set)(node) && !machine.overrides.iter().any(|field| field == known.field))
         .map(|known| known.field)
         .collect();

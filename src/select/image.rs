@@ -9,6 +9,7 @@ use regex::Regex;
 use super::offerings::Image;
 use super::pattern::{self, Patterns};
 use super::problem::list;
+use super::published::Published;
 use super::{Choice, Problem, device};
 use crate::api::block_device::SourceType;
 use crate::api::common::Os;
@@ -29,7 +30,14 @@ pub struct ImageChoice<'a> {
 impl From<&ImageChoice<'_>> for ResolvedImage {
     fn from(choice: &ImageChoice<'_>) -> Self {
         let image = choice.image;
-        Self { id: image.id.clone(), name: image.name.clone(), user: choice.user.map(str::to_owned) }
+        let (machine_image, digest) = image.version.clone().unzip();
+        Self {
+            id: image.id.clone(),
+            name: image.name.clone(),
+            user: choice.user.map(str::to_owned),
+            machine_image,
+            digest,
+        }
     }
 }
 
@@ -50,14 +58,21 @@ pub fn needs_community_images(machine: &MachineTypeSpec) -> bool {
 /// The image that an operating system is. Never one that is not active, nor one that `excludeImages` matches.
 ///
 /// # Errors
-/// `ImageNotFound`, `ImageAmbiguous` or `InvalidPattern`.
+/// `ImageNotFound`, `ImageAmbiguous` or `InvalidPattern`; of a rule with a MachineImage `ImageNotReady`, `ImageNotInCloud` or
+/// `MachineImageNotFound`.
 pub fn image<'a>(
     machine: &'a MachineTypeSpec,
     os: &Os,
     images: &'a [Image],
+    published: &'a Published,
 ) -> Result<Choice<ImageChoice<'a>>, Problem> {
     let exclude = Patterns::of("excludeImages", &machine.exclude_images)?;
     let rule = machine.images.iter().enumerate().find(|(_, rule)| rule.os == *os);
+    if let Some((rule, name)) = rule.and_then(|(_, rule)| Some((rule, rule.machine_image.as_deref()?))) {
+        let image = published.current(name)?;
+        let why = format!("{}: current of MachineImage {name}", image.name);
+        return Ok(Choice { what: ImageChoice { image, user: rule.user.as_deref() }, why });
+    }
     let search = rule.map_or_else(|| Ok(Search::OsName(os)), |(index, rule)| Search::of(index, rule))?;
     let selection = rule.map_or(Selection::Error, |(_, rule)| rule.selection);
     let user = rule.and_then(|(_, rule)| rule.user.as_deref());
@@ -193,7 +208,11 @@ impl<'a> Search<'a> {
 
     fn among<'i>(&self, images: &[&'i Image]) -> Found<'i> {
         let matching = |matches: &dyn Fn(&Image) -> bool| -> Vec<&'i Image> {
-            images.iter().copied().filter(|image| !image.unlisted && matches(image)).collect()
+            images
+                .iter()
+                .copied()
+                .filter(|image| !image.unlisted && !image.marked && matches(image))
+                .collect()
         };
         let how = self.describe();
         match self {

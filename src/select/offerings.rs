@@ -20,8 +20,8 @@ pub struct Offerings {
     pub security_groups: Option<Vec<SecurityGroup>>,
     /// Nova's server groups; absent if they were not read.
     pub server_groups: Option<Vec<ServerGroup>>,
-    /// Names of Cinder's volume types; absent if they were not read.
-    pub volume_types: Option<Vec<String>>,
+    /// Cinder's volume types; absent if they were not read.
+    pub volume_types: Option<Vec<VolumeType>>,
     /// Ports that somebody names, by their ids; `None` if Neutron shows the project no such one.
     pub ports: BTreeMap<String, Option<Port>>,
     /// Volumes that somebody names, likewise.
@@ -90,6 +90,7 @@ pub struct Flavor {
 
 /// An image.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Image {
     /// Glance's id.
     pub id: String,
@@ -117,6 +118,10 @@ pub struct Image {
     pub community: bool,
     /// No list has it: it was asked for by its id, and is chosen by that only.
     pub unlisted: bool,
+    /// It bears the mark of a cluster: it is a version of some MachineImage, and is chosen by that, or by its id, only.
+    pub marked: bool,
+    /// The MachineImage that it is a version of, and the version's digest, where that is how it was chosen.
+    pub version: Option<(String, String)>,
 }
 
 /// A network.
@@ -182,6 +187,15 @@ pub struct ServerGroup {
     /// Nova's id.
     pub id: String,
     /// Its name, which need not be unique.
+    pub name: String,
+}
+
+/// A volume type.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct VolumeType {
+    /// Cinder's id.
+    pub id: String,
+    /// Its name, which no other type has.
     pub name: String,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::offerings::Image;
 use super::server::{filled_in, metadata};
-use super::{Problem, boot_image, os, problem, within};
+use super::{Problem, Published, boot_image, os, problem};
 use crate::api::TestNode;
 use crate::api::common::Os;
 use crate::api::machine_type::MachineTypeSpec;
@@ -36,10 +36,14 @@ impl System {
 /// The system that a node asks for now.
 ///
 /// # Errors
-/// As [`boot_image()`] and [`within`] say, `RebuildRefused` if it is no image, or `InvalidMetadata`.
-pub fn system(machine: &MachineTypeSpec, node: &TestNode, images: &[Image]) -> Result<System, Problem> {
-    within(machine, node.metadata.namespace.as_deref().unwrap_or_default(), &node.spec)?;
-    let image = boot_image(machine, &node.spec, images)?;
+/// As [`boot_image()`] says, `RebuildRefused` if it is no image, or `InvalidMetadata`.
+pub fn system(
+    machine: &MachineTypeSpec,
+    node: &TestNode,
+    images: &[Image],
+    published: &Published,
+) -> Result<System, Problem> {
+    let image = boot_image(machine, &node.spec, images, published)?;
     if image.what.image.id.is_empty() {
         let message = format!("{}; a rebuild needs an image", image.why);
         return Err(Problem::new(Reason::RebuildRefused, message));

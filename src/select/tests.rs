@@ -13,6 +13,35 @@ mod properties;
 mod servers;
 mod whole;
 
+/// As where no machine type names a MachineImage.
+fn resolve(
+    machine: &MachineTypeSpec,
+    node: &TestNodeSpec,
+    offerings: &Offerings,
+) -> Result<Resolved, Problem> {
+    super::resolve(machine, node, offerings, &Published::default())
+}
+
+/// The same.
+fn image<'a>(
+    machine: &'a MachineTypeSpec,
+    os: &Os,
+    images: &'a [Image],
+) -> Result<Choice<ImageChoice<'a>>, Problem> {
+    super::image(machine, os, images, &NOTHING)
+}
+
+/// The same.
+fn boot_image<'a>(
+    machine: &'a MachineTypeSpec,
+    node: &'a TestNodeSpec,
+    images: &'a [Image],
+) -> Result<Choice<ImageChoice<'a>>, Problem> {
+    super::boot_image(machine, node, images, &NOTHING)
+}
+
+static NOTHING: std::sync::LazyLock<Published> = std::sync::LazyLock::new(Published::default);
+
 fn ubuntu() -> Os {
     Os { kind: "ubuntu".into(), version: "22.04".into() }
 }
@@ -71,6 +100,8 @@ fn rule(os: Os) -> ImageRule {
         min_created: None,
         selection: Selection::Error,
         user: None,
+        machine_image: None,
+        clouds: vec![],
     }
 }
 

@@ -1,7 +1,6 @@
 //! The machine type's part of the user data.
 
-use std::fmt::Write as _;
-
+use data_encoding::HEXLOWER;
 use ring::digest::{Context, SHA256};
 
 use crate::api::common::Os;
@@ -26,11 +25,7 @@ pub fn user_data_digest(machine: &MachineTypeSpec, os: Option<&Os>) -> String {
         context.update(format!("{kind} {} ", text.len()).as_bytes());
         context.update(text.as_bytes());
     }
-    context.finish().as_ref().iter().fold(String::new(), |mut digest, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(digest, "{byte:02x}");
-        digest
-    })
+    HEXLOWER.encode(context.finish().as_ref())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Data volumes: groups become `osd-0`, `osd-1`, ….
 
 use super::problem::list_sorted;
-use super::{Problem, listed};
+use super::{Problem, VolumeType, listed};
 use crate::api::common::Volumes;
 use crate::api::machine_type::MachineTypeSpec;
 use crate::api::testnode::TestNodeSpec;
@@ -26,7 +26,7 @@ pub fn needs_volume_types(machine: &MachineTypeSpec, node: &TestNodeSpec) -> boo
 pub fn volumes(
     machine: &MachineTypeSpec,
     node: &TestNodeSpec,
-    types: Option<&[String]>,
+    types: Option<&[VolumeType]>,
 ) -> Result<Vec<ResolvedVolume>, Problem> {
     let (groups, field) = listed(&node.volumes, &machine.volumes, "volumes");
     let total = groups.iter().fold(0_i64, |sum, group| sum.saturating_add(group.count.max(0)));
@@ -35,12 +35,12 @@ pub fn volumes(
             format!("{field}: {total} volumes, a server takes {MOST_VOLUMES}; ask for fewer, larger ones");
         return Err(Problem::new(Reason::TooManyVolumes, message));
     }
+    let mut all = Vec::new();
     for group in groups {
-        if let Some(kind) = &group.kind {
-            check_type(kind, &format!("{field} {}", group.name), types)?;
-        }
+        let kind = kind(group.kind.as_deref(), &format!("{field} {}", group.name), types)?;
+        all.extend(expanded(group, kind.as_deref()));
     }
-    Ok(groups.iter().flat_map(expanded).collect())
+    Ok(all)
 }
 
 /// All disks together, beside the one to boot from, must have room on the server.
@@ -58,23 +58,29 @@ pub(super) fn few_enough(made: &[ResolvedVolume], existing: &[ExistingVolume]) -
     Ok(())
 }
 
-/// The cloud must have a type that is named in a field.
-pub(super) fn check_type(wanted: &str, field: &str, types: Option<&[String]>) -> Result<(), Problem> {
+/// The name of the type that a field asks for, by its name or its id. Quotas are by names.
+pub(super) fn kind(
+    wanted: Option<&str>,
+    field: &str,
+    types: Option<&[VolumeType]>,
+) -> Result<Option<String>, Problem> {
+    let Some(wanted) = wanted else { return Ok(None) };
     let types = types.ok_or_else(|| Problem::unread("volume types"))?;
-    if types.iter().any(|known| known == wanted) {
-        return Ok(());
+    let named = types.iter().find(|known| known.name == wanted);
+    if let Some(known) = named.or_else(|| types.iter().find(|known| known.id == wanted)) {
+        return Ok(Some(known.name.clone()));
     }
-    let known = list_sorted(types.iter().cloned());
+    let known = list_sorted(types.iter().map(|known| known.name.clone()));
     let cure = format!("name one that it has, or none for its default: {known}");
     let message = format!("{field}: the cloud has no volume type {wanted}; {cure}");
     Err(Problem::new(Reason::VolumeTypeNotFound, message))
 }
 
-fn expanded(group: &Volumes) -> impl Iterator<Item = ResolvedVolume> + '_ {
-    (0..group.count).map(|index| ResolvedVolume {
+fn expanded(group: &Volumes, kind: Option<&str>) -> impl Iterator<Item = ResolvedVolume> {
+    (0..group.count).map(move |index| ResolvedVolume {
         name: format!("{}-{index}", group.name),
         size_gib: group.size_gib,
-        kind: group.kind.clone(),
+        kind: kind.map(ToOwned::to_owned),
         ..ResolvedVolume::default()
     })
 }

@@ -280,3 +280,54 @@ async fn a_kubeconfig_with_a_certificate_of_version_1_is_named_with_the_command_
         "{told}"
     );
 }
+
+/// What a server gets of a body that is made while it is sent.
+async fn streamed(pieces: Vec<std::io::Result<&'static str>>, length: Option<u64>) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut got = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            match tokio::time::timeout(Duration::from_millis(500), stream.read(&mut buffer)).await {
+                Ok(Ok(0) | Err(_)) => break,
+                Ok(Ok(length)) => got.extend_from_slice(&buffer[..length]),
+                Err(_) => {
+                    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                    break;
+                }
+            }
+        }
+        String::from_utf8_lossy(&got).into_owned()
+    });
+    let (into, body) = tokio::sync::mpsc::channel(1);
+    let fed = tokio::spawn(async move {
+        for piece in pieces {
+            drop(into.send(piece.map(|text| text.as_bytes().into())).await);
+        }
+    });
+    let transport = Transport::reqwest(&TlsOptions::default()).unwrap();
+    let request =
+        http::Request::put(format!("http://{address}/file")).body(Upload::new(body, length)).unwrap();
+    drop(transport.send_streamed(request).await);
+    fed.await.unwrap();
+    let got = server.await.unwrap();
+    got.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_body_that_is_whole_has_an_end_and_one_that_failed_has_none() {
+    let broken = || Err(std::io::ErrorKind::ConnectionAborted.into());
+
+    assert_eq!(streamed(vec![Ok("abc"), Ok("de"), Ok("")], None).await, "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    assert_eq!(streamed(vec![Ok("abc"), Ok("de")], Some(5)).await, "abcde");
+    let cut = streamed(vec![Ok("abc"), broken()], None).await;
+    assert!(!cut.contains("0\r\n"), "{cut:?}");
+    let lost = streamed(vec![Ok("abc")], None).await;
+    assert!(!lost.contains("0\r\n"), "{lost:?}");
+    let cut = streamed(vec![Ok("abc"), broken()], Some(5)).await;
+    assert!(cut.len() < 5, "{cut:?}");
+}

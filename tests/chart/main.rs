@@ -54,6 +54,11 @@ fn every_flag_is_a_value_with_the_same_default() {
             continue;
         }
         let value = camel_case(name);
+        // It follows images.enabled, so that there is one switch.
+        if name == "machine-images" {
+            assert!(deployment.contains("value: {{ .Values.images.enabled | quote }}"), "{variable}");
+            continue;
+        }
         let setting = settings.iter().find(|setting| setting.path == value);
         let setting = setting.unwrap_or_else(|| panic!("values.yaml lacks {value}, the flag --{name}"));
         assert!(deployment.contains(&format!("name: {variable}\n")), "{variable} is not in the Deployment");
@@ -63,6 +68,78 @@ fn every_flag_is_a_value_with_the_same_default() {
         // Where the release is, is where the operator is.
         let flags = flags.filter(|_| name != "namespace").unwrap_or_default();
         assert_eq!(default, flags, "the default of {value} and of --{name}");
+    }
+}
+
+#[test]
+fn every_flag_of_the_lock_server_is_a_value_or_the_charts_own() {
+    let settings = settings(&read("values.yaml"));
+    let deployment = read("templates/lock-server.yaml");
+    // The ports are the chart's; the file is where the Secret is mounted; logs are as the operator's.
+    let others = [("address", ""), ("admin-address", ""), ("tokens", "lockServer.tokensSecret")];
+    let others = others.into_iter().chain([("log-level", "logLevel"), ("log-format", "logFormat")]);
+    let others: std::collections::BTreeMap<&str, &str> = others.collect();
+    let cli = Cli::command();
+    for flag in cli.find_subcommand("lock-server").unwrap().get_arguments() {
+        let name = flag.get_long().unwrap();
+        let variable = flag.get_env().unwrap().to_str().unwrap();
+        assert_eq!(variable, format!("TESTNODE_{}", name.to_uppercase().replace('-', "_")));
+        assert!(flag.get_help().is_some(), "{name} needs a word of help");
+        let value =
+            others.get(name).map_or_else(|| format!("lockServer.{}", camel_case(name)), ToString::to_string);
+        if !value.is_empty() {
+            assert!(
+                settings.iter().any(|setting| setting.path == value),
+                "values.yaml lacks {value}, the flag --{name}"
+            );
+            assert!(
+                deployment.contains(&format!("name: {variable}\n")),
+                "{variable} is not in the Deployment"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_lock_server_reads_no_secret_and_changes_no_machine() {
+    let text = read("templates/lock-server.yaml");
+    let rules: Vec<&str> = text.split("  - apiGroups: ").skip(1).collect();
+
+    assert_eq!(rules.len(), 4, "a right was added: say here what it is for");
+    for rule in rules {
+        let words = rule.lines().take(3).collect::<Vec<_>>().join(" ");
+        assert!(
+            !words.contains("secrets") && !words.contains('*') && words.starts_with("[testnode.dev]"),
+            "{words}"
+        );
+        let writes = ["create", "patch", "update", "delete"].iter().any(|verb| words.contains(verb));
+        let ours = words.contains("[testnodeclaims]") || words.contains("[testnodeslots]");
+        assert!(!writes || ours, "{words}");
+    }
+}
+
+#[test]
+fn images_are_tested_in_the_one_namespace_that_is_named_and_nodes_are_not_changed_there() {
+    let text = read("templates/images.yaml");
+    let (_, role) = text.split_once("{{- with .Values.images.canaryNamespace }}\n---\n").unwrap();
+    let (role, _) = role.split_once("{{- end }}").unwrap();
+
+    assert!(role.contains("kind: Role\n") && role.contains("  namespace: {{ . | quote }}\n"), "{role}");
+    assert!(
+        role.contains("    resources: [testnodes]\n    verbs: [get, list, watch, create, delete]\n"),
+        "{role}"
+    );
+    assert_eq!(role.matches("verbs: ").count(), 1, "{role}");
+    let cli = Cli::command();
+    for flag in cli.find_subcommand("images").unwrap().get_arguments() {
+        let known = ["identity", "ca-file", "shutdown-grace"].contains(&flag.get_long().unwrap())
+            || flag.get_long().unwrap().starts_with("lease-")
+            || flag.get_long().unwrap() == "leader-election";
+        let variable = flag.get_env().unwrap().to_str().unwrap();
+        assert!(
+            known || text.contains(&format!("name: {variable}\n")),
+            "{variable} is not in the Deployment"
+        );
     }
 }
 
@@ -114,9 +191,7 @@ fn properties(path: &str, schema: &Value, found: &mut Vec<String>) {
             properties(&path, schema, found);
         }
         // A group is no value.
-        if !matches!(path, "resources" | "affinity") {
-            found.retain(|known| known != path);
-        }
+        found.retain(|known| known != path);
     }
 }
 
@@ -152,6 +227,8 @@ fn text_from_outside_is_quoted() {
                 "$kind",
                 ".port\"",
                 ".Values.replicas",
+                ".lockServer.replicas | int64 }}",
+                ".service.port | int64 }}",
                 "Seconds | int64 }}",
                 ".interval",
             ];

@@ -23,7 +23,7 @@ fn definitions(folder: &str) -> Vec<Value> {
 #[test]
 fn what_the_last_release_stored_is_still_valid() {
     let released = definitions("tests/compatibility/released");
-    assert_eq!(released.len(), 5, "the kinds of the last release");
+    assert_eq!(released.len(), 7, "the kinds of the last release");
     let now = definitions("crds");
     for old in released {
         let name = &old["metadata"]["name"];

@@ -43,6 +43,17 @@ const CONDITIONS: &[(&str, &[(&str, &str)])] = &[
                 "Stalled",
                 "It cannot be served as it is, a node broke, or it has ended. Only while that is so.",
             ),
+            ("Held", "`spec.hold` keeps its nodes. Only while that is so."),
+            ("Output", "Whether the ConfigMap of `spec.output` is written. Absent where none is asked for."),
+        ],
+    ),
+    (
+        "MachineImage",
+        &[
+            ("Ready", "every cloud has a current image"),
+            ("UpToDate", "and it is the version that the source has"),
+            ("Reconciling", "something is under way, or waits by itself"),
+            ("Stalled", "somebody must act; the message says what to do"),
         ],
     ),
     (
@@ -52,9 +63,14 @@ const CONDITIONS: &[(&str, &[(&str, &str)])] = &[
             ("Filled", "As many idle nodes are Ready as `spec.minReady` says. Always present."),
             ("Reconciling", "The first node of the template is being made. Only while that is so."),
             ("Stalled", "The first node of the template cannot be made. Only while that is so."),
+            (
+                "Frozen",
+                "The newest node of the template failed, so one is tried at a time. Only while that is so.",
+            ),
             ("Paused", "`spec.paused` is true. Only while that is so."),
         ],
     ),
+    ("TestNodeSlot", &[]),
     ("MachineType", &[("Ready", "Every cloud can make every operating system that is named.")]),
     (
         "Cloud",
@@ -251,6 +267,9 @@ fn gather(found: &mut Vec<(String, String, String)>, schema: &JSONSchemaProps, p
 fn conditions(text: &mut String, kind: &str) {
     let known = CONDITIONS.iter().find(|(of, _)| *of == kind);
     let (_, known) = known.unwrap_or_else(|| panic!("no conditions are listed for {kind}"));
+    if known.is_empty() {
+        return;
+    }
     write!(text, "\n### {kind} conditions\n\n| type | true means |\n|---|---|\n").unwrap();
     for (name, meaning) in *known {
         writeln!(text, "| `{name}` | {meaning} |").unwrap();

@@ -258,6 +258,8 @@ async fn what_lists_leave_out_after_a_restart_stays_known_while_a_node_is_paused
         lab.delete("smithi001");
 
         lab.gone("smithi001", 120).await;
+        // Volumes that the list leaves out may still be going.
+        sleep(Duration::from_secs(1)).await;
         lab.assert_clean();
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testnode_operator::api::crd;
 use tokio::time::sleep;
 
-use crate::harness::{Lab, SYSTEM, quick, two_volumes};
+use crate::harness::{Lab, Manner, SYSTEM, quick, two_volumes};
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_at_any_moment_of_a_life_leaves_one_server_and_then_nothing() {
@@ -250,6 +250,20 @@ async fn an_object_that_this_version_cannot_read_breaks_the_watch_of_no_other_an
     lab.delete("newer");
     lab.gone("newer", 120).await;
     lab.assert_clean();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_is_told_to_stop_before_its_first_lists_came_ends_at_once() {
+    let mut lab = Lab::idle(quick());
+    let pools = |call: &devcluster::Call| call.resource == "testnodepools";
+    lab.cluster.faults().inject(usize::MAX, pools, Fault::Hang);
+
+    lab.start_with(&Manner { stops_after: Some(Duration::from_secs(5)), ..Manner::default() });
+    sleep(Duration::from_secs(4)).await;
+    assert!(!lab.operator().has_ended());
+
+    sleep(Duration::from_secs(3)).await;
+    assert!(lab.operator().has_ended());
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use devcloud::{Backend, Effect, Fault, ServerFate, Service, Settings};
+use devcloud::{Backend, Call, Effect, Fault, ServerFate, Service, Settings};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -205,4 +205,41 @@ async fn a_lost_reply_of_nsupdate_web_is_no_reason_to_set_the_name_to_something_
     assert!(says_what_it_should(&lab));
     let parked = lab.cloud.calls().into_iter().filter(|call| call.path.contains(PARK)).count();
     assert_eq!(parked, 0);
+}
+
+/// The most messages to DNS within one second.
+fn busiest_second(lab: &Lab) -> usize {
+    let calls = lab.cloud.calls();
+    let dns = |call: &&Call| matches!(call.service, Service::NsupdateWeb | Service::Dns);
+    let at: Vec<_> = calls.iter().filter(dns).map(|call| call.at).collect();
+    let within = |from| at.iter().filter(|at| (from..from + Duration::from_secs(1)).contains(*at)).count();
+    at.iter().map(|from| within(*from)).max().unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_nodes_come_or_go_at_once_a_zone_is_asked_at_its_pace() {
+    let lab = Lab::new(Settings { server_build: Duration::from_secs(1), ..quick() }).await;
+    lab.edit("clouds", "", "lab", |spec| {
+        spec["rate"] = json!({"requestsPerSecond": 1000, "burst": 1000, "concurrentCreates": 60});
+        spec["dns"]["messagesPerSecond"] = 20.into();
+    });
+    sleep(Duration::from_secs(1)).await;
+    let names: Vec<String> = (0..60).map(|n| format!("smithi{n:03}")).collect();
+    for name in &names {
+        lab.node(name, json!({}));
+    }
+    lab.until("all are Ready", 300, |lab| names.iter().all(|name| lab.is_ready(name))).await;
+    assert!(busiest_second(&lab) <= 22, "{} messages to make them", busiest_second(&lab));
+
+    lab.cloud.forget_calls();
+    for name in &names {
+        lab.delete(name);
+    }
+    for name in &names {
+        lab.gone(name, 300).await;
+    }
+    assert!(busiest_second(&lab) <= 22, "{} messages to delete them", busiest_second(&lab));
+    let asked = lab.cloud.calls().iter().filter(|call| call.service == Service::Dns).count();
+    println!("{asked} questions for 60 deletions");
+    lab.assert_clean();
 }

@@ -1,8 +1,9 @@
 //! Random lives of a pool and its claims: operators die and meet, replies are lost, people edit and delete what they like.
 //!
 //! The laws, at every moment: a node has one claim in its life; no node is deleted that a living claim was told of, but by the
-//! people of the story; a claim that is told of nodes has as many as it asked for; there are never more nodes than the most
-//! that `max` ever was; and in the calm after it, everything is as it should be.
+//! people of the story; a claim that is told of nodes has as many as it asked for, and those that it named; there are never more
+//! nodes than the most that `max` ever was; what is marked as down for a while is not dropped, and goes to nobody who does not
+//! name it; a hold that was there for a while keeps its claim; and in the calm after it, everything is as it should be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use devcluster::{Fault, Outage, Verb};
 use serde_json::{Value, json};
 use storm::chance::Chance;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::harness::{Closing, Guard, Lab, Manner, Operator, Reached, quick};
 use crate::pools::{idle, names, pool};
@@ -18,6 +19,9 @@ use crate::pools::{idle, names, pool};
 /// How often the laws are looked at: in trouble, and in the calm after it.
 const BEAT: Duration = Duration::from_millis(200);
 const CALM: Duration = Duration::from_secs(2);
+
+/// By then every operator of the story has seen what somebody wrote.
+const SEEN: Duration = Duration::from_secs(30);
 
 /// What is known of one life.
 struct Story {
@@ -31,6 +35,12 @@ struct Story {
     holders: BTreeMap<String, String>,
     /// Nodes that a person of the story deleted.
     deleted: BTreeSet<String>,
+    /// Nodes that are marked as down, by UID: since when, and the claim that had them then.
+    down: BTreeMap<String, (Instant, Option<String>)>,
+    /// The pool goes.
+    ends: bool,
+    /// Claims that are held, by UID, since when.
+    held: BTreeMap<String, Instant>,
     broken: Option<String>,
 }
 
@@ -50,6 +60,9 @@ impl Story {
             claims: 0,
             holders: BTreeMap::new(),
             deleted: BTreeSet::new(),
+            down: BTreeMap::new(),
+            ends: false,
+            held: BTreeMap::new(),
             broken: None,
         };
         // What a second operator makes for a node that is gone already, only the sweep can find.
@@ -88,6 +101,8 @@ impl Story {
         if i64::try_from(nodes.len()).unwrap() > self.most {
             self.broke(format!("{} nodes, and max was never more than {}", nodes.len(), self.most));
         }
+        self.look_at_marks(&nodes, &stays);
+        self.look_at_holds();
         let mut told = BTreeMap::new();
         for claim in self.claims() {
             if !claim["status"]["ended"].is_null() || claim["status"]["boundAt"].is_null() {
@@ -95,8 +110,15 @@ impl Story {
             }
             let name = text(&claim["metadata"]["name"]);
             let listed = claim["status"]["nodes"].as_array().cloned().unwrap_or_default();
-            if listed.len() as u64 != claim["spec"]["count"].as_u64().unwrap_or(1) {
+            let named = claim["spec"]["nodes"]
+                .as_array()
+                .map(|names| names.iter().map(text).collect::<BTreeSet<_>>());
+            let asked = named.as_ref().map(|names| names.len() as u64);
+            if listed.len() as u64 != asked.or(claim["spec"]["count"].as_u64()).unwrap_or(1) {
                 self.broke(format!("{name} was told of {} nodes", listed.len()));
+            }
+            if named.is_some_and(|names| listed.iter().any(|node| !names.contains(&text(&node["name"])))) {
+                self.broke(format!("{name} was told of nodes that it does not name"));
             }
             let released = claim["spec"]["released"].as_array().cloned().unwrap_or_default();
             for node in listed.iter().filter(|node| !released.contains(&node["name"])) {
@@ -107,6 +129,59 @@ impl Story {
                 if !stays.contains(&uid) && !self.deleted.contains(&uid) {
                     self.broke(format!("{name} lives and lost {uid}"));
                 }
+            }
+        }
+    }
+
+    /// Marks, and what becomes of the nodes that have been marked for a while.
+    fn look_at_marks(&mut self, nodes: &[Value], stays: &BTreeSet<String>) {
+        let marks = self.lab.cluster.list("testnodeslots", "default");
+        let now = Instant::now();
+        let mut down = BTreeMap::new();
+        for node in nodes {
+            let uid = text(&node["metadata"]["uid"]);
+            let marked = marks.iter().any(|mark| {
+                let meant = &mark["spec"]["nodeUID"];
+                mark["metadata"]["name"] == node["metadata"]["name"]
+                    && mark["spec"]["down"] == true
+                    && (meant.is_null() || *meant == node["metadata"]["uid"])
+            });
+            if !marked {
+                continue;
+            }
+            let holder = node["spec"]["claimRef"]["uid"].as_str().map(ToOwned::to_owned);
+            let (since, before) = self.down.get(&uid).cloned().unwrap_or_else(|| (now, holder.clone()));
+            let before = if since.elapsed() > SEEN { before } else { holder.clone() };
+            if since.elapsed() > SEEN {
+                let by_name = |holder: &String| {
+                    self.claims().iter().any(|claim| {
+                        claim["metadata"]["uid"] == **holder && claim["spec"]["nodes"].is_array()
+                    })
+                };
+                if let (None, Some(holder)) = (&before, &holder)
+                    && self.claims().iter().any(|claim| claim["metadata"]["uid"] == **holder)
+                    && !by_name(holder)
+                {
+                    self.broke(format!("node {uid} is down, and was handed out to {holder}"));
+                }
+                if !stays.contains(&uid) && !self.deleted.contains(&uid) && !self.ends {
+                    self.broke(format!("node {uid} is down, and was dropped"));
+                }
+            }
+            if stays.contains(&uid) {
+                down.insert(uid, (since, before));
+            }
+        }
+        self.down = down;
+    }
+
+    fn look_at_holds(&mut self) {
+        for claim in self.claims() {
+            let Some(since) = self.held.get(claim["metadata"]["uid"].as_str().unwrap()) else { continue };
+            let ended = &claim["status"]["ended"]["reason"];
+            if since.elapsed() > SEEN && !ended.is_null() && ended != "AllReleased" && ended != "NodeNotFree"
+            {
+                self.broke(format!("{} is held and has ended: {ended}", claim["metadata"]["name"]));
             }
         }
     }
@@ -128,11 +203,53 @@ impl Story {
         self.claims += 1;
         let count = 1 + self.chance.below(3);
         let owner = *self.chance.pick(&["alice", "bob"]);
+        let mut spec = json!({"pool": {"name": "smithi"}, "count": count, "owner": owner});
+        if self.chance.percent(25) {
+            let first = 1 + self.chance.below(4);
+            let names: Vec<String> = (first..first + count).map(|n| format!("smithi{n:03}")).collect();
+            spec = json!({"pool": {"name": "smithi"}, "nodes": names, "owner": owner});
+        }
+        if self.chance.percent(20) {
+            spec["interactive"] = true.into();
+        }
+        if self.chance.percent(20) {
+            spec["duration"] = "1m".into();
+        }
         self.lab.apply(json!({
             "apiVersion": "testnode.dev/v1alpha1", "kind": "TestNodeClaim",
-            "metadata": {"name": format!("job-{}", self.claims), "namespace": "default"},
-            "spec": {"pool": {"name": "smithi"}, "count": count, "owner": owner},
+            "metadata": {"name": format!("job-{}", self.claims), "namespace": "default"}, "spec": spec,
         }));
+    }
+
+    /// Somebody says something of a slot, or takes it back.
+    fn mark(&mut self) {
+        let name = format!("smithi{:03}", 1 + self.chance.below(5));
+        if let Some(mark) = self.lab.cluster.get("testnodeslots", "default", &name)
+            && self.chance.percent(30)
+        {
+            self.lab.cluster.delete(&mark).unwrap();
+            return;
+        }
+        let node = self.lab.cluster.get("testnodes", "default", &name);
+        let uid = node.filter(|_| self.chance.percent(50)).map(|node| node["metadata"]["uid"].clone());
+        self.lab.apply(json!({
+            "apiVersion": "testnode.dev/v1alpha1", "kind": "TestNodeSlot",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"pool": "smithi", "down": true, "nodeUID": uid},
+        }));
+    }
+
+    /// Somebody holds a claim for longer than the story lasts.
+    fn hold(&mut self) {
+        let claims: Vec<Value> =
+            self.claims().into_iter().filter(|claim| claim["status"]["phase"] == "Bound").collect();
+        let Some(claim) = (!claims.is_empty()).then(|| self.chance.pick(&claims).clone()) else { return };
+        let until = (self.lab.cluster.now() + jiff::SignedDuration::from_hours(20)).to_string();
+        let name = text(&claim["metadata"]["name"]);
+        self.lab.edit("testnodeclaims", "default", &name, |spec| {
+            spec["hold"] = json!({"until": until, "reason": "a look"});
+        });
+        self.held.insert(text(&claim["metadata"]["uid"]), Instant::now());
     }
 
     /// One claim, with a chance of being made again under its name.
@@ -156,7 +273,7 @@ impl Story {
     /// Something befalls the lab.
     fn befall(&mut self) {
         let faults = self.lab.cluster.faults().clone();
-        match self.chance.below(14) {
+        match self.chance.below(18) {
             0..=3 => self.claim(),
             4 | 5 => self.end_a_claim(),
             6 => {
@@ -212,6 +329,12 @@ impl Story {
                     )),
                 };
             }
+            13 | 14 => self.mark(),
+            15 => self.hold(),
+            16 => {
+                let reserve = self.chance.below(3);
+                self.edit(|spec| spec["claims"]["reserve"] = reserve.into());
+            }
             _ => {
                 let bound: Vec<Value> =
                     self.claims().into_iter().filter(|claim| !claim["status"]["boundAt"].is_null()).collect();
@@ -261,7 +384,11 @@ impl Story {
         self.edit(|spec| {
             spec["max"] = 12.into();
             spec["template"]["serverTags"] = Value::Null;
+            spec["claims"]["reserve"] = 0.into();
         });
+        for mark in self.lab.cluster.list("testnodeslots", "default") {
+            self.lab.cluster.delete(&mark).unwrap();
+        }
         // At most three claims, of at most three nodes each, have room beside what is idle.
         for claim in self.claims().into_iter().skip(3) {
             self.lab.cluster.delete(&claim).unwrap();
@@ -278,6 +405,7 @@ impl Story {
         for claim in self.claims() {
             self.lab.cluster.delete(&claim).unwrap();
         }
+        self.ends = true;
         crate::pools::delete(&self.lab, "testnodepools", "smithi");
         for _ in 0..60 {
             self.pass(Duration::from_secs(10), CALM).await;

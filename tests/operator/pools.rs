@@ -206,6 +206,26 @@ async fn while_a_launch_fails_no_other_is_begun() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_pools_with_one_prefix_in_a_zone_the_younger_makes_nothing_until_the_older_is_gone() {
+    let lab = Lab::new(quick()).await;
+    pool(&lab, "smithi", 1, 2);
+    lab.until("it is filled", 60, |lab| idle(lab) == 1).await;
+    lab.apply(json!({
+        "apiVersion": "testnode.dev/v1alpha1", "kind": "TestNodePool",
+        "metadata": {"name": "other", "namespace": "default"},
+        "spec": {"minReady": 2, "max": 2, "namePrefix": "smithi", "template": {"machineType": "lab"}},
+    }));
+
+    lab.until("it says so", 30, |lab| says(lab, "other", "Stalled") == word("True", "PrefixTaken")).await;
+    sleep(Duration::from_mins(2)).await;
+    assert_eq!(names(&lab), ["smithi001"]);
+
+    delete(&lab, "testnodepools", "smithi");
+    lab.until("the younger is filled", 200, |lab| idle(lab) == 2).await;
+    lab.until("it says so", 15, |lab| says(lab, "other", "Ready") == word("True", "Serving")).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_node_whose_machine_is_lost_is_replaced() {
     let lab = Lab::new(quick()).await;
     pool(&lab, "smithi", 1, 3);
@@ -290,25 +310,31 @@ async fn live(closing: Option<Closing>) -> usize {
     passed
 }
 
-async fn killed_at_each(step: usize, ways: &[Reached]) {
+/// Lives with the operator killed at one request after the other; `live` returns how many it makes, which is more than `least`.
+pub async fn killed_at_each(
+    live: impl AsyncFn(Option<Closing>) -> usize,
+    least: usize,
+    step: usize,
+    ways: &[Reached],
+) {
     let requests = live(None).await;
     for at in (0..requests).step_by(step) {
         for reached in ways.iter().copied() {
             live(Some(Closing { at, reached })).await;
         }
     }
-    assert!(requests > 40, "{requests}");
+    assert!(requests > least, "{requests}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn killed_after_a_request_of_a_pools_life_it_has_as_many_as_it_should_and_then_none() {
-    killed_at_each(11, &[Reached::World]).await;
+    killed_at_each(live, 40, 11, &[Reached::World]).await;
 }
 
 #[tokio::test(start_paused = true)]
 #[ignore = "it takes minutes; `just test-slow` runs it"]
 async fn killed_at_any_request_of_a_pools_life_it_has_as_many_as_it_should_and_then_none() {
-    killed_at_each(1, &[Reached::Nothing, Reached::World]).await;
+    killed_at_each(live, 40, 1, &[Reached::Nothing, Reached::World]).await;
 }
 
 #[tokio::test(start_paused = true)]

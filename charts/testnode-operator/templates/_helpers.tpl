@@ -97,6 +97,43 @@ wins, so that no value can take a label away that a selector needs. Use: include
 {{ merge (dict "app.kubernetes.io/name" $name) (include "testnode-operator.labels" (list .) | fromYaml) | toYaml }}
 {{- end -}}
 
+{{/* The name of all that is the lock server's. */}}
+{{- define "testnode-operator.lockServer" -}}
+{{ include "testnode-operator.suffixed" (list . "locks") }}
+{{- end -}}
+
+{{/* The lock server, as the API server knows it. */}}
+{{- define "testnode-operator.lockServerUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "testnode-operator.lockServer" . }}
+{{- end -}}
+
+{{/* What tells the pods of the lock server from all others, the operator's included; it can never change. */}}
+{{- define "testnode-operator.selectorLabelsOfLockServer" -}}
+app.kubernetes.io/name: {{ printf "%s-locks" .Chart.Name | include "testnode-operator.clean" | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{/* The labels of what is the lock server's. */}}
+{{- define "testnode-operator.labelsOfLockServer" -}}
+{{- $own := include "testnode-operator.selectorLabelsOfLockServer" . | fromYaml -}}
+{{ merge $own (include "testnode-operator.labels" (list .) | fromYaml) | toYaml }}
+{{- end -}}
+
+{{/* What tells the pods that keep images from all others, the operator's too. */}}
+{{- define "testnode-operator.selectorLabelsOfImages" -}}
+app.kubernetes.io/name: {{ printf "%s-images" .Chart.Name | include "testnode-operator.clean" | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- define "testnode-operator.labelsOfImages" -}}
+{{ merge (include "testnode-operator.selectorLabelsOfImages" . | fromYaml) (include "testnode-operator.labels" (list .) | fromYaml) | toYaml }}
+{{- end -}}
+
+{{/* The process that keeps images, as the API server knows it. */}}
+{{- define "testnode-operator.userOfImages" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "testnode-operator.suffixed" (list . "images") }}
+{{- end -}}
+
 {{/* Who a pod runs as: on OpenShift the platform chooses. */}}
 {{- define "testnode-operator.podSecurityContext" -}}
 {{- $context := .Values.podSecurityContext | default dict -}}
@@ -141,6 +178,9 @@ What the schema cannot see: values that do not go together. Each is refused with
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service.enabled) -}}
 {{- fail "metrics.serviceMonitor: it selects the Service, which metrics.service.enabled makes" -}}
 {{- end -}}
+{{- if and .Values.lockServer.tokensForAll (not .Values.lockServer.tokensSecret) -}}
+{{- fail "lockServer.tokensForAll: name the Secret of the tokens in lockServer.tokensSecret" -}}
+{{- end -}}
 {{- $port := include "testnode-operator.port" . | int -}}
 {{- if or (lt $port 1) (gt $port 65535) -}}
 {{- fail (printf "adminAddress: %d is no port; ports are 1 to 65535" $port) -}}
@@ -163,14 +203,17 @@ What the schema cannot see: values that do not go together. Each is refused with
 {{- fail "leaseRetryPeriod: must be shorter than leaseRenewDeadline, or no leader could renew in time" -}}
 {{- end -}}
 {{- end -}}
+{{- $lists := dict "extraEnv" .Values.extraEnv "images.extraEnv" .Values.images.extraEnv "lockServer.extraEnv" .Values.lockServer.extraEnv -}}
+{{- range $list, $env := $lists -}}
 {{- $named := dict -}}
-{{- range .Values.extraEnv -}}
+{{- range $env -}}
 {{- if or (hasPrefix "TESTNODE_" .name) (has .name (list "POD_NAME" "SSL_CERT_DIR")) -}}
-{{- fail (printf "extraEnv: the chart sets %s itself; use the value of that name" .name) -}}
+{{- fail (printf "%s: the chart sets %s itself; use the value of that name" $list .name) -}}
 {{- end -}}
 {{- if hasKey $named .name -}}
-{{- fail (printf "extraEnv: %s is there twice" .name) -}}
+{{- fail (printf "%s: %s is there twice" $list .name) -}}
 {{- end -}}
 {{- $_ := set $named .name true -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

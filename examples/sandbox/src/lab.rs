@@ -157,7 +157,11 @@ fn operator_options(admin: SocketAddr) -> Result<Run> {
     ];
     match Cli::try_parse_from(words)?.command {
         Command::Run(options) => Ok(*options),
-        Command::Crd | Command::Ready { .. } => Err("`run` was read as another command".into()),
+        Command::Images(_)
+        | Command::LockServer(_)
+        | Command::ImportTeuthology(_)
+        | Command::Crd
+        | Command::Ready { .. } => Err("`run` was read as another command".into()),
     }
 }
 

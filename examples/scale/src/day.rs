@@ -26,7 +26,8 @@ pub struct Day {
     /// When each node was applied, since then.
     pub applied: BTreeMap<String, Duration>,
     example: Value,
-    patience: Duration,
+    /// The longest that any phase may take.
+    pub patience: Duration,
 }
 
 /// Lives it, and tells of each phase.
@@ -96,6 +97,10 @@ impl Day {
     ) -> Result<()> {
         // The first listings and the catalogue are no node's.
         sleep(Duration::from_secs(2)).await;
+        if let Some(pools) = options.pools {
+            self.with_pools(options, pools, nodes, told).await?;
+            return self.nothing_left();
+        }
         let before = Counters::read(self).await?;
         self.apply("node", nodes)?;
         self.until("Ready", |day| day.counted("Ready", "True") == nodes).await?;
@@ -129,11 +134,23 @@ impl Day {
         self.until("gone", |day| day.site.cluster.list("testnodes", "").is_empty()).await?;
         let phase = before.until(&Counters::read(self).await?, "deletion", u32::try_from(there.len())?);
         told(Phase { ideal: Some(Duration::from_secs(1)), delays: self.deletion_delays(deleted), ..phase });
+        self.nothing_left()
+    }
+
+    fn nothing_left(&self) -> Result<()> {
         let left = self.site.cloud.servers().len() + self.site.cloud.ports().len();
         if left > 0 { Err(format!("{left} servers and ports are left").into()) } else { Ok(()) }
     }
 
-    async fn rest(&self, name: &'static str, of: u32, options: &Options) -> Result<Phase> {
+    /// What a pool makes: as the example's node.
+    pub fn template(&self) -> Value {
+        let asked =
+            |field: &str| self.example.pointer(&format!("/spec/{field}")).cloned().unwrap_or_default();
+        json!({"machineType": asked("machineType"), "os": asked("os")})
+    }
+
+    /// A phase in which nothing happens.
+    pub async fn rest(&self, name: &'static str, of: u32, options: &Options) -> Result<Phase> {
         let before = Counters::read(self).await?;
         sleep(options.rest).await;
         Ok(before.until(&Counters::read(self).await?, name, of))
@@ -183,7 +200,7 @@ impl Day {
     }
 
     /// How many nodes have a condition of this status.
-    fn counted(&self, kind: &str, status: &str) -> u32 {
+    pub fn counted(&self, kind: &str, status: &str) -> u32 {
         let conditions = |node: &Value| {
             let all =
                 node.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -203,7 +220,8 @@ impl Day {
             .unwrap_or(u32::MAX)
     }
 
-    async fn until(&self, what: &str, over: impl Fn(&Self) -> bool) -> Result<()> {
+    /// Waits until something is the case.
+    pub async fn until(&self, what: &str, over: impl Fn(&Self) -> bool) -> Result<()> {
         let began = Instant::now();
         while !over(self) {
             if began.elapsed() > self.patience {
@@ -218,7 +236,8 @@ impl Day {
 impl Options {
     /// The larger of what the places where servers are built allow, and what the rate does: two requests to Nova for each
     /// node would be one too many, so it is one.
-    fn ideal(&self, nodes: u32) -> Duration {
+    #[must_use]
+    pub fn ideal(&self, nodes: u32) -> Duration {
         let places = if self.builds == 0 { nodes } else { u32::try_from(self.builds).unwrap_or(nodes) };
         let built = self.server_build * nodes.div_ceil(places.max(1));
         let asked = Duration::from_secs_f64(f64::from(nodes) / f64::from(self.rate));

@@ -5,14 +5,16 @@
 //! cargo run --release -p scale -- --nodes 100
 //! cargo run --release -p scale -- --nodes 10 --nodes 100 --nodes 1000 --json   # the growth
 //! cargo run --release -p scale -- --nodes 10 --waiting 1000
+//! cargo run --release -p scale -- --nodes 1000 --pools 100
 //! ```
 //!
-//! Begin with `day.rs`. The operator's process is in `operator.rs`, what is counted in `measure.rs`, what is told in
-//! `report.rs`.
+//! Begin with `day.rs`; a day of pools is in `pools.rs`. The operator's process is in `operator.rs`, what is counted in
+//! `measure.rs`, what is told in `report.rs`.
 
 mod day;
 mod measure;
 mod operator;
+mod pools;
 mod report;
 
 use std::process::ExitCode;
@@ -37,6 +39,12 @@ pub struct Options {
     /// How many places become free while they wait, one after the other.
     #[arg(long, default_value_t = 5)]
     pub places: u32,
+    /// So many pools share the nodes, and claims come: a day of another sort.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000), conflicts_with = "waiting")]
+    pub pools: Option<u32>,
+    /// How many claims come one by one.
+    #[arg(long, default_value_t = 20, requires = "pools")]
+    pub claims: u32,
     /// One JSON object for each phase, one a line.
     #[arg(long)]
     pub json: bool,

@@ -37,7 +37,7 @@ pub struct Phase {
     pub memory: u64,
     /// Turns of the operator.
     pub turns: f64,
-    /// Writes to nodes.
+    /// Writes to nodes, pools and claims.
     pub writes: usize,
     /// Requests to OpenStack.
     pub calls: usize,
@@ -93,11 +93,12 @@ impl Counters {
     }
 }
 
-/// What each answered write of ours to a node was: name, subresource and time.
+/// What each answered write of ours to a node, a pool or a claim was: name, subresource and time.
 fn writes<T>(day: &Day, of: impl Fn(&str, &str, Timestamp) -> T) -> Vec<T> {
     let log = day.site.cluster.faults().log();
-    let ours =
-        log.iter().filter(|w| w.call.resource == "testnodes" && w.manager != "kubectl" && w.code < 300);
+    let ours = log
+        .iter()
+        .filter(|w| w.call.resource.starts_with("testnode") && w.manager != "kubectl" && w.code < 300);
     ours.map(|w| of(&w.call.name, &w.call.subresource, w.at)).collect()
 }
 

@@ -37,7 +37,7 @@ pub fn run(admin: SocketAddr) -> Result<()> {
     let Asked::Run(options) = Cli::try_parse_from(words)?.command else {
         return Err("`run` is no command".into());
     };
-    telemetry::init(options.log_format, &options.log_level)?;
+    telemetry::init(options.log.format, &options.log.level)?;
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return Err("another TLS provider is installed already".into());
     }

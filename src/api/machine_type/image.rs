@@ -52,11 +52,13 @@ impl Visibility {
 #[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new(
-        "[has(self.id), has(self.name), has(self.nameRegex), has(self.properties)].filter(x, x).size() == 1")
-    .message("images: give exactly one of id, name, nameRegex, properties"))]
+        "[has(self.id), has(self.name), has(self.nameRegex), has(self.properties), has(self.machineImage)].filter(x, x).size() == 1")
+    .message("images: give exactly one of id, name, nameRegex, properties, machineImage"))]
 #[x_kube(validation = Rule::new(
-        "!has(self.id) || !(has(self.owner) || has(self.visibility) || has(self.minCreated))")
-    .message("images: owner, visibility and minCreated choose among several; with an id there is only one"))]
+        "!(has(self.id) || has(self.machineImage)) || !(has(self.owner) || has(self.visibility) || has(self.minCreated))")
+    .message("images: owner, visibility and minCreated choose among several; with an id or a machineImage there is only one"))]
+#[x_kube(validation = Rule::new("!has(self.machineImage) || self.selection == 'Error' || self.selection == ''")
+    .message("images: selection chooses among several; with a machineImage there is only one"))]
 pub struct ImageRule {
     /// The operating system this rule is for.
     pub os: Os,
@@ -76,6 +78,17 @@ pub struct ImageRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 16))]
     pub properties: Option<BTreeMap<String, String>>,
+    /// The MachineImage whose current image in the node's cloud is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub machine_image: Option<String>,
+    /// The Clouds that this rule is for; all if absent. The first rule for a node's operating system and cloud counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))
+    )]
+    pub clouds: Vec<String>,
     /// Only an image of this project, by its id. Where images of other projects are listed, anyone of their members can
     /// make one that fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,4 +113,12 @@ pub struct ImageRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
     pub user: Option<String>,
+}
+
+impl ImageRule {
+    /// Whether it is for machines in a cloud.
+    #[must_use]
+    pub fn serves(&self, cloud: &str) -> bool {
+        self.clouds.is_empty() || self.clouds.iter().any(|served| served == cloud)
+    }
 }

@@ -145,7 +145,7 @@ pub enum KeySource {
     /// The machine printed them on its console, which nobody between us and the machine can alter.
     #[default]
     Console,
-    /// The readiness check `ssh` saw it first in the network, when no key was known: whoever sat on the way then may have
-    /// shown it.
+    /// The readiness check `ssh` saw it first in the network, when no key was known: somebody between the
+    /// operator and the machine may have shown it.
     FirstSeen,
 }

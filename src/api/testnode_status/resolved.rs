@@ -100,6 +100,12 @@ pub struct ResolvedImage {
     /// The user to log in as, where the machine type says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The MachineImage that it is a version of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_image: Option<String>,
+    /// The digest of the file that it was made from, as its publisher gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// A network that was chosen.

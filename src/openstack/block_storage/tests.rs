@@ -126,7 +126,7 @@ async fn types_and_limits_are_read() {
     let types = cinder.volume_types().await.unwrap();
     let limits = cinder.limits().await.unwrap();
 
-    assert_eq!(types, ["lvm"]);
+    assert_eq!(types, [("t1".to_owned(), "lvm".to_owned())]);
     assert_eq!(limits.volumes, Usage { used: 2, limit: Some(10) });
     assert_eq!(limits.gigabytes, Usage { used: 30, limit: None });
 }

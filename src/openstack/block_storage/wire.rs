@@ -81,6 +81,8 @@ pub(super) struct WireVolume {
     /// A word, not a boolean.
     #[serde(default, deserialize_with = "word")]
     bootable: String,
+    #[serde(default, deserialize_with = "texts")]
+    volume_image_metadata: BTreeMap<String, String>,
     #[serde(default, rename = "os-vol-tenant-attr:tenant_id", deserialize_with = "word")]
     project: String,
 }
@@ -112,6 +114,7 @@ impl From<WireVolume> for Volume {
             availability_zone: wire.availability_zone,
             volume_type: Some(wire.volume_type).filter(|word| !word.is_empty()),
             bootable: wire.bootable.eq_ignore_ascii_case("true"),
+            image: wire.volume_image_metadata.get("image_id").cloned(),
         }
     }
 }
@@ -175,7 +178,7 @@ pub(super) struct TypePage {
 
 #[derive(Deserialize)]
 pub(super) struct WireType {
-    id: String,
+    pub id: String,
     #[serde(default, deserialize_with = "word")]
     pub name: String,
 }

@@ -83,21 +83,22 @@ async fn calls_in_flight_are_capped_until_they_end_and_each_lane_by_itself() {
     assert!(limiter.try_take(Service::Compute, Lane::Delete, None).is_ok());
 }
 
-fn caller(namespace: &str, number: usize) -> Caller {
-    Caller { namespace: namespace.into(), who: format!("{namespace}/{number}") }
+fn caller(namespace: &str, number: usize) -> Age {
+    let node = format!("{namespace}/{number:03}");
+    Age { created: None, uid: node.clone(), node }
 }
 
 /// Who is served in which order, if each comes back exactly when told, and is then done.
-async fn served(limiter: &Arc<Limiter>, callers: Vec<Caller>) -> Vec<String> {
+async fn served(limiter: &Arc<Limiter>, callers: Vec<Age>) -> Vec<String> {
     let begun = Instant::now();
-    let mut due: Vec<(Instant, Caller)> = callers.into_iter().map(|caller| (begun, caller)).collect();
+    let mut due: Vec<(Instant, Age)> = callers.into_iter().map(|caller| (begun, caller)).collect();
     let mut served = Vec::new();
     while !due.is_empty() {
         due.sort_by_key(|(at, _)| *at);
         let (at, caller) = due.remove(0);
         tokio::time::sleep_until(at).await;
         match limiter.try_take(Service::Compute, Lane::Create, Some(&caller)) {
-            Ok(_) => served.push(caller.who),
+            Ok(_) => served.push(caller.uid),
             Err(wait) => due.push((Instant::now() + wait, caller)),
         }
     }
@@ -114,10 +115,23 @@ async fn one_call_of_a_namespace_does_not_wait_for_all_calls_of_another() {
     let served = served(&limiter, many.chain(few).collect()).await;
 
     assert_eq!(served.len(), 203);
-    for (who, latest) in [("few/0", 3), ("few/1", 6), ("single/0", 3)] {
+    for (who, latest) in [("few/000", 3), ("few/001", 6), ("single/000", 3)] {
         let place = served.iter().position(|served| served == who).unwrap();
         assert!(place <= latest, "{who} was served as number {place}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_one_namespace_the_oldest_node_is_served_first_however_late_it_comes() {
+    let limiter = limiter(10);
+    drain(&limiter, Lane::Create);
+    let young = (1..40).rev().map(|number| caller("a", number));
+
+    let served = served(&limiter, young.chain([caller("a", 0)]).collect()).await;
+
+    let place = |number: usize| served.iter().position(|who| *who == format!("a/{number:03}")).unwrap();
+    assert!(place(0) <= 1, "{served:?}");
+    assert!((2..40).all(|number| place(number - 1) < place(number) + 2), "{served:?}");
 }
 
 #[tokio::test(start_paused = true)]

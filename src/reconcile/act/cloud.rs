@@ -22,7 +22,7 @@ use crate::openstack::{self, Session};
 use crate::reason::Reason;
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
-use crate::reconcile::observe::{Look, path};
+use crate::reconcile::observe::{Look, age, path};
 use crate::reconcile::plan::CloudChange;
 use crate::reconcile::userdata;
 use crate::things::{Owner, Server};
@@ -62,6 +62,9 @@ pub(super) async fn change(
             maker.create_floating_ip(&new).await
         }
         CloudChange::CreateServer { attempt, volumes, ports } => {
+            if !ctx.gate.builds(&age(node), &handle.name, &handle.bounds()) {
+                return Err(Error::Overtaken);
+            }
             let result = maker.create_server(*attempt, volumes, ports).await;
             ctx.note(&maker.uid, |notes| {
                 notes.user_data = None;

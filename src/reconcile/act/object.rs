@@ -100,7 +100,7 @@ pub(super) async fn remember(
                 cloud: attempt.cloud.clone(),
                 need: attempt.resolved.as_ref().map(Amounts::of_machine).unwrap_or_default(),
                 made: Amounts::default(),
-                stage: gate::Stage::Building,
+                stage: gate::Stage::Preparing,
                 fqdn: fqdn.clone(),
                 existing: attempt
                     .resolved
@@ -117,10 +117,7 @@ pub(super) async fn remember(
             ctx.wake_queue();
             write(change, node, look, ctx).await?;
             ctx.metrics.attempt_opened(&attempt.cloud);
-            ctx.note(&uid, |notes| {
-                notes.opened.insert(attempt.number);
-                notes.troubles.clear();
-            });
+            ctx.note(&uid, |notes| notes.opens(attempt.number));
             Ok(())
         }
         MemoryChange::CloseAttempt(closing) => {
@@ -173,7 +170,7 @@ fn learn(closing: &Closing, uid: &str, look: &Look, ctx: &Context) {
         AttemptOutcome::Uncounted if closing.reason == Reason::QuotaExceeded => {
             ctx.gate.refused(uid, &attempt.cloud, closing.message.clone());
         }
-        AttemptOutcome::Failed if closing.reason == Reason::NoValidHost => ctx.gate.failed(place()),
+        AttemptOutcome::Failed if closing.reason == Reason::NoValidHost => ctx.gate.failed(uid, place()),
         AttemptOutcome::Failed | AttemptOutcome::Uncounted => {}
         AttemptOutcome::Ready => {
             if ctx.gate.worked(&place()) {

@@ -17,6 +17,7 @@ use crate::openstack::{self, Session};
 use crate::reconcile::context::Context;
 use crate::reconcile::error::Error;
 use crate::reconcile::observe::Look;
+use crate::select;
 use crate::things::Owner;
 
 /// Figures that take longer keep nobody waiting. Those of three services are read before the first are old.
@@ -30,7 +31,8 @@ pub(super) async fn catalogue(
     session: &Session,
 ) -> Result<(), Error> {
     let Some(machine) = &look.machine else { return Ok(()) };
-    let mut wanted = List::wanted(&machine.spec, &node.spec);
+    let machine = select::in_cloud(&machine.spec, &handle.name);
+    let mut wanted = List::wanted(&machine, &node.spec);
     if look.seen.memory.current().is_some() && look.seen.wish.is_some() {
         // Of a machine that is rebuilt everything else stays.
         wanted.retain(List::is_of_images);

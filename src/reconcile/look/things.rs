@@ -155,7 +155,9 @@ impl Looking<'_> {
             Some(rebuild) => (&rebuild.opened_at, &rebuild.server_active_at),
             None => (&attempt.opened_at, &attempt.server_active_at),
         };
-        view.launching_for = opened.as_ref().map(watched).unwrap_or_default();
+        // A launch stands still while the node waits for its turn; a rebuild does not wait.
+        let stood = if rebuild.is_some() { Duration::ZERO } else { notes.stood_for(now.steady) };
+        view.launching_for = opened.as_ref().map(watched).unwrap_or_default().saturating_sub(stood);
         let counts = |server: &&Server| {
             server.state == ServerState::Active && rebuild.is_none_or(|rebuild| rebuild.number == server.boot)
         };

@@ -27,6 +27,8 @@ pub struct Cloud {
     pub cell_down: (u64, BTreeSet<String>),
     /// It has no room until then.
     pub full_until: u64,
+    /// As many servers as may be are made there until then.
+    pub busy_until: u64,
     /// It keeps for a while what is deleted.
     pub soft_delete: bool,
     /// Until then nothing that is deleted goes.

@@ -64,6 +64,9 @@ impl World {
                 let known = known.into_iter().chain(hint.map(|server| server.id.clone())).collect();
                 self.clouds.get_mut(place.name()).unwrap().cell_down = (now + length, known);
             }
+            Event::CloudBusy(place) => {
+                self.clouds.get_mut(place.name()).unwrap().busy_until = now + 4 * length;
+            }
             Event::CloudFull(place) => self.clouds.get_mut(place.name()).unwrap().full_until = now + length,
             Event::Sticks(place) => {
                 self.clouds.get_mut(place.name()).unwrap().sticks_until = now + 3 * length;

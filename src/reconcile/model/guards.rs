@@ -64,6 +64,7 @@ const GUARDS: &[(&str, Belief)] = &[
         seen.held.extend(seen.offers.iter().map(|offer| offer.cloud.clone()));
         seen.held.extend(seen.clouds.keys().cloned());
     }),
+    ("a server waits for its turn", |seen| seen.may_build = true),
     ("the name of another is not ours", |seen| seen.name.holder = None),
     ("of a name only what says ours is changed", |seen| {
         if let Some(found @ Found::Taken(_)) = &mut seen.name.found {

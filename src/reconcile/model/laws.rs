@@ -222,6 +222,8 @@ impl Laws {
             | CloudChange::CreateFloatingIp { attempt, .. }
             | CloudChange::CreateServer { attempt, .. } => {
                 self.check(!former, "nothing is made beside a former machine");
+                let turn = !matches!(change, CloudChange::CreateServer { .. }) || cloud.busy_until <= *now;
+                self.check(turn, "no server is made before it is its turn");
                 self.creates(name, *attempt, object);
             }
             CloudChange::RebuildServer { id, number, .. } => {

@@ -83,6 +83,7 @@ impl World {
             notes: &self.process.notes,
             clouds: self.process.books.keys().map(|name| (name.clone(), self.place(name))).collect(),
             offers: if elsewhere { self.offers() } else { Vec::new() },
+            may_build: memory.open().is_none_or(|open| self.now >= self.clouds[&open.cloud].busy_until),
             wish: self.wish(&memory),
             holders: held.then(|| (FQDN.to_owned(), "lab/other".to_owned())).into_iter().collect(),
             memory,

@@ -77,6 +77,8 @@ pub enum Event {
     CloudFound(Place),
     /// Somebody wishes that what the node has in a lost cloud is abandoned.
     Abandon,
+    /// As many servers as may be are made in a cloud for a while.
+    CloudBusy(Place),
     /// A cloud has no room for a while.
     CloudFull(Place),
     /// DNS answers nothing for a while.
@@ -156,6 +158,18 @@ pub const REBUILDS: &[Event] = &[
     Event::CellDown(Place::East),
     Event::Pause,
     Event::DnsAway,
+];
+
+/// Other nodes' servers are made first, in whatever trouble.
+pub const CROWDS: &[Event] = &[
+    Event::CloudBusy(Place::East),
+    Event::CloudBusy(Place::East),
+    Event::CloudBusy(Place::West),
+    Event::Crash,
+    Event::CloudAway(Place::East),
+    Event::Pause,
+    Event::VolumeDeleted,
+    Event::PortDeleted,
 ];
 
 /// What strangers do behind our back.

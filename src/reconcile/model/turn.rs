@@ -48,6 +48,8 @@ impl World {
         let (desired, mut seen) = (self.desired(), self.look());
         (rules.belief)(&mut seen);
         let step = plan_by(rules.bring_up, rules.tear_down, &desired, &seen);
+        let now = self.instant(self.now);
+        self.process.notes.planned(&step, now);
         let truth = Truth { now: self.now, clouds: &self.clouds };
         self.laws.plans(&truth, &step, &desired, &seen);
         self.tell(|| match &step {
@@ -159,8 +161,7 @@ impl World {
                 self.process.notes.born.remove(cloud);
             }
             Change::Memory(MemoryChange::OpenAttempt { attempt, .. }) => {
-                self.process.notes.opened.insert(attempt.number);
-                self.process.notes.troubles.clear();
+                self.process.notes.opens(attempt.number);
             }
             Change::Memory(MemoryChange::OpenRebuild(_)) => {
                 self.process.notes.opened.extend(seen.memory.current().map(|attempt| attempt.number));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
 use crate::api::TestNode;
@@ -12,7 +14,7 @@ use crate::reconcile::state::{Keeper, KeeperKind, Known, Need};
 const THERE_FOR: Duration = Duration::from_secs(15);
 
 /// What is known.
-pub(super) fn need(ctx: &Context, node: &TestNode, uid: &str) -> Need {
+pub(super) fn need(ctx: &Context, node: &TestNode, uid: &str, now: Timestamp) -> Need {
     let Some(keeper) = Keeper::of(node) else { return Need::Needed };
     let said = ctx.note(uid, |notes| notes.keeper.clone()).filter(|said| said.uid == keeper.uid);
     let of_that_uid = |found: Option<&String>| found == Some(&keeper.uid);
@@ -33,5 +35,18 @@ pub(super) fn need(ctx: &Context, node: &TestNode, uid: &str) -> Need {
         (None, Some(said)) if said.at.elapsed() < THERE_FOR => Known::There,
         (None, _) => Known::Nothing,
     };
-    Need::of(node, keeper, known)
+    let need = Need::of(node, keeper, known);
+    if !matches!(need, Need::Unneeded(_)) || node.spec.claim_ref.is_none() {
+        return need;
+    }
+    if !*ctx.slots_listed.borrow() {
+        // Nobody knows yet whether somebody wants to look at it.
+        return Need::Needed;
+    }
+    let namespace = node.namespace().unwrap_or_default();
+    let slot = ctx.slots.get(&ObjectRef::new(&node.name_any()).within(&namespace));
+    let pool = node.spec.pool_ref.as_ref();
+    let pool = pool.and_then(|pool| ctx.pools.get(&ObjectRef::new(&pool.name).within(&namespace)));
+    let pool = pool.filter(|pool| pool.metadata.deletion_timestamp.is_none());
+    need.or_kept(node, slot.as_deref(), pool.as_deref(), now)
 }

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::age::Age;
 use crate::api::machine_type::CloudChoice;
 use crate::api::testnode_status::Resolved;
 use crate::api::{MachineType, TestNode};
 use crate::catalogue::List;
 use crate::clouds::{self, Handle};
-use crate::gate::{Age, Amounts, Place, named_in};
+use crate::gate::{Amounts, Place, named_in};
 use crate::inventory::ledger::Born;
 use crate::reason::Reason;
 use crate::reconcile::context::Context;
@@ -40,13 +41,15 @@ pub(super) fn offers(ctx: &Context, node: &TestNode, machine: &MachineType, now:
 
 /// What stands in the way of a new machine wherever it were made.
 pub(super) fn problem(
+    ctx: &Context,
     node: &TestNode,
     machine: &MachineType,
     offers: &[Offer],
     user_data: Option<&[u8]>,
 ) -> Option<Problem> {
     let namespace = node.metadata.namespace.as_deref().unwrap_or_default();
-    let outside = select::within(&machine.spec, namespace, &node.spec).err();
+    let kept = ctx.machine_images.kept_ids(&machine.spec);
+    let outside = select::within(&machine.spec, namespace, &node.spec, &kept).err();
     outside.or_else(|| unserved(node, machine)).or_else(|| unfit(node, machine, offers, user_data))
 }
 
@@ -130,7 +133,7 @@ fn offer(
     offer.holder = offer.fqdn.as_ref().and_then(|fqdn| super::holder(ctx, node, fqdn, None));
     offer.resolution = match clouds::unnamable(&config, node, cloud) {
         Some(problem) => Resolution::Cannot(problem),
-        None => resolution(node, machine, &handle),
+        None => resolution(ctx, node, machine, &handle),
     };
     if let Resolution::Can(resolved) = &offer.resolution {
         let age = super::age(node);
@@ -167,15 +170,19 @@ fn taken(ctx: &Context, age: &Age, resolved: &Resolved, handle: &Handle) -> Opti
     select::in_use(resolved, &*handle.catalogue.offerings()?)
 }
 
-fn resolution(node: &TestNode, machine: &MachineType, handle: &Handle) -> Resolution {
-    let (wanted, now) = (List::wanted(&machine.spec, &node.spec), Instant::now());
+fn resolution(ctx: &Context, node: &TestNode, machine: &MachineType, handle: &Handle) -> Resolution {
+    let machine = select::in_cloud(&machine.spec, &handle.name);
+    let (wanted, now) = (List::wanted(&machine, &node.spec), Instant::now());
     if handle.catalogue.missing(&wanted, now).is_some() {
         return Resolution::Unread;
     }
     let Some(offerings) = handle.catalogue.offerings() else { return Resolution::Unread };
-    let resolved = select::resolve(&machine.spec, &node.spec, &offerings);
+    let published = ctx.machine_images.published(&machine, &handle.name);
+    let resolved = select::resolve(&machine, &node.spec, &offerings, &published);
     match resolved.and_then(|resolved| select::fill(resolved, node)) {
         Ok(resolved) => Resolution::Can(Box::new(resolved)),
+        // No list of the cloud's would change that.
+        Err(problem) if problem.reason.is_of_machine_image() => Resolution::Cannot(problem),
         Err(_) if handle.catalogue.missing_for_blocked(&wanted, now).is_some() => Resolution::Unread,
         Err(problem) => Resolution::Cannot(problem),
     }

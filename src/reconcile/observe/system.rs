@@ -34,9 +34,10 @@ pub(super) fn wish(
             let same = attempt.asked.as_ref().is_none_or(|was| was.is_same_as(&asked));
             let handle = ctx.clouds.find(&attempt.cloud)?;
             if same {
-                within(node, machine, System::again(resolved))
+                within(ctx, node, machine)
+                    .unwrap_or_else(|| WishedSystem::Can(Box::new(System::again(resolved))))
             } else {
-                another(node, machine, &handle)
+                within(ctx, node, machine).unwrap_or_else(|| another(ctx, node, machine, &handle))
             }
         }
     };
@@ -48,23 +49,24 @@ pub(super) fn wish(
 }
 
 /// The machine type may have been narrowed since.
-fn within(node: &TestNode, machine: &MachineType, system: System) -> WishedSystem {
+fn within(ctx: &Context, node: &TestNode, machine: &MachineType) -> Option<WishedSystem> {
     let namespace = node.metadata.namespace.as_deref().unwrap_or_default();
-    match select::within(&machine.spec, namespace, &node.spec) {
-        Ok(()) => WishedSystem::Can(Box::new(system)),
-        Err(problem) => WishedSystem::Cannot(problem),
-    }
+    let kept = ctx.machine_images.kept_ids(&machine.spec);
+    select::within(&machine.spec, namespace, &node.spec, &kept).err().map(WishedSystem::Cannot)
 }
 
-fn another(node: &TestNode, machine: &MachineType, handle: &Handle) -> WishedSystem {
-    let (wanted, now) = (List::wanted(&machine.spec, &node.spec), Instant::now());
+fn another(ctx: &Context, node: &TestNode, machine: &MachineType, handle: &Handle) -> WishedSystem {
+    let machine = select::in_cloud(&machine.spec, &handle.name);
+    let (wanted, now) = (List::wanted(&machine, &node.spec), Instant::now());
     let images: Vec<List> = wanted.into_iter().filter(List::is_of_images).collect();
     if handle.catalogue.missing(&images, now).is_some() {
         return WishedSystem::Unread;
     }
     let Some(offerings) = handle.catalogue.offerings() else { return WishedSystem::Unread };
-    match select::system(&machine.spec, node, &offerings.images) {
+    let published = ctx.machine_images.published(&machine, &handle.name);
+    match select::system(&machine, node, &offerings.images, &published) {
         Ok(system) => WishedSystem::Can(Box::new(system)),
+        Err(problem) if problem.reason.is_of_machine_image() => WishedSystem::Cannot(problem),
         Err(_) if handle.catalogue.missing_for_blocked(&images, now).is_some() => WishedSystem::Unread,
         Err(problem) => WishedSystem::Cannot(problem),
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 
+use crate::age::Age;
 use crate::api::TestNode;
 use crate::api::testnode_status::{Attempt, Resolved};
-use crate::gate::{Age, Amounts, Quantity, Rank, Stage, Use, count};
+use crate::gate::{Amounts, Quantity, Rank, Stage, Use, count};
 use crate::reconcile::context::Context;
-use crate::reconcile::state::{CloudView, Kind, Memory, is_failed};
+use crate::reconcile::state::{CloudView, Kind, Memory, Standing, is_failed};
 
 /// `namespace/name`.
 #[must_use]
@@ -43,7 +44,7 @@ pub fn used(node: &TestNode, memory: &Memory, view: Option<&CloudView>) -> Optio
         cloud: attempt.cloud.clone(),
         need: resolved.map(Amounts::of_machine).unwrap_or_default(),
         made: resolved.zip(view).map(|(resolved, view)| made(resolved, view)).unwrap_or_default(),
-        stage: if goes { Stage::Ending } else { stage(attempt) },
+        stage: if goes { Stage::Ending } else { stage(attempt, view) },
         fqdn: memory
             .dns
             .as_ref()
@@ -54,9 +55,12 @@ pub fn used(node: &TestNode, memory: &Memory, view: Option<&CloudView>) -> Optio
     })
 }
 
-fn stage(attempt: &Attempt) -> Stage {
+fn stage(attempt: &Attempt, view: Option<&CloudView>) -> Stage {
+    // Until its cloud was looked at, a server may be there.
+    let bare = view.is_some_and(|view| view.standing == Standing::Seen && view.servers.is_empty());
     match (is_failed(attempt), &attempt.closed_at, &attempt.server_active_at) {
         (true, _, _) => Stage::Ending,
+        (false, None, None) if bare => Stage::Preparing,
         (false, None, None) => Stage::Building,
         (false, _, _) => Stage::Made,
     }

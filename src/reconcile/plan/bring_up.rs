@@ -154,7 +154,8 @@ pub(super) fn await_volumes(_: &Desired, seen: &Observed) -> Option<Step> {
 /// a fence: Nova reserves mapped volumes inside the request, so that a second one is refused.
 pub(super) fn create_server(desired: &Desired, seen: &Observed) -> Option<Step> {
     let open = seen.machine_under_way().filter(|open| open.server.is_none())?;
-    if let Some(step) = end_if_changed(desired, &open).or_else(|| Step::for_user_data(&desired.user_data)) {
+    let step = end_if_changed(desired, &open).or_else(|| await_turn(seen, &open));
+    if let Some(step) = step.or_else(|| Step::for_user_data(&desired.user_data)) {
         return Some(step);
     }
     for kind in Kind::ALL {
@@ -186,6 +187,18 @@ pub(super) fn create_server(desired: &Desired, seen: &Observed) -> Option<Step> 
         ports: open.ports.iter().map(|port| port.id.clone()).collect(),
     };
     Some(Step::Do(create.in_cloud(&open.attempt.cloud)))
+}
+
+/// As many servers are being made there as may be at once. What this one needs is there meanwhile.
+fn await_turn(seen: &Observed, open: &Machine<'_>) -> Option<Step> {
+    let message = || {
+        format!(
+            "its volumes and ports are there, and its server waits for its turn: cloud {} makes no more servers at once than \
+             the Cloud's status.concurrentCreates; namespaces are served in turn, and in each the oldest node first",
+            open.attempt.cloud
+        )
+    };
+    (!seen.may_build).then(|| Step::Wait(Waiting::new(Reason::Prepared, message())))
 }
 
 /// The machine type's part of the user data is read only now. If it is not what it was when the attempt began, the
@@ -258,9 +271,10 @@ pub(super) fn release_other_clouds(_: &Desired, seen: &Observed) -> Option<Step>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::testnode::{UserDataKind, UserDataRef};
     use crate::reconcile::plan::plan;
-    use crate::reconcile::state::Problem;
     use crate::reconcile::state::examples::{away, bound, port, server, volume};
+    use crate::reconcile::state::{Problem, UserData};
 
     fn next(seen: &Observed) -> Step {
         plan(&Desired::any(), seen)
@@ -356,6 +370,23 @@ mod tests {
 
         let create = CloudChange::CreateServer { attempt: 1, volumes, ports: vec!["p".into()] };
         assert_eq!(next(&Observed::with_parts()), does(create));
+    }
+
+    #[test]
+    fn a_server_that_is_not_next_waits_and_no_user_data_is_read_for_it() {
+        let seen = Observed { may_build: false, ..Observed::with_parts() };
+        let place =
+            UserDataRef { kind: UserDataKind::Secret, name: "first-boot".into(), key: "script".into() };
+        let desired = Desired { user_data: UserData::Checked(place), ..Desired::any() };
+
+        assert_eq!(reason(&plan(&desired, &seen)), Some(Reason::Prepared));
+        let Step::Ask(Question::UserData(_)) = plan(&desired, &Observed { may_build: true, ..seen.clone() })
+        else {
+            panic!("it is read when the server is next")
+        };
+        let failed = seen.in_lab(|view| view.launching_for = std::time::Duration::MAX);
+        let desired = Desired { launch_timeout: std::time::Duration::from_secs(1), ..desired };
+        assert_eq!(reason(&plan(&desired, &failed)), None, "timeouts.launch is over");
     }
 
     #[test]

@@ -79,6 +79,11 @@ pub(super) fn obstacle(
     match &offer.resolution {
         Resolution::Can(_) => {}
         Resolution::Unread => return Some(Obstacle::Ask(Question::Catalogue { cloud: cloud.clone() })),
+        // As a cloud that is full: the node is woken when there is one.
+        Resolution::Cannot(problem) if problem.reason == Reason::ImageNotReady => {
+            let message = format!("cloud {cloud}: {}", problem.message);
+            return Some(Obstacle::Pending(Waiting::new(problem.reason, message)));
+        }
         Resolution::Cannot(problem) => return Some(Obstacle::Blocked(problem.clone())),
     }
     if let (Some(holder), Some(fqdn)) = (&offer.holder, &offer.fqdn) {
@@ -99,7 +104,8 @@ pub(super) fn obstacle(
         Room::Free => None,
         Room::Busy => {
             let message = format!(
-                "{}: as many nodes as the Cloud's spec.rate.concurrentCreates are under construction in cloud {cloud}",
+                "{}: as many nodes are being made in cloud {cloud} as may be at once: twice the Cloud's \
+                 status.concurrentCreates",
                 in_turn(seen, offer)
             );
             Some(Obstacle::Pending(Waiting::new(Reason::Queued, message)))

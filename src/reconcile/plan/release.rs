@@ -8,7 +8,7 @@ use crate::reconcile::state::{Desired, Need, Observed};
 /// API server itself before it believes that something is gone.
 pub(super) fn release_unneeded(desired: &Desired, seen: &Observed) -> Option<Step> {
     match &desired.need {
-        Need::Needed => None,
+        Need::Needed | Need::Kept(_) => None,
         Need::Unsure(keeper) => {
             let question = Question::Keeper(keeper.clone());
             // Whoever cannot be asked is there: meanwhile the node lives on.
@@ -27,7 +27,7 @@ mod tests {
     use crate::reason::Reason;
     use crate::reconcile::plan::plan;
     use crate::reconcile::state::examples::{away, trouble};
-    use crate::reconcile::state::{Keeper, KeeperKind, Verdict};
+    use crate::reconcile::state::{Keeper, KeeperKind, Kept, Verdict};
 
     fn keeper() -> Keeper {
         Keeper { kind: KeeperKind::Claim, namespace: "team".into(), name: "job".into(), uid: "c-1".into() }
@@ -54,6 +54,15 @@ mod tests {
         );
         assert_ne!(plan(&Desired::any(), &Observed::nothing()), released());
         assert_eq!(plan(&unneeded(), &Observed::nothing().going()), Step::Rest);
+    }
+
+    #[test]
+    fn a_node_that_is_kept_for_a_look_is_not_deleted() {
+        let now = Observed::nothing().now;
+        let kept = Kept { since: now, until: now, why: "somebody looks at it".into() };
+        let kept = Desired { need: Need::Kept(kept), ..Desired::any() };
+
+        assert_eq!(plan(&kept, &Observed::nothing()), plan(&Desired::any(), &Observed::nothing()));
     }
 
     #[test]

@@ -200,6 +200,7 @@ impl Observed {
             former: Vec::new(),
             unlooked: None,
             offers: Vec::new(),
+            may_build: true,
             wish: None,
             name: NameView::default(),
             guest: GuestView::default(),

@@ -1,8 +1,11 @@
 //! Whether a node of a pool is still needed: its claim, or else its pool, must be there.
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::api::{TestNode, TestNodeClaim, TestNodePool};
+use jiff::Timestamp;
+
+use crate::api::{PoolRef, TestNode, TestNodeClaim, TestNodePool, TestNodeSlot};
 
 /// Whether anybody needs a node.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -13,6 +16,19 @@ pub enum Need {
     Unsure(Keeper),
     /// Nobody does, and why.
     Unneeded(String),
+    /// Nobody does; but its slot is marked as down, so it stays for somebody to look at.
+    Kept(Kept),
+}
+
+/// How long a node stays that nobody needs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Kept {
+    /// Since when nobody needs it.
+    pub since: Timestamp,
+    /// Until when it stays.
+    pub until: Timestamp,
+    /// Why, for people.
+    pub why: String,
 }
 
 /// What a node is kept for: the claim that has it, or the pool that made it.
@@ -46,6 +62,9 @@ impl fmt::Display for Keeper {
         write!(f, "{kind} {}/{}", self.namespace, self.name)
     }
 }
+
+/// If a pool's `claims.maxHold` cannot be read, which its schema lets nobody write.
+const HELD_FOR: Duration = Duration::from_hours(72);
 
 impl Keeper {
     /// What a node is kept for, if a pool made it.
@@ -97,6 +116,34 @@ impl Need {
             Known::Gone => Self::Unneeded(format!("its {keeper} is gone")),
             Known::There => Self::Needed,
             Known::Pool(_) | Known::Claim(_) | Known::Nothing => Self::Unsure(keeper),
+        }
+    }
+
+    /// A node that a claim had is kept for a look where somebody marked its slot as down, as long as its pool lets it.
+    #[must_use]
+    pub fn or_kept(
+        self,
+        node: &TestNode,
+        slot: Option<&TestNodeSlot>,
+        pool: Option<&TestNodePool>,
+        now: Timestamp,
+    ) -> Self {
+        let (Self::Unneeded(why), Some(slot), Some(pool)) = (&self, slot, pool) else { return self };
+        let is_its_own = |owner: &PoolRef| Some(&owner.uid) == pool.metadata.uid.as_ref();
+        let speaks = slot.is_of(pool) && slot.is_down(node.metadata.uid.as_deref());
+        if node.spec.claim_ref.is_none() || !speaks || !node.spec.pool_ref.as_ref().is_some_and(is_its_own) {
+            return self;
+        }
+        let times = node.own_status().and_then(|status| status.times.as_ref());
+        let since = times.and_then(|times| times.released_at.as_ref()).map_or(now, |at| at.0);
+        let most = pool.spec.claims.max_hold.or(HELD_FOR);
+        match since.checked_add(most) {
+            Ok(until) if now < until => {
+                let name = slot.metadata.name.as_deref().unwrap_or_default();
+                let why = format!("{why}, and TestNodeSlot {name} says that it is down");
+                Self::Kept(Kept { since, until, why })
+            }
+            Ok(_) | Err(_) => self,
         }
     }
 
@@ -175,6 +222,45 @@ mod tests {
         assert_eq!(need(&node(false), Known::Gone), unneeded("its TestNodePool lab/smithi is gone"));
         assert_eq!(need(&node(true), Known::Claim(&claim("c-1", &[], &Value::Null))), Need::Needed);
         assert_eq!(need(&node(true), Known::Gone), unneeded("its TestNodeClaim team/job is gone"));
+    }
+
+    fn pool(uid: &str) -> TestNodePool {
+        let spec = json!({"template": {"machineType": "lab"}, "max": 1, "claims": {"maxHold": "1h"}});
+        from_value(json!({"metadata": {"name": "smithi", "namespace": "lab", "uid": uid}, "spec": spec}))
+            .unwrap()
+    }
+
+    fn mark(spec: &Value) -> TestNodeSlot {
+        let mut spec = spec.clone();
+        spec["pool"] = "smithi".into();
+        from_value(json!({"metadata": {"name": "smithi001", "namespace": "lab"}, "spec": spec})).unwrap()
+    }
+
+    #[test]
+    fn a_node_that_is_marked_as_down_is_kept_for_a_look_after_its_claim() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let down = mark(&json!({"down": true}));
+        let kept = |node: &TestNode, mark: &TestNodeSlot, pool: &TestNodePool, second| {
+            unneeded("its claim is gone").or_kept(node, Some(mark), Some(pool), at(second))
+        };
+        let why = "its claim is gone, and TestNodeSlot smithi001 says that it is down".to_owned();
+        let for_an_hour = Need::Kept(Kept { since: at(100), until: at(3700), why });
+        assert_eq!(kept(&node(true), &down, &pool("p-1"), 100), for_an_hour);
+
+        let mut later = node(true);
+        later.status = from_value(json!({"times": {"releasedAt": "1970-01-01T00:01:40Z"}})).unwrap();
+        assert_eq!(kept(&later, &down, &pool("p-1"), 3699), for_an_hour);
+        assert_eq!(kept(&later, &down, &pool("p-1"), 3700), unneeded("its claim is gone"));
+
+        let gone = unneeded("its claim is gone");
+        assert_eq!(kept(&node(true), &mark(&json!({"down": false})), &pool("p-1"), 100), gone);
+        assert_eq!(
+            kept(&node(true), &mark(&json!({"down": true, "nodeUID": "n-2"})), &pool("p-1"), 100),
+            gone
+        );
+        assert_eq!(kept(&node(true), &down, &pool("p-2"), 100), gone, "its pool is another");
+        assert_eq!(kept(&node(false), &down, &pool("p-1"), 100), gone, "nobody had it");
+        assert_eq!(Need::Needed.or_kept(&node(true), Some(&down), Some(&pool("p-1")), at(1)), Need::Needed);
     }
 
     #[test]

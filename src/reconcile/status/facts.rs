@@ -9,7 +9,7 @@ use crate::api::testnode_status::{
     AddressFacts, Attempt, FloatingIpFacts, PortFacts, SshFacts, TestNodeStatus, Times, VolumeFacts,
 };
 use crate::reconcile::plan::{is_published, target_address};
-use crate::reconcile::state::{Desired, Machine, Observed, Server, Standing};
+use crate::reconcile::state::{Desired, Machine, Need, Observed, Server, Standing};
 
 /// Everything but conditions and phase. What cannot be looked at now stays as it was.
 pub(super) fn facts(before: Option<&TestNodeStatus>, desired: &Desired, seen: &Observed) -> TestNodeStatus {
@@ -182,6 +182,13 @@ fn instants(status: &mut TestNodeStatus, desired: &Desired, seen: &Observed) {
     let server_active_at = current.and_then(|attempt| attempt.server_active_at.clone());
     let ready_at = seen.memory.ready_at.map(Time);
     let expires_at = desired.expiry.as_ref().map(|expiry| Time(expiry.at));
-    let times = Times { server_active_at, ready_at, expires_at, since: None };
+    let released_at = match &desired.need {
+        Need::Kept(kept) => Some(Time(kept.since)),
+        // A claim that was over is not there again.
+        Need::Needed | Need::Unsure(_) | Need::Unneeded(_) => {
+            status.times.as_ref().and_then(|times| times.released_at.clone())
+        }
+    };
+    let times = Times { server_active_at, ready_at, released_at, expires_at, since: None };
     status.times = (times != Times::default()).then_some(times);
 }

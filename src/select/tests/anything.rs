@@ -91,7 +91,9 @@ pub(super) fn anything_on_offer() -> impl Strategy<Value = Offerings> {
             networks,
             security_groups,
             server_groups: None,
-            volume_types,
+            volume_types: volume_types.map(|names| {
+                names.into_iter().map(|name| VolumeType { id: format!("t-{name}"), name }).collect()
+            }),
             ..Offerings::default()
         },
     )

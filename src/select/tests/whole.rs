@@ -37,7 +37,7 @@ fn all_of_it_comes_to_one_answer_that_says_why() {
     };
     let offered = Offerings {
         security_groups: Some(vec![group("1", "default"), group("2", "ssh")]),
-        volume_types: Some(vec!["fast".into()]),
+        volume_types: Some(vec![VolumeType { id: "0f5a".into(), name: "fast".into() }]),
         ..offerings()
     };
 
@@ -51,7 +51,11 @@ fn all_of_it_comes_to_one_answer_that_says_why() {
     };
     let expected = Resolved {
         flavor: ResolvedFlavor { id: "id-b2-7".into(), name: "b2-7".into(), vcpus: 2, ram_mib: 7000, disk_gib: 50 },
-        image: ResolvedImage { id: "id-Ubuntu 22.04".into(), name: "Ubuntu 22.04".into(), user: None },
+        image: ResolvedImage {
+            id: "id-Ubuntu 22.04".into(),
+            name: "Ubuntu 22.04".into(),
+            ..ResolvedImage::default()
+        },
         networks: vec![ResolvedNetwork {
             id: "id-private".into(),
             name: "private".into(),
@@ -108,7 +112,7 @@ fn a_server_takes_24_volumes_and_no_more() {
 #[test]
 fn a_volume_type_must_be_one_of_the_clouds() {
     let fast = with_volumes(vec![osds(1, None), osds(1, Some("fast"))]);
-    let types = ["slow".to_owned(), "hdd".to_owned()];
+    let types = ["slow", "hdd"].map(|name| VolumeType { id: format!("id-{name}"), name: name.into() });
 
     assert!(
         needs_volume_types(&machine(), &fast)
@@ -120,6 +124,14 @@ fn a_volume_type_must_be_one_of_the_clouds() {
          default: hdd, slow"
     );
     assert!(told(volumes(&machine(), &fast, None)).starts_with("CatalogueUnread: "));
+}
+
+#[test]
+fn a_volume_type_that_is_asked_for_by_id_is_known_by_its_name() {
+    let by_id = with_volumes(vec![osds(1, Some("id-hdd"))]);
+    let types = ["hdd", "id-slow"].map(|name| VolumeType { id: format!("id-{name}"), name: name.into() });
+
+    assert_eq!(volumes(&machine(), &by_id, Some(&types)).unwrap()[0].kind.as_deref(), Some("hdd"));
 }
 
 /// What the node says replaces the machine type's list, types and all.

@@ -252,6 +252,26 @@ impl DevCloud {
         });
     }
 
+    /// The images that requests made, oldest first.
+    #[must_use]
+    pub fn images(&self) -> Vec<crate::MadeImage> {
+        self.with(|world| world.made.images().to_vec())
+    }
+
+    /// Deletes an image as a person does.
+    pub fn remove_image(&self, id: &str) {
+        self.with(|world| world.made.remove(id));
+    }
+
+    /// Changes an image as a person, or an administrator, does.
+    pub fn change_image(&self, id: &str, change: impl FnOnce(&mut crate::MadeImage)) {
+        self.with(|world| {
+            if let Some(image) = world.made.find_mut(id) {
+                change(image);
+            }
+        });
+    }
+
     /// The floating IPs, oldest first.
     #[must_use]
     pub fn floating_ips(&self) -> Vec<FloatingIp> {

@@ -11,6 +11,17 @@ use crate::{
     world::World,
 };
 
+mod make;
+
+pub use make::MadeImage;
+pub(crate) use make::{Made, begin, cut};
+
+/// An image that a server can be made from.
+pub(crate) fn bootable(world: &World, id: &str) -> Option<Image> {
+    let known = world.settings.images.iter().find(|known| known.id == id).cloned();
+    known.or_else(|| world.made.find(id).filter(|image| image.status == "active").map(make::offered))
+}
+
 pub(crate) fn answer(world: &mut World, ask: &Ask, path: &str) -> Answer {
     let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
     if parts.is_empty() || parts == ["versions"] {
@@ -21,6 +32,13 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, path: &str) -> Answer {
     keystone::caller(world, ask, Service::Glance)?;
     match (ask.method.as_str(), parts.as_slice()) {
         ("GET", ["v2", "images"]) => list(world, ask),
+        ("POST", ["v2", "images"]) => make::create(world, ask),
+        ("PUT", ["v2", "images", id, "file"]) => make::data(world, ask, id),
+        ("DELETE", ["v2", "images", id]) => make::delete(world, id),
+        ("GET", ["v2", "images", id]) if world.made.find(id).is_some() => {
+            let found = world.made.find(id).map(make::view).unwrap_or_default();
+            Ok(Reply::json(200, found))
+        }
         ("GET", ["v2", "images", id]) => match world.settings.images.iter().find(|image| image.id == *id) {
             Some(image) => Ok(Reply::json(200, view(world, image))),
             None => Reply::webob(404, &format!("No image found with ID {id}")).err(),
@@ -30,6 +48,9 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, path: &str) -> Answer {
 }
 
 fn list(world: &World, ask: &Ask) -> Answer {
+    if ask.param("tag").is_some() {
+        return Ok(make::tagged(world, ask));
+    }
     let is = |name: &str, value: &str| ask.param(name).is_none_or(|wanted| wanted == value);
     let found: Vec<&Image> = world
         .settings
@@ -53,7 +74,13 @@ fn list(world: &World, ask: &Ask) -> Answer {
     else {
         return Reply::webob(400, "Invalid marker.").err();
     };
-    let images: Vec<_> = items.into_iter().map(|image| view(world, image)).collect();
+    let mut images: Vec<_> = items.into_iter().map(|image| view(world, image)).collect();
+    if next.is_none() {
+        let is = |name: &str, value: &str| ask.param(name).is_none_or(|wanted| wanted == value);
+        let fits =
+            |image: &&MadeImage| !image.hidden && is("status", &image.status) && is("visibility", "private");
+        images.extend(world.made.images().iter().filter(fits).map(make::view));
+    }
     let mut body = json!({"images": images, "first": "/v2/images", "schema": "/v2/schemas/images"});
     if let Some(next) = next {
         put(&mut body, "next", json!(next));

@@ -38,6 +38,7 @@ mod world;
 pub use crate::{
     cloud::{DevCloud, Things},
     faults::{Effect, Fault, When},
+    glance::MadeImage,
     log::{Call, Service},
     router::Dropped,
     settings::{Backend, Quotas, Settings},

@@ -26,7 +26,16 @@ pub struct Dropped;
 /// Answers one request.
 pub(crate) async fn answer(cloud: DevCloud, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let body = to_bytes(body, 64 << 20).await.unwrap_or_else(|_| Bytes::new());
+    let uploaded = (head.method == axum::http::Method::PUT).then(|| image_of(head.uri.path())).flatten();
+    if let Some(id) = &uploaded {
+        cloud.with(|world| glance::begin(world, id));
+    }
+    let body = to_bytes(body, 64 << 20).await;
+    if let (Some(id), Err(_)) = (&uploaded, &body) {
+        cloud.with(|world| glance::cut(world, id));
+        return dropped();
+    }
+    let body = body.unwrap_or_else(|_| Bytes::new());
     let query =
         form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let authority = head.uri.authority().map(ToString::to_string);
@@ -88,6 +97,15 @@ pub(crate) async fn answer(cloud: DevCloud, request: Request) -> Response {
         *response.body_mut() = Body::empty();
     }
     response
+}
+
+/// The image that data is sent to.
+fn image_of(path: &str) -> Option<String> {
+    let (service, path) = log::locate(path)?;
+    match log::parts(service, path).as_slice() {
+        ["images", id, "file"] if service == Service::Glance => Some((*id).to_owned()),
+        _ => None,
+    }
 }
 
 /// Does what a request asks, with or without trouble; none is an answer that never comes.

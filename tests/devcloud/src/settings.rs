@@ -171,6 +171,13 @@ pub struct Quotas {
     pub floatingip: i64,
     /// Nova's metadata items of one server.
     pub metadata_items: i64,
+    /// Glance's images of one project (unified limits); -1 is no limit.
+    #[serde(default = "no_limit")]
+    pub image_count_total: i64,
+}
+
+fn no_limit() -> i64 {
+    -1
 }
 
 impl Default for Quotas {
@@ -185,6 +192,7 @@ impl Default for Quotas {
             port: 500,
             floatingip: 50,
             metadata_items: 128,
+            image_count_total: -1,
         }
     }
 }

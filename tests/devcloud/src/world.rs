@@ -70,6 +70,8 @@ pub(crate) struct World {
     pub nsupdate_queue: Vec<(String, BTreeSet<IpAddr>)>,
     /// Messages that wait for it.
     pub update_queue: Vec<Vec<u8>>,
+    /// Images that were made by requests, and ids that images ever had.
+    pub made: crate::glance::Made,
     pub calls: Vec<Call>,
     pub faults: Vec<Armed>,
     pub server_plans: VecDeque<Planned<ServerFate>>,
@@ -163,6 +165,7 @@ impl World {
             nsupdate_cache: BTreeMap::new(),
             nsupdate_queue: Vec::new(),
             update_queue: Vec::new(),
+            made: crate::glance::Made::default(),
             calls: Vec::new(),
             faults: Vec::new(),
             server_plans: VecDeque::new(),

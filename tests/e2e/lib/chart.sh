@@ -34,9 +34,9 @@ schemas() {
       | . as $all
       | to_entries[] | .key as $name | .value["x-kubernetes-group-version-kind"][]?
       | select(.kind | IN("ClusterRole", "ClusterRoleBinding", "ConfigMap", "CustomResourceDefinition", "Deployment",
-          "Namespace", "NetworkPolicy", "Pod", "PodDisruptionBudget", "Role", "RoleBinding", "Secret", "Service",
+          "Job", "Namespace", "NetworkPolicy", "Pod", "PodDisruptionBudget", "Role", "RoleBinding", "Secret", "Service",
           "ServiceAccount", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "Cloud", "MachineType",
-          "TestNode", "TestNodePool", "TestNodeClaim"))
+          "MachineImage", "TestNode", "TestNodePool", "TestNodeClaim", "TestNodeSlot"))
       | {file: "\(.kind | ascii_downcase)_\(if .group == "" then .version else .group end)_\(.version).json",
          schema: {"$ref": "#/definitions/\($name)", definitions: $all}}
       | .file, .schema' |
@@ -53,6 +53,6 @@ conforms() {
   local folder
   folder=$(schemas)
   # What the Prometheus operator brings is not here.
-  kubeconform -strict -summary -skip ServiceMonitor,PrometheusRule \
+  kubeconform -strict -summary -skip ServiceMonitor,PodMonitor,PrometheusRule \
     -schema-location "$folder/{{ .ResourceKind }}_{{ .Group }}_{{ .ResourceAPIVersion }}.json" -
 }

@@ -49,3 +49,11 @@ shows() {
   ask GET "$1" "$2"
   jq -e "$3" "$work/body"
 }
+
+# a_volume NAME: of the lab's project and without our marks; its id.
+a_volume() {
+  ask POST volumev3 /volumes "{\"volume\": {\"name\": \"$1\", \"size\": 1}}"
+  said .volume.id
+}
+
+free() { shows volumev3 "/volumes/$1" '.volume.status == "available" and .volume.attachments == []'; }

@@ -198,7 +198,7 @@ credentials() {
 }
 
 # Not `kubectl wait`: it gives up on a CRD so young that it has no conditions.
-serves_our_kinds() { kubectl get testnodes,testnodepools,testnodeclaims,machinetypes,clouds --all-namespaces; }
+serves_our_kinds() { kubectl get testnodes,testnodepools,testnodeclaims,testnodeslots,machinetypes,clouds --all-namespaces; }
 
 # The person's own settings and plugins of Helm are not asked.
 export HELM_CACHE_HOME=$work/helm HELM_CONFIG_HOME=$work/helm HELM_DATA_HOME=$work/helm
@@ -254,7 +254,7 @@ new_namespace() { kubectl create namespace "$namespace" >/dev/null; }
 # leave_nothing: whatever a test was about, after it the lab is as it was and the cloud is empty.
 leave_nothing() {
   calm
-  kubectl delete testnodeclaims,testnodepools --all --all-namespaces --timeout=60s >/dev/null
+  kubectl delete testnodeclaims,testnodepools,testnodeslots --all --all-namespaces --timeout=60s >/dev/null
   kubectl delete testnodes --all --all-namespaces --timeout=180s >/dev/null
   kubectl delete namespaces "$namespace" "$namespace-other" --ignore-not-found --wait=false >/dev/null
   guests_of_the_lab | xargs --no-run-if-empty kubectl delete -n "$SYSTEM" --timeout=30s >/dev/null

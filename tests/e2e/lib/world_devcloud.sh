@@ -18,9 +18,6 @@ stop_world() { stop devcloud || true; }
 
 cloud_state() { at_cloud GET state; }
 
-# cloud_needs: milliseconds from the first request to a server with its volumes, whoever asks.
-cloud_needs() { echo 2500; }
-
 # quota SERVICE JSON: of the only project. No two services have one of the same name.
 quota() { knob "{\"quotas\": $2}"; }
 

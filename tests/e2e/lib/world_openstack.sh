@@ -32,7 +32,8 @@ cloud_state() {
     | .floating_ips |= map(.address = .floating_ip_address)'
 }
 
-# cloud_needs: milliseconds from the first request to a server with its volumes, for a client that does nothing else.
+# cloud_needs: milliseconds from the first request to a server with its volumes, and from its deletion to nothing, for a client
+# that does nothing else.
 cloud_needs() { "${in_cloud[@]}" "$here/openstack/perfect" "$cloud/clouds.yaml"; }
 
 # inside METHOD SERVICE/PATH [JSON]: asks a service as its admin; ADMIN in the path is the admin's project.

@@ -29,7 +29,7 @@ test_what_is_rendered_is_taken_by_the_api_server() {
 }
 
 # for_the_api_server: the objects on standard input whose kinds it has.
-for_the_api_server() { as_json | jq '.[] | select(.kind | IN("ServiceMonitor", "PrometheusRule") | not)'; }
+for_the_api_server() { as_json | jq '.[] | select(.kind | IN("ServiceMonitor", "PodMonitor", "PrometheusRule") | not)'; }
 
 # taken_as RELEASE CHART: everything that the chart can render for a release of that name is taken by the API server.
 taken_as() {
@@ -38,8 +38,8 @@ taken_as() {
   for_the_api_server <"$work/rendered.yaml" |
     kubectl apply --server-side --field-manager helm --force-conflicts --dry-run=server -f - >"$work/taken" 2>&1 ||
     fail "a release called $1: $(<"$work/taken")"
-  equal true "$(as_json <"$work/rendered.yaml" | jq '.[] | select(.kind == "Deployment").spec
-    | (.selector.matchLabels | to_entries) - (.template.metadata.labels | to_entries) == []')" "the selector of $1"
+  equal true "$(as_json <"$work/rendered.yaml" | jq '[.[] | select(.kind == "Deployment").spec
+    | (.selector.matchLabels | to_entries) - (.template.metadata.labels | to_entries) == []] | all')" "the selector of $1"
 }
 
 test_names_and_labels_are_valid_whatever_the_release_is_called() {
@@ -94,16 +94,30 @@ test_pods_meet_the_restricted_standard() {
   eventually 10 kubectl get serviceaccount default -n "$namespace"
   kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted >/dev/null
   while read -r file; do
-    pod ${file:+--values "$file"} | kubectl apply --dry-run=server -f - >/dev/null
+    pods ${file:+--values "$file"} | kubectl apply --dry-run=server -f - >/dev/null
   done < <(values_files)
   contains "$(refused in_pod --set securityContext.allowPrivilegeEscalation=true)" 'violates PodSecurity'
 }
 
-# pod [ARGUMENT...]: one such as the Deployment asks for, in the test's namespace.
-pod() {
-  rendered --show-only templates/deployment.yaml "$@" | as_json | jq --arg namespace "$namespace" '.[0].spec.template
-    | .apiVersion = "v1" | .kind = "Pod" | .metadata += {name: "one", $namespace}
+# pod [ARGUMENT...]: one such as the operator's Deployment asks for, in the test's namespace.
+pod() { pods --show-only templates/deployment.yaml "$@"; }
+
+# pods [ARGUMENT...]: one such as each Deployment asks for.
+pods() {
+  rendered "$@" | as_json | jq --arg namespace "$namespace" '.[] | select(.kind == "Deployment") | .metadata.name as $name | .spec.template
+    | .apiVersion = "v1" | .kind = "Pod" | .metadata += {$name, $namespace}
     | .spec.serviceAccountName = "default" | del(.spec.priorityClassName)'
+}
+
+test_what_is_for_all_pods_is_in_each_and_what_is_for_one_counts_more() {
+  equal 'testnode-operator testnode-operator control ours system-cluster-critical {"kubernetes.io/os":"linux"} node-role.kubernetes.io/control-plane http://proxy.example.test:3128 scratch
+testnode-operator-images testnode-operator-images images images low {"example.test/disk":"fast"} example.test/images http://other.example.test:3128 own
+testnode-operator-locks testnode-operator-locks front locks system-cluster-critical {"kubernetes.io/os":"linux"} node-role.kubernetes.io/control-plane http://proxy.example.test:3128 own' \
+    "$(rendered --values "$chart/ci/everything-values.yaml" | as_json | jq -r '[.[] | select(.kind == "Deployment")] | sort_by(.metadata.name)[]
+      | .metadata.name as $name | .spec.template | .metadata as {$labels, $annotations} | .spec
+      | [$name, $labels["app.kubernetes.io/name"], $labels["example.test/tier"], $annotations["example.test/note"], .priorityClassName,
+        (.nodeSelector | tojson), .tolerations[].key, (.containers[0].env[] | select(.name == "HTTPS_PROXY").value),
+        (.containers[0].volumeMounts[] | select(.name | IN("scratch", "own")).name)] | join(" ")')" 'what the pods have'
 }
 
 test_a_quota_for_cpu_takes_the_pod_that_the_notes_tell_how_to_make() {
@@ -165,7 +179,7 @@ test_openshift_chooses_the_user() {
 broken() { jq -r --arg rule "$1" ".[] | select($2) | \"\(\$rule): \(.kind) \(.metadata.name)\"" "$work/objects.json"; }
 
 test_the_rules_that_linters_have_hold() {
-  local file pod='.kind == "Deployment" and (.spec.template.spec | '
+  local file targets pod='.kind == "Deployment" and (.spec.template.spec | '
   while read -r file; do
     rendered ${file:+--values "$file"} --set rbac.create=true | as_json >"$work/objects.json"
     # As kube-linter, kube-score and Polaris have them, by their names.
@@ -184,7 +198,8 @@ test_the_rules_that_linters_have_hold() {
       broken default-service-account "$pod .serviceAccountName | IN(null, \"\", \"default\"))"
       broken automount-token "$pod .automountServiceAccountToken != false)"
       broken no-anti-affinity "$pod .affinity == null) and .spec.replicas > 1"
-      broken dangling-port "$pod .containers[0] | [.ports[].name] - [.livenessProbe.httpGet.port] != [])"
+      targets=$(jq -c '[.[] | select(.kind == "Service").spec.ports[].targetPort]' "$work/objects.json")
+      broken dangling-port "$pod .containers[0] | [.ports[].name] - [.livenessProbe.httpGet.port] - $targets != [])"
       broken mutable-selector '.kind == "Deployment" and (.spec.selector.matchLabels | keys != ["app.kubernetes.io/instance", "app.kubernetes.io/name"])'
       broken recommended-labels '["app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"] - (.metadata.labels | keys) != []'
       broken wildcard-in-rules '(.kind | test("Role$")) and ([.rules[]? | .verbs[], .resources[]?, .apiGroups[]?] | index("*"))'
@@ -261,6 +276,7 @@ crds.enabled|false
 policies.enabled|false
 rbac.create|false
 rbac.aggregate|false
+rbac.aggregateToEdit|"claim"
 rbac.catalogueGroups|["testers"]
 rbac.secretNames|["lab"]
 serviceAccount.create|false|serviceAccount.name="somebody"
@@ -269,7 +285,7 @@ serviceAccount.annotations|{"a":"b"}
 metrics.service.enabled|false
 metrics.service.annotations|{"a":"b"}
 metrics.serviceMonitor.enabled|true
-metrics.serviceMonitor.interval|"5s"|metrics.serviceMonitor.enabled=true
+metrics.serviceMonitor.interval|"5s"|metrics.serviceMonitor.enabled=true,images.enabled=true,lockServer.enabled=true
 metrics.serviceMonitor.labels|{"a":"b"}|metrics.serviceMonitor.enabled=true
 metrics.prometheusRule.enabled|true
 metrics.prometheusRule.labels|{"a":"b"}|metrics.prometheusRule.enabled=true
@@ -303,6 +319,50 @@ affinity|{"podAffinity":{}}
 topologySpreadConstraints|[{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"ScheduleAnyway"}]
 fullnameOverride|"machines"
 userDataNamespaces|["rados"]
+outputNamespaces|["rados"]
+lockServer.enabled|true
+lockServer.namespace|"rados"|lockServer.enabled=true
+lockServer.poolNamespaces|["rados"]|lockServer.enabled=true
+lockServer.replicas|1|lockServer.enabled=true
+lockServer.zone|"front.example.test"|lockServer.enabled=true
+lockServer.upstream|"http://paddles.example.test/"|lockServer.enabled=true
+lockServer.tokensSecret|"tokens"|lockServer.enabled=true
+lockServer.tokensForAll|true|lockServer={"enabled":true,"tokensSecret":"tokens"}
+lockServer.service.type|"NodePort"|lockServer.enabled=true
+lockServer.service.port|8000|lockServer.enabled=true
+lockServer.service.annotations|{"a":"b"}|lockServer.enabled=true
+lockServer.networkPolicy.enabled|false|lockServer.enabled=true
+lockServer.networkPolicy.from|[{"podSelector":{}}]|lockServer.enabled=true
+lockServer.resources.requests.cpu|"1"|lockServer.enabled=true
+lockServer.resources.requests.memory|"40Mi"|lockServer.enabled=true
+lockServer.resources.limits.memory|"1Gi"|lockServer.enabled=true
+lockServer.extraEnv|[{"name":"NO_PROXY","value":"10.0.0.0/8"}]|lockServer.enabled=true
+lockServer.extraVolumes|[{"name":"scratch","emptyDir":{}}]|lockServer.enabled=true
+lockServer.extraVolumeMounts|[{"name":"scratch","mountPath":"/scratch"}]|lockServer={"enabled":true,"extraVolumes":[{"name":"scratch","emptyDir":{}}]}
+lockServer.podLabels|{"a":"b"}|lockServer.enabled=true
+lockServer.podAnnotations|{"a":"b"}|lockServer.enabled=true
+lockServer.priorityClassName|"high"|lockServer.enabled=true
+lockServer.nodeSelector|{"a":"b"}|lockServer.enabled=true
+lockServer.tolerations|[{"operator":"Exists"}]|lockServer.enabled=true
+lockServer.affinity|{"podAffinity":{}}|lockServer.enabled=true
+lockServer.topologySpreadConstraints|[{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"ScheduleAnyway"}]|lockServer.enabled=true
+images.enabled|true
+images.transfers|3|images.enabled=true
+images.allowedHosts|["mirror.example.test"]|images.enabled=true
+images.canaryNamespace|"canaries"|images.enabled=true
+images.networks|["10.0.0.0/8"]|images.enabled=true,networkPolicy.enabled=true
+images.resources.requests.cpu|"1"|images.enabled=true
+images.resources.requests.memory|"96Mi"|images.enabled=true
+images.resources.limits.memory|"1Gi"|images.enabled=true
+images.extraEnv|[{"name":"NO_PROXY","value":"10.0.0.0/8"}]|images.enabled=true
+images.extraVolumes|[{"name":"scratch","emptyDir":{}}]|images.enabled=true
+images.extraVolumeMounts|[{"name":"scratch","mountPath":"/scratch"}]|images={"enabled":true,"extraVolumes":[{"name":"scratch","emptyDir":{}}]}
+images.podLabels|{"a":"b"}|images.enabled=true
+images.podAnnotations|{"a":"b"}|images.enabled=true
+images.priorityClassName|"high"|images.enabled=true
+images.nodeSelector|{"a":"b"}|images.enabled=true
+images.tolerations|[{"operator":"Exists"}]|images.enabled=true
+images.affinity|{"podAffinity":{}}|images.enabled=true
 TEXT
 }
 
@@ -319,23 +379,26 @@ test_every_value_changes_what_is_rendered() {
 }
 
 test_every_value_can_be_changed_on_a_living_release_and_back() {
-  local value to with count=0
+  local value to with last=nothing count=0
   stop_operator
   monitoring_kinds | apply
   kubectl create namespace elsewhere >/dev/null
   kubectl create namespace rados >/dev/null
+  kubectl create namespace canaries >/dev/null
   while IFS='|' read -r value to with; do
-    upgrades "$value=$to" ${with:+--set-json "$with"} --set-json "$value=$to"
-    upgrades "back from $value=$to"
+    # One upgrade takes one value back and changes the next.
+    upgrades "$value=$to, back from $last" ${with:+--set-json "$with"} --set-json "$value=$to"
+    last="$value=$to"
     count=$((count + 1))
   done < <(changes)
+  upgrades "back from $last"
   note "$count values"
   # As Helm 3 does it, too.
   upgrades 'a client applies it: leaderElection=false' --server-side=false --set leaderElection=false
   upgrades 'a client applies it: back' --server-side=false
   upgrades 'a server applies it again' --server-side=true --force-conflicts
   monitoring_kinds | kubectl delete -f - >/dev/null
-  kubectl delete namespaces elsewhere rados --wait=false >/dev/null
+  kubectl delete namespaces elsewhere rados canaries --wait=false >/dev/null
   # It is another ServiceAccount by now.
   install_release
   start_operator
@@ -351,7 +414,7 @@ upgrades() {
 # monitoring_kinds: those of the Prometheus operator, as far as the API server must know them.
 monitoring_kinds() {
   local kind plural
-  for kind in ServiceMonitor PrometheusRule; do
+  for kind in ServiceMonitor PodMonitor PrometheusRule; do
     plural=${kind,,}s
     cat <<YAML
 ---
@@ -393,6 +456,8 @@ serviceAccount.create=false|serviceAccount.name
 serviceAccount.name="default"|default ServiceAccount
 extraEnv=[{"name":"TESTNODE_LOG_LEVEL","value":"x"}]|extraEnv: the chart sets TESTNODE_LOG_LEVEL
 extraEnv=[{"name":"A"},{"name":"A"}]|twice
+images.extraEnv=[{"name":"TESTNODE_TRANSFERS","value":"9"}]|images.extraEnv: the chart sets TESTNODE_TRANSFERS
+lockServer.extraEnv=[{"name":"A"},{"name":"A"}]|lockServer.extraEnv: A is there twice
 commonLabels={"a":"b c"}|/commonLabels
 podLabels={"a b":"c"}|propertyName 'a b'
 fullnameOverride="7lab"|/fullnameOverride
@@ -412,7 +477,11 @@ rbac=null|rbac
 leaderElection=null|leaderElection
 metrics={"service":{"enabled":false},"serviceMonitor":{"enabled":true}}|metrics.service.enabled
 tolerations=[{"keys":"x"}]|keys
+images.tolerations=[{"keys":"x"}]|keys
+lockServer.affinity={"nodes":{}}|nodes
+images.resources={"limit":{}}|limit
 userDataNamespaces=["Rados"]|/userDataNamespaces/0
+outputNamespaces=["Rados"]|/outputNamespaces/0
 serviceAccount.annotations={"a":1}|/serviceAccount/annotations
 TEXT
 }

@@ -152,7 +152,7 @@ test_garbage_collection_takes_a_node_whose_owner_is_gone() {
 # no_definition_goes OBJECT: each deletion is refused, and the message names what is there.
 no_definition_goes() {
   local plural
-  for plural in testnodes testnodepools testnodeclaims machinetypes clouds; do
+  for plural in testnodes testnodepools testnodeclaims testnodeslots machinetypes clouds; do
     contains "$(refused kubectl delete crd "$plural.testnode.dev" --dry-run=server)" Forbidden "there is the $1"
   done
   contains "$(refused kubectl delete crds --all --dry-run=server)" "there is the $1"
@@ -163,7 +163,7 @@ test_our_definitions_are_not_deleted_while_there_are_objects() {
   # The API server reads the parameters of a policy by a watch, which it begins when there is a policy.
   eventually 60 no_definition_goes ''
   contains "$(refused kubectl delete -f "$root/crds" --ignore-not-found)" 'there is the'
-  equal 5 "$(kubectl get crds -o json | jq '[.items[] | select(.spec.group == "testnode.dev" and .metadata.deletionTimestamp == null)] | length')" \
+  equal 7 "$(kubectl get crds -o json | jq '[.items[] | select(.spec.group == "testnode.dev" and .metadata.deletionTimestamp == null)] | length')" \
     'definitions that stay'
   kubectl delete machinetypes --all >/dev/null
   eventually 20 no_definition_goes 'Cloud lab'
@@ -171,7 +171,7 @@ test_our_definitions_are_not_deleted_while_there_are_objects() {
   kubectl delete clouds --all --timeout=30s >/dev/null
   eventually 20 no_definition_goes 'MachineType lab'
   kubectl delete machinetypes --all >/dev/null
-  for plural in clouds machinetypes testnodeclaims testnodepools testnodes; do
+  for plural in clouds machinetypes testnodeslots testnodeclaims testnodepools testnodes; do
     eventually 20 kubectl delete crd "$plural.testnode.dev" --timeout=20s
   done
   stop_operator

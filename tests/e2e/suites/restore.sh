@@ -1,30 +1,24 @@
 # shellcheck shell=bash
 # What docs/restore.md says: a restore gives a node a new UID, and its machine bears the old one.
 
-# lose NODE...: each object is gone at once, as when etcd is lost; the backup has it.
+# lose: each node is gone at once, as when etcd is lost; the backup has it.
 lose() {
-  local name
   stop_operator
-  for name; do
-    kubectl get testnode "$name" -n "$namespace" -o json >"$work/backup-$namespace-$name.json"
-    kubectl patch testnode "$name" -n "$namespace" --type merge -p '{"metadata":{"finalizers":null}}' >/dev/null
-    kubectl delete testnode "$name" -n "$namespace" --timeout=20s >/dev/null
-  done
+  kubectl get testnodes -n "$namespace" -o json >"$work/backup.json"
+  jq '.items[].metadata.finalizers = []' "$work/backup.json" | kubectl replace -f - >/dev/null
+  kubectl delete testnodes --all -n "$namespace" --timeout=20s >/dev/null
 }
 
-# restore NODE...: as Velero does, with finalizers and without a status.
+# restore: as Velero does, with finalizers and without a status.
 restore() {
-  local name
-  for name; do
-    jq '{apiVersion, kind, spec, metadata: (.metadata | {name, namespace, finalizers, annotations, labels})}' \
-      "$work/backup-$namespace-$name.json" | kubectl create -f - >/dev/null
-  done
+  jq '.items[] |= {apiVersion, kind, spec, metadata: (.metadata | {name, namespace, finalizers, annotations, labels})}' \
+    "$work/backup.json" | kubectl create -f - >/dev/null
 }
 
 # restore_status NODE: as Velero does with --status-include-resources, under a field manager of its own.
 restore_status() {
   kubectl patch testnode "$1" -n "$namespace" --subresource status --type merge --field-manager velero \
-    -p "$(jq '{status}' "$work/backup-$namespace-$1.json")" >/dev/null
+    -p "$(jq '.items[0] | {status}' "$work/backup.json")" >/dev/null
 }
 
 # things_of NODE: the ids of its server and its volumes, as the cloud has them.
@@ -46,8 +40,8 @@ test_a_restored_node_names_its_former_machine_and_adopts_it_whole() {
   node lost 'volumes: [{name: osd, sizeGiB: 1}]' | apply
   wait_ready lost
   before=$(things_of lost) record=$(address_of_name lost)
-  lose lost
-  restore lost
+  lose
+  restore
   start_operator
   is_told 40 testnode/lost Ready False FormerMachineFound '=adopt' '=leave'
   sleep 5
@@ -65,8 +59,8 @@ test_a_status_of_another_uid_is_emptied_whoever_wrote_it() {
   node lost 'volumes: [{name: osd, sizeGiB: 1}]' | apply
   wait_ready lost
   before=$(things_of lost)
-  lose lost
-  restore lost
+  lose
+  restore
   restore_status lost
   start_operator
   is_told 40 testnode/lost Ready False FormerMachineFound
@@ -78,22 +72,33 @@ test_a_status_of_another_uid_is_emptied_whoever_wrote_it() {
 }
 
 test_thirty_nodes_are_restored_and_a_word_on_the_cloud_adopts_them_all() {
-  local names before name
-  mapfile -t names < <(printf 'many%02d\n' {1..30})
-  for name in "${names[@]}"; do node "$name"; echo ---; done | apply
-  for name in "${names[@]}"; do wait_ready "$name" 180; done
-  before=$(for name in "${names[@]}"; do things_of "$name"; done)
-  lose "${names[@]}"
-  restore "${names[@]}"
+  local number before
+  for number in {1..30}; do node "many$number" && echo ---; done | apply
+  all_are_ready 180
+  before=$(all_servers)
+  equal 30 "$(wc -l <<<"$before")" servers
+  lose
+  restore
   start_operator
-  for name in "${names[@]}"; do is_told 60 "testnode/$name" Ready False FormerMachineFound; done
-  equal "$before" "$(for name in "${names[@]}"; do things_of "$name"; done)" 'what is there while they wait'
+  eventually 60 all_have_found_their_former_machine
+  equal "$before" "$(all_servers)" 'what is there while they wait'
   kubectl annotate cloud lab testnode.dev/former-machine=adopt >/dev/null
   sleep 1
   kill_operator
   start_operator
-  for name in "${names[@]}"; do wait_ready "$name" 120; done
+  all_are_ready 240
   kubectl annotate cloud lab testnode.dev/former-machine- >/dev/null
-  equal "$before" "$(for name in "${names[@]}"; do things_of "$name"; done)" 'what is there after the adoption'
-  for name in "${names[@]}"; do equal "$(uid_of "$name")" "$(servers_of "$name" | jq -r '.[].metadata["testnode-uid"]')" "$name"; done
+  equal "$before" "$(all_servers)" 'what is there after the adoption'
+  equal "$(kubectl get testnodes -n "$namespace" -o json | jq -r '.items[].metadata | "\(.namespace)/\(.name) \(.uid)"' | sort)" \
+    "$(cloud_has '.servers[] | select(.status != "DELETED").metadata | "\(.["testnode-node"]) \(.["testnode-uid"])"' | sort)" \
+    'the node and the UID that each server bears'
+}
+
+all_are_ready() { kubectl wait --for=condition=Ready testnodes --all -n "$namespace" --timeout="$1s" >/dev/null; }
+
+all_servers() { cloud_has '.servers[] | select(.status != "DELETED").id' | sort; }
+
+all_have_found_their_former_machine() {
+  kubectl get testnodes -n "$namespace" -o json |
+    jq -e '(.items | length) == 30 and all(.items[]; any(.status.conditions[]?; .type == "Ready" and .reason == "FormerMachineFound"))'
 }

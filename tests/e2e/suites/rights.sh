@@ -27,6 +27,8 @@ test_the_operator_may_not_do_what_it_need_not_do() {
   may_not create testnodeclaims.testnode.dev -n "$namespace"
   may_not patch testnodeclaims.testnode.dev -n "$namespace"
   may_not delete testnodepools.testnode.dev -n "$namespace"
+  may_not patch testnodeslots.testnode.dev -n "$namespace"
+  may_not create configmaps -n default
   may_not patch testnodepools.testnode.dev -n "$namespace"
   may_not update machinetypes.testnode.dev
   may_not delete clouds.testnode.dev

@@ -19,11 +19,11 @@ may_all() {
   done
 }
 
-READ=(get/testnodes list/testnodes watch/testnodes list/testnodepools list/testnodeclaims)
+READ=(get/testnodes list/testnodes watch/testnodes list/testnodepools list/testnodeslots list/testnodeclaims)
 CLAIM=(create/testnodeclaims update/testnodeclaims patch/testnodeclaims delete/testnodeclaims)
 EDIT=(create/testnodes update/testnodes patch/testnodes delete/testnodes deletecollection/testnodes)
 NEVER=(patch/testnodes/status update/testnodes/status abandon/testnodes adopt/testnodes)
-LAB=(list/machinetypes create/machinetypes list/clouds delete/clouds create/testnodepools patch/testnodepools/scale)
+LAB=(list/machinetypes create/machinetypes list/clouds delete/clouds create/testnodepools patch/testnodepools/scale create/testnodeslots)
 
 test_who_views_a_namespace_sees_its_nodes_and_changes_nothing() {
   binds view

@@ -3,6 +3,7 @@
 mod cluster;
 pub mod forgetful;
 mod harm;
+pub mod keeper;
 pub mod operator;
 mod restore;
 mod stranger;
@@ -25,6 +26,7 @@ pub use cluster::Cluster;
 use cluster::epoch;
 pub use forgetful::Guard;
 pub use harm::panics;
+pub use keeper::{Keeper, Site};
 pub use operator::{Manner, Operator};
 pub use stranger::Stranger;
 pub use wires::{Closing, Reached, Wires};

@@ -12,7 +12,7 @@ fn asked(value: &str) -> AskedSystem {
 }
 
 fn image(id: &str) -> ResolvedImage {
-    ResolvedImage { id: id.into(), name: id.into(), user: None }
+    ResolvedImage { id: id.into(), name: id.into(), ..ResolvedImage::default() }
 }
 
 /// A machine that was Ready, on which this server and its volumes are.

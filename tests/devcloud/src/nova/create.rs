@@ -33,7 +33,7 @@ pub(crate) fn create(world: &mut World, request: &Request<'_>) -> Answer {
     let flavor = flavor(world, asked)?;
     let image = text(asked, "imageRef").filter(|image| !image.is_empty());
     if let Some(image) = image
-        && !world.settings.images.iter().any(|known| known.id == image)
+        && crate::glance::bootable(world, image).is_none()
     {
         return Err(bad("Can not find requested image"));
     }

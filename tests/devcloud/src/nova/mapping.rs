@@ -74,7 +74,7 @@ pub(crate) fn read(world: &World, asked: &Value, image: Option<&str>) -> Result<
             Some("image" | "blank" | "snapshot") if to_local(entry) => continue,
             Some("image") => {
                 let id = uuid.unwrap_or_default();
-                if !world.settings.images.iter().any(|known| known.id == id) {
+                if crate::glance::bootable(world, &id).is_none() {
                     return Err(bad(format!("Block Device Mapping is Invalid: failed to get image {id}.")));
                 }
                 let size = size.ok_or_else(|| {

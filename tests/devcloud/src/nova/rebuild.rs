@@ -34,7 +34,7 @@ pub(crate) fn rebuild(world: &mut World, request: &Request<'_>, id: &str, given:
             "Invalid input for field/attribute imageRef. Value: {asked}. '{asked}' is not a 'uuid'"
         )));
     }
-    let image = world.settings.images.iter().find(|known| known.id == asked).cloned();
+    let image = crate::glance::bootable(world, &asked);
     let image = image.ok_or_else(|| bad("Cannot find image for rebuild"))?;
     if image.status != "active" {
         return Err(bad(format!("Image {asked} is not active.")));

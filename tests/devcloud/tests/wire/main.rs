@@ -10,6 +10,7 @@ mod client;
 mod console;
 mod fence;
 mod identity;
+mod images;
 mod life;
 mod lists;
 mod names;

@@ -103,7 +103,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def pass_on(self):
-        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        content = self.rfile.read(length)
+        if len(content) < length:
+            # It was cut: a part of a body is none.
+            self.close_connection = True
+            return
         try:
             body = json.loads(content) if content else None
         except ValueError:

@@ -4,13 +4,7 @@
 # shellcheck source=../../lib/client.sh
 source "$here/lib/client.sh"
 
-# a_volume NAME: of the lab's project and without our marks; its id.
-a_volume() {
-  ask POST volumev3 /volumes "{\"volume\": {\"name\": \"$1\", \"size\": 1}}"
-  said .volume.id
-}
-
-# a_port: the same.
+# a_port: of the lab's project and without our marks; its id.
 a_port() {
   local network
   ask GET network '/v2.0/networks?name=lab-net'
@@ -18,8 +12,6 @@ a_port() {
   ask POST network /v2.0/ports "{\"port\": {\"network_id\": \"$network\", \"name\": \"theirs\"}}"
   said .port.id
 }
-
-free() { shows volumev3 "/volumes/$1" '.volume.status == "available" and .volume.attachments == []'; }
 
 test_a_node_boots_from_an_image_beside_a_snapshot_and_a_volume_and_a_port_that_exist() {
   local volume snapshot port image address
@@ -54,24 +46,6 @@ test_a_node_boots_from_an_image_beside_a_snapshot_and_a_volume_and_a_port_that_e
 }
 
 no_snapshot() { ask GET volumev3 "/snapshots/$1" && [[ $(<"$work/status") == 404 ]]; }
-
-test_an_operator_killed_after_it_asked_for_the_server_attaches_a_volume_once() {
-  local volume
-  login
-  volume=$(a_volume kept)
-  eventually 30 free "$volume"
-  at_cloud POST faults '{"service": "nova", "path": "^POST /servers$", "times": 1,
-    "effect": {"kind": "slow", "by": "5s", "when": "after"}}' >/dev/null
-  node killed "blockDevices: [{sourceType: volume, uuid: $volume, deviceName: vdb, bootIndex: -1}]" | apply
-  eventually 60 asked_for 'POST /servers'
-  kill_operator
-  start_operator
-  wait_ready killed 240
-  equal 1 "$(servers_of killed | jq length)" servers
-  kubectl delete testnode killed -n "$namespace" --timeout=240s >/dev/null
-  eventually 30 free "$volume"
-  end_strangers
-}
 
 test_of_two_nodes_that_name_one_port_the_second_waits_for_it() {
   local port

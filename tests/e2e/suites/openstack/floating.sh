@@ -1,22 +1,11 @@
 # shellcheck shell=bash
 # Floating IPs of a real Neutron, with a router of the lab and without one. It has two external networks: one is named.
 
+# shellcheck source=../../lib/networks.sh
+source "$here/lib/networks.sh"
+
 ALWAYS='floatingIP: {policy: Always, pool: Ext-Net}'
 IF_NEEDED='floatingIP: {policy: IfNeeded, pool: Ext-Net}'
-
-network() { inside GET "neutron/v2.0/networks?name=$1" | jq -er '.networks[0].id'; }
-
-# with_router: one of the lab's own joins lab-net to Ext-Net. What a test makes of this goes by `without_router`.
-with_router() {
-  local project subnet router
-  project=$(inside GET 'keystone/v3/projects?name=lab' | jq -er '.projects[0].id')
-  subnet=$(inside GET 'neutron/v2.0/subnets?name=lab-net-subnet' | jq -er '.subnets[0].id')
-  router=$(inside POST neutron/v2.0/routers "{\"router\": {\"name\": \"way-out\", \"project_id\": \"$project\",
-    \"external_gateway_info\": {\"network_id\": \"$(network Ext-Net)\"}}}" | jq -er .router.id)
-  inside PUT "neutron/v2.0/routers/$router/add_router_interface" "{\"subnet_id\": \"$subnet\"}" >/dev/null
-}
-
-floating_ips_of() { cloud_has "[.floating_ips[] | select(.description | contains(\"testnode-uid=$(uid_of "$1") \"))]"; }
 
 test_a_floating_ip_is_made_published_and_given_back() {
   local address
@@ -39,21 +28,6 @@ test_a_floating_ip_is_made_published_and_given_back() {
 }
 
 shown_by_nova() { servers_of "$1" | jq -e --arg address "$2" 'any(.[0].addresses[][]; .addr == $address)' >/dev/null; }
-
-test_an_operator_killed_after_the_create_leaves_one_floating_ip_and_then_nothing() {
-  with_router
-  at_cloud POST faults '{"service": "neutron", "path": "^POST /floatingips$", "times": 1,
-    "effect": {"kind": "slow", "by": "5s", "when": "after"}}' >/dev/null
-  node killed "$ALWAYS" | apply
-  eventually 60 asked_for 'POST /floatingips'
-  kill_operator
-  start_operator
-  wait_ready killed 240
-  equal 1 "$(floating_ips_of killed | jq length)" 'floating IPs'
-  kubectl delete testnode killed -n "$namespace" --timeout=240s >/dev/null
-  nothing_left || fail 'something is left although the node is gone'
-  end_strangers
-}
 
 test_without_a_router_the_fixed_address_serves_if_the_policy_is_if_needed() {
   node inside "$IF_NEEDED" | apply

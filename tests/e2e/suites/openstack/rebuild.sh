@@ -1,14 +1,10 @@
 # shellcheck shell=bash
 # Machines that were Ready, rebuilt in place by a real Nova.
 
+# shellcheck source=../../lib/rebuild.sh
+source "$here/lib/rebuild.sh"
+
 ask() { kubectl patch testnode "$1" -n "$namespace" --type merge -p "$2" >/dev/null; }
-
-rebuild_of() { the "$1" ".status.attempts[-1:].rebuild.$2"; }
-
-rebuilt() {
-  [ "$(rebuild_of "$1" number)" = "$2" ] && [ "$(rebuild_of "$1" outcome)" = Ready ] &&
-    kubectl wait --for=condition=Ready "testnode/$1" -n "$namespace" --timeout=1s >/dev/null
-}
 
 test_a_new_value_rebuilds_the_machine_and_all_but_its_system_stays() {
   local server address volumes
@@ -45,29 +41,6 @@ test_another_os_is_booted_and_the_status_says_so() {
   equal "$(the other .status.resolved.image.id)" "$(servers_of other | jq -r '.[0].image.id')" 'the image'
   [ "$image" != "$(the other .status.resolved.image.id)" ] || fail 'it still has the old image'
   contains "$(the other .status.resolved.why)" 'rebuilt with image'
-}
-
-test_an_operator_killed_after_it_asked_rebuilds_once() {
-  node killed 'volumes: [{name: osd, sizeGiB: 1}]' | apply
-  wait_ready killed 120
-  at_cloud POST faults '{"service": "nova", "path": "^POST /servers/[^/]+/action", "times": 1,
-    "effect": {"kind": "slow", "by": "5s", "when": "after"}}' >/dev/null
-  ask killed '{"spec": {"rebuild": "one"}}'
-  eventually 60 has_number killed 2
-  kill_operator
-  start_operator
-  eventually 300 rebuilt killed 2
-  equal 1 "$(rebuilds_of killed)" 'times that Nova was asked'
-  kubectl delete testnode killed -n "$namespace" --timeout=240s >/dev/null
-  nothing_left || fail 'something is left although the node is gone'
-}
-
-has_number() { servers_of "$1" | jq -e --arg number "$2" '.[0].metadata["testnode-boot"] == $number' >/dev/null; }
-
-rebuilds_of() {
-  local id
-  id=$(servers_of "$1" | jq -r '.[0].id')
-  inside GET "nova/v2.1/servers/$id/os-instance-actions" | jq '[.instanceActions[] | select(.action == "rebuild")] | length'
 }
 
 test_deleted_in_the_middle_it_leaves_nothing() {

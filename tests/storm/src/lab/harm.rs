@@ -35,7 +35,15 @@ impl Lab {
     /// If one is not.
     pub fn assert_harmless(&self) {
         let obeyed = Regex::new(r"[\p{Cc}\p{Cf}--\n]").unwrap();
-        let kinds = ["testnodes", "testnodepools", "testnodeclaims", "clouds", "machinetypes", "events"];
+        let kinds = [
+            "testnodes",
+            "testnodepools",
+            "testnodeclaims",
+            "testnodeslots",
+            "clouds",
+            "machinetypes",
+            "events",
+        ];
         let objects = kinds.into_iter();
         for object in objects.flat_map(|kind| self.cluster.list(kind, "")) {
             for text in texts(&object) {

@@ -1,12 +1,12 @@
 //! One operator, and the switch that cuts it off from the world.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use clap::Parser as _;
 use testnode_operator::cli::{Cli, Command, Run};
 use testnode_operator::metrics::Metrics;
-use testnode_operator::reconcile::context::Seams;
 use testnode_operator::run;
 use testnode_operator::supervision::Health;
 use tokio::task::JoinHandle;
@@ -27,6 +27,8 @@ pub struct Manner {
     pub without: Option<Guard>,
     /// Where it is at home, if not in `testnode-system`.
     pub home: Option<String>,
+    /// It is told to stop after so long.
+    pub stops_after: Option<Duration>,
 }
 
 /// An operator at work. Dropping it is a power cut: what it still does in this process reaches nobody.
@@ -48,22 +50,23 @@ impl Operator {
     /// Starts one of some manner.
     #[must_use]
     pub fn start_with(cluster: &Cluster, wires: &Wires, manner: &Manner) -> Self {
-        let options = options(manner);
+        let options = options(cluster, manner);
         let gate = Arc::new(Gate::default());
-        let (clock, set) = (cluster.clone(), wires.clone());
-        let seams = Seams {
-            http: wires.http(&gate),
-            dns: wires.dns(&gate),
-            dial: wires.dial(&gate),
-            clock: Arc::new(move || clock.now() + set.clock_is_ahead()),
-        };
+        let seams = wires.seams(cluster, &gate);
         let client = client(cluster, manner.without, gate.clone());
         let health = Health::new();
         let of_the_operator = health.clone();
+        let stops_after = manner.stops_after;
+        let told_to_stop = async move {
+            match stops_after {
+                Some(after) => tokio::time::sleep(after).await,
+                None => std::future::pending().await,
+            }
+        };
         let task = tokio::spawn(async move {
             let (health, metrics) = (of_the_operator, Metrics::new());
             // It may not go on: a Deployment would start another.
-            let operator = run::operate(options, client, seams, &health, metrics, std::future::pending());
+            let operator = run::operate(options, client, seams, &health, metrics, told_to_stop);
             drop(Box::pin(operator).await);
         });
         Self { gate, health, task }
@@ -85,21 +88,31 @@ impl Drop for Operator {
     }
 }
 
-fn options(manner: &Manner) -> Run {
+fn options(cluster: &Cluster, manner: &Manner) -> Run {
     let elected = format!("--leader-election={}", !manner.unasked);
     let home = format!("--namespace={}", manner.home.as_deref().unwrap_or("testnode-system"));
     let mut words = vec!["testnode-operator", "run", &home, &elected];
+    if matches!(cluster, Cluster::Real(_)) {
+        // As the chart starts it, which gives no right to them by default.
+        words.push("--machine-images=false");
+    }
     if let Some(id) = &manner.cluster_id {
         words.extend(["--cluster-id", id]);
     }
     match Cli::parse_from(words).command {
         Command::Run(options) => *options,
-        Command::Crd | Command::Ready { .. } => panic!("not what was asked"),
+        Command::Images(_)
+        | Command::LockServer(_)
+        | Command::ImportTeuthology(_)
+        | Command::Crd
+        | Command::Ready { .. } => {
+            panic!("not what was asked")
+        }
     }
 }
 
 /// What asks the cluster past a gate, and lacks a guard if it is told so.
-fn client(cluster: &Cluster, without: Option<Guard>, gate: Arc<Gate>) -> kube::Client {
+pub(super) fn client(cluster: &Cluster, without: Option<Guard>, gate: Arc<Gate>) -> kube::Client {
     let router = cluster.router();
     let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
         let (router, gate) = (router.clone(), gate.clone());

@@ -13,11 +13,14 @@ use devcloud::{DevCloud, Dropped, Status};
 use jiff::SignedDuration;
 use testnode_operator::dns::exchange::Exchange;
 use testnode_operator::guest::dial::Dial;
+use testnode_operator::reconcile::context::Seams;
 use testnode_operator::transport::{Failure, TlsOptions, Transport};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt as _;
+
+use super::cluster::Cluster;
 
 /// nsupdate gives up after this: a request of nsupdate-web's does not come later.
 const NSUPDATE: Duration = Duration::from_secs(3);
@@ -96,6 +99,14 @@ impl Gate {
     /// Lets a request by, or swallows it.
     pub async fn pass<T: Send + 'static>(&self, request: impl Future<Output = T> + Send + 'static) -> T {
         self.pass_within(Duration::MAX, request).await
+    }
+
+    /// The same, of a gate that is shared.
+    pub async fn passing<T: Send + 'static>(
+        self: Arc<Self>,
+        request: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        self.pass(request).await
     }
 
     /// The same for a request that takes effect within a time, or never.
@@ -224,6 +235,18 @@ impl Wires {
             let (names, gate) = (names.clone(), gate.clone());
             async move { gate.pass(async move { Ok(names.dns_reply(&question).await) }).await }
         })
+    }
+
+    /// All ways out of a process, through a gate.
+    #[must_use]
+    pub fn seams(&self, cluster: &Cluster, gate: &Arc<Gate>) -> Seams {
+        let (clock, set) = (cluster.clone(), self.clone());
+        Seams {
+            http: self.http(gate),
+            dns: self.dns(gate),
+            dial: self.dial(gate),
+            clock: Arc::new(move || clock.now() + set.clock_is_ahead()),
+        }
     }
 
     /// A guest answers once its server is ACTIVE.

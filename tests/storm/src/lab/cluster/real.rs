@@ -75,7 +75,7 @@ fn administrator() -> Client {
 /// The group and version of a plural.
 fn group_of(resource: &str) -> &'static str {
     match resource {
-        "testnodes" | "testnodepools" | "testnodeclaims" | "machinetypes" | "clouds" => {
+        "testnodes" | "testnodepools" | "testnodeclaims" | "testnodeslots" | "machinetypes" | "clouds" => {
             "/apis/testnode.dev/v1alpha1"
         }
         "leases" => "/apis/coordination.k8s.io/v1",
@@ -181,6 +181,7 @@ impl Real {
         for (resource, namespace) in [
             ("testnodeclaims", ""),
             ("testnodepools", ""),
+            ("testnodeslots", ""),
             ("testnodes", ""),
             ("machinetypes", ""),
             ("clouds", ""),
