@@ -27,7 +27,7 @@ pub struct Adaptive {
     careful: bool,
     /// Counts the halvings. What was begun before one says nothing about what came of it.
     epoch: u64,
-    /// As many servers as the figure were made at once since the round began.
+    /// As many servers as may be were made at once since the round began.
     reached: bool,
     /// What the machines of this round took.
     took: Vec<Duration>,
@@ -65,9 +65,10 @@ impl Adaptive {
         &self.why
     }
 
-    /// A server is asked for, and so many are now being made. Returns what its end is to be told with.
-    pub fn begins(&mut self, being_made: i64, most: i64) -> u64 {
-        self.reached |= being_made >= self.figure(most);
+    /// A server is asked for. `reached`: as many are now being made as may be, all told or of its sort. Returns what its end
+    /// is to be told with.
+    pub fn begins(&mut self, reached: bool) -> u64 {
+        self.reached |= reached;
         self.epoch
     }
 

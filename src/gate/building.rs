@@ -12,6 +12,11 @@ use crate::age::Age;
 /// Nodes under construction for each server that may be made at once: the one that has it, and the one that is next.
 pub(super) const WAVES: i64 = 2;
 
+/// Of so many servers that may be made at once, this many may be for nodes that nobody waits for.
+pub(super) fn for_idle(limit: i64) -> i64 {
+    (limit / 2).max(1)
+}
+
 impl Gate {
     /// Whether a node's server may be made now. If not, it waits for that once [`Gate::awaits_server`] was told.
     #[must_use]
@@ -39,9 +44,11 @@ impl Gate {
         state.account(cloud).ready.remove(age);
         state.set_stage(&age.uid, Stage::Building);
         let begun = count(state.uses.sums(cloud).servers_made());
+        let idle = state.idle_in(cloud, |stage| stage == Stage::Building, "");
         let account = state.account(cloud);
         account.most = bounds.max_concurrent_creates;
-        let epoch = account.adaptive.begins(begun, account.most);
+        let figure = account.adaptive.figure(account.most);
+        let epoch = account.adaptive.begins(begun >= figure || idle >= for_idle(figure));
         state.building.insert(age.uid.clone(), (Instant::now(), epoch));
         true
     }
@@ -71,8 +78,8 @@ impl State {
         let limit = self.creates(cloud, bounds);
         let sums = self.uses.sums(cloud);
         let (mut free, mut served) = (limit - count(sums.servers_made()), sums.servers);
-        // Only where it is asked for: it takes a walk along all nodes.
-        let mut free_for_idle = None;
+        let made = self.idle_in(cloud, |stage| stage == Stage::Building, "");
+        let mut free_for_idle = for_idle(limit) - made;
         let mut next = Vec::new();
         while free > 0 {
             let turn = |(key, line): (&(bool, &'a str), &BTreeSet<&'a Age>)| {
@@ -81,12 +88,10 @@ impl State {
             };
             let Some((is_idle, _, age)) = lines.iter().filter_map(turn).min() else { break };
             if is_idle {
-                let made = || self.idle_in(cloud, |stage| stage == Stage::Building, "");
-                let left = free_for_idle.get_or_insert_with(|| (limit / 2).max(1) - made());
-                if *left <= 0 {
+                if free_for_idle <= 0 {
                     break;
                 }
-                *left -= 1;
+                free_for_idle -= 1;
             }
             free -= 1;
             *served.entry(age.namespace().to_owned()).or_default() += 1;
@@ -117,12 +122,9 @@ impl State {
         }
     }
 
-    /// How many nodes at such a stage nobody waits for.
+    /// How many nodes under construction, at such a stage, nobody waits for.
     pub(super) fn idle_in(&self, cloud: &str, at: impl Fn(Stage) -> bool, but: &str) -> i64 {
-        if self.pooled.is_empty() {
-            return 0;
-        }
-        let uses = self.uses.in_cloud(cloud).filter(|(uid, used)| at(used.stage) && *uid != but);
+        let uses = self.uses.under_construction(cloud).filter(|(uid, used)| at(used.stage) && *uid != but);
         count(uses.filter(|(uid, _)| self.is_idle(uid)).count())
     }
 }
@@ -240,6 +242,26 @@ mod tests {
         gate.set("m", Some(at("m", Stage::Preparing)));
         assert!(builds(&gate, "m", Some(3)), "it is younger than what waits for nobody");
         assert!(!builds(&gate, "i2", Some(3)));
+    }
+
+    #[test]
+    fn a_pool_that_is_filled_finds_out_how_much_a_cloud_takes_though_it_may_use_half_of_that() {
+        let uids: Vec<String> = (10..60).map(|n| format!("i{n}")).collect();
+        let gate = prepared(&uids.iter().map(String::as_str).collect::<Vec<_>>());
+        uids.iter().for_each(|uid| gate.pooled(uid, true));
+
+        let mut waves = Vec::new();
+        let mut waiting: Vec<&str> = uids.iter().map(String::as_str).collect();
+        while !waiting.is_empty() {
+            let (now, later): (Vec<&str>, Vec<&str>) =
+                waiting.iter().partition(|uid| builds(&gate, uid, None));
+            now.iter().for_each(|uid| {
+                gate.set(uid, Some(at(uid, Stage::Made)));
+            });
+            waves.push(now.len());
+            waiting = later;
+        }
+        assert_eq!(waves, [5, 5, 10, 10, 20]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::amounts::{Amounts, Quantity};
-use super::building::WAVES;
+use super::building::{WAVES, for_idle};
 use super::figures::FIGURES_LAST;
 use super::line::{Line, Scene, Short};
 use super::names::named_in;
@@ -74,7 +74,7 @@ impl State {
     /// Of what nobody waits for, only half as much is under construction at once.
     fn idle_pace(&self, cloud: &str, but: &str, bounds: &Bounds) -> Bound {
         let used = self.idle_in(cloud, Stage::is_under_construction, but);
-        pace(used, (WAVES * self.creates(cloud, bounds) / 2).max(1))
+        pace(used, for_idle(WAVES * self.creates(cloud, bounds)))
     }
 
     /// See [`super::Gate::short`].

@@ -15,6 +15,7 @@ pub(super) struct Uses {
     by_name: HashMap<String, BTreeSet<String>>,
     by_existing: HashMap<String, BTreeSet<String>>,
     by_cloud: HashMap<String, Sums>,
+    under_construction: HashMap<String, BTreeSet<String>>,
 }
 
 /// What all nodes of a cloud come to.
@@ -80,6 +81,7 @@ impl Uses {
             for id in &before.existing {
                 drop_from(&mut self.by_existing, id, uid);
             }
+            drop_from(&mut self.under_construction, &before.cloud, uid);
             if let Some(sums) = self.by_cloud.get_mut(&before.cloud) {
                 sums.take(before);
             }
@@ -91,6 +93,9 @@ impl Uses {
             }
             for id in &used.existing {
                 self.by_existing.entry(id.clone()).or_default().insert(uid.to_owned());
+            }
+            if used.stage.is_under_construction() {
+                self.under_construction.entry(used.cloud.clone()).or_default().insert(uid.to_owned());
             }
             self.by_cloud.entry(used.cloud.clone()).or_default().add(&used);
             self.by_uid.insert(uid.to_owned(), used);
@@ -111,6 +116,12 @@ impl Uses {
     /// Who uses a port or volume that exists, by UID.
     pub(super) fn of_existing(&self, id: &str) -> impl Iterator<Item = (&String, &Use)> {
         self.by_existing.get(id).into_iter().flatten().filter_map(|uid| self.by_uid.get_key_value(uid))
+    }
+
+    /// What is under construction in a cloud.
+    pub(super) fn under_construction(&self, cloud: &str) -> impl Iterator<Item = (&String, &Use)> {
+        let uids = self.under_construction.get(cloud).into_iter().flatten();
+        uids.filter_map(|uid| self.by_uid.get_key_value(uid))
     }
 
     /// Everything in a cloud.
@@ -204,6 +215,9 @@ mod tests {
                 prop_assert_eq!(uses.of_name(cloud).count(), named);
                 let using = uses.by_uid.values().filter(|used| used.existing.contains(cloud)).count();
                 prop_assert_eq!(uses.of_existing(cloud).count(), using);
+                let building = uses.in_cloud(cloud).filter(|(_, used)| used.stage.is_under_construction());
+                let building: BTreeSet<&String> = building.map(|(uid, _)| uid).collect();
+                prop_assert_eq!(uses.under_construction(cloud).map(|(uid, _)| uid).collect::<BTreeSet<_>>(), building);
                 for uid in 0..5 {
                     let mut others = Sums::default();
                     uses.in_cloud(cloud).filter(|(u, _)| **u != uid.to_string()).for_each(|(_, used)| others.add(used));

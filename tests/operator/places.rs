@@ -30,7 +30,8 @@ async fn a_full_cloud_means_the_next() {
     // Figures that showed plenty may have let it in: then it says first what the cloud refused.
     lab.until("smithi002 waits for room in both clouds", 30, |lab| {
         let (_, reason, message) = lab.says("smithi002", "Ready");
-        let both = message.contains("cloud far: 1 instance needed") && message.contains("cloud lab: 1 core needed");
+        let both =
+            message.contains("cloud far: 1 instance needed") && message.contains("cloud lab: 1 core needed");
         reason == "QuotaExceeded" && both
     })
     .await;

@@ -409,3 +409,20 @@ async fn a_host_name_that_somebody_has_stops_no_pool() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_is_filled_finds_out_how_much_its_cloud_takes() {
+    let lab = Lab::new(Settings { server_build: Duration::from_secs(15), ..quick() }).await;
+
+    pool(&lab, "smithi", 60, 60);
+    let took = lab.until("all are Ready", 900, |lab| idle(lab) == 60).await;
+
+    let cloud = lab.cluster.get("clouds", "", "lab").unwrap();
+    let figure = cloud["status"]["concurrentCreates"]["value"].as_i64().unwrap();
+    // With ten at once, five of them for a pool, it would take twelve rounds.
+    assert!(
+        figure >= 40 && took <= Duration::from_secs(6 * 18),
+        "{figure} at once, {took:?}: {}",
+        cloud["status"]
+    );
+}

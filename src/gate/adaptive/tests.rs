@@ -52,7 +52,7 @@ fn day(
         while waiting > 0 && under_construction < rule.figure(most) {
             waiting -= 1;
             under_construction += 1;
-            let epoch = rule.begins(under_construction, most);
+            let epoch = rule.begins(under_construction >= rule.figure(most));
             asking.push((now, epoch, now));
         }
         for (began, epoch, next) in std::mem::take(&mut asking) {
@@ -156,7 +156,7 @@ fn a_cloud_that_becomes_slow_whatever_we_do_is_not_throttled_for_that() {
 fn one_wave_that_is_refused_halves_once() {
     let mut rule = Adaptive::default();
 
-    let epochs: Vec<u64> = (1..=10).map(|n| rule.begins(n, 100)).collect();
+    let epochs: Vec<u64> = (1..=10).map(|n| rule.begins(n == 10)).collect();
     for epoch in epochs {
         rule.trouble(epoch, "429", 100);
     }
@@ -169,7 +169,7 @@ fn nothing_is_learned_from_a_few_nodes_that_the_figure_did_not_bound() {
     let mut rule = Adaptive::default();
 
     for _ in 0..100 {
-        let epoch = rule.begins(1, 100);
+        let epoch = rule.begins(false);
         rule.made(epoch, SECOND, 100);
     }
 
@@ -179,9 +179,9 @@ fn nothing_is_learned_from_a_few_nodes_that_the_figure_did_not_bound() {
 #[test]
 fn what_was_begun_before_a_halving_does_not_undo_it() {
     let mut rule = Adaptive::default();
-    let epochs: Vec<u64> = (1..=10).map(|n| rule.begins(n, 100)).collect();
+    let epochs: Vec<u64> = (1..=10).map(|n| rule.begins(n == 10)).collect();
     rule.trouble(0, "503", 100);
-    rule.begins(5, 100);
+    rule.begins(true);
 
     for epoch in epochs {
         rule.made(epoch, SECOND, 100);
