@@ -19,7 +19,7 @@ pub mod credentials;
 pub mod endpoints;
 pub mod error;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub mod identity;
 pub mod ids;
 pub mod image;

@@ -5,8 +5,10 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _};
+use hyper::body::Bytes;
 
 use crate::error::Effect;
 use crate::saying::Saying;
@@ -27,11 +29,17 @@ const SMALL: usize = 64 * 1024;
 
 type Answer = BoxFuture<'static, Result<http::Response<Vec<u8>>, Failure>>;
 
+/// The bytes of a body as they come.
+pub type Pieces = BoxStream<'static, Result<Bytes, String>>;
+
+type Opened = BoxFuture<'static, Result<http::Response<Pieces>, Failure>>;
+
 /// Request in, answer out.
 #[derive(Clone)]
 pub struct Transport {
     whole: Arc<dyn Fn(http::Request<Vec<u8>>) -> Answer + Send + Sync>,
     streamed: Arc<dyn Fn(http::Request<Upload>) -> Answer + Send + Sync>,
+    opened: Arc<dyn Fn(http::Request<Vec<u8>>) -> Opened + Send + Sync>,
 }
 
 /// No complete answer came.
@@ -86,13 +94,19 @@ impl Transport {
     /// The PEM holds no certificate, or the system has no trusted ones.
     pub fn reqwest(tls: &TlsOptions) -> Result<Self, Failure> {
         let client = client_of(tls, Speak::All)?;
+        // Hardly any process streams: what it takes is made when it is needed.
         let (tls, made) = (tls.clone(), OnceLock::new());
+        let streams = Arc::new(move || made.get_or_init(|| client_of(&tls, Speak::Http1)).clone());
+        let opens = streams.clone();
         Ok(Self {
             whole: Arc::new(move |request| exchange(client.clone(), request).boxed()),
-            // Hardly any process streams: what it takes is made when it is needed.
             streamed: Arc::new(move |request| {
-                let client = made.get_or_init(|| client_of(&tls, Speak::Http1)).clone();
+                let client = streams();
                 async move { exchange(client?, request.map(reqwest::Body::wrap)).await }.boxed()
+            }),
+            opened: Arc::new(move |request| {
+                let client = opens();
+                async move { open(client?, request).await }.boxed()
             }),
         })
     }
@@ -104,7 +118,7 @@ impl Transport {
         A: Future<Output = Result<http::Response<Vec<u8>>, Failure>> + Send + 'static,
     {
         let service = Arc::new(service);
-        let whole = service.clone();
+        let (whole, opens) = (service.clone(), service.clone());
         Self {
             whole: Arc::new(move |request| whole(request).boxed()),
             streamed: Arc::new(move |request| {
@@ -116,6 +130,11 @@ impl Transport {
                 }
                 .boxed()
             }),
+            opened: Arc::new(move |request| {
+                let answer = opens(request);
+                let one = |body: Vec<u8>| futures::stream::iter([Ok(Bytes::from(body))]).boxed();
+                async move { Ok(answer.await?.map(one)) }.boxed()
+            }),
         }
     }
 
@@ -126,6 +145,11 @@ impl Transport {
     /// Sends a request whose body is made while it is sent, over HTTP/1.1.
     pub(crate) fn send_streamed(&self, request: http::Request<Upload>) -> Answer {
         (self.streamed)(request)
+    }
+
+    /// Sends a request whose answer is read as it comes, over HTTP/1.1.
+    pub(crate) fn open(&self, request: http::Request<Vec<u8>>) -> Opened {
+        (self.opened)(request)
     }
 }
 
@@ -187,9 +211,7 @@ async fn exchange<B: Into<reqwest::Body>>(
 ) -> Result<http::Response<Vec<u8>>, Failure> {
     let keep = request.extensions().get().copied().unwrap_or(Keep::First(SMALL));
     let request = reqwest::Request::try_from(request).map_err(|error| Failure::before(chain(&error)))?;
-    let mut response = client.execute(request).await.map_err(|error| {
-        if error.is_connect() { Failure::before(chain(&error)) } else { Failure::after(chain(&error)) }
-    })?;
+    let mut response = client.execute(request).await.map_err(|error| failed(&error))?;
     let mut body = Body { keep, bytes: Vec::new(), beheaded: false };
     if !response.status().is_success() {
         body.keep = Keep::First(SMALL);
@@ -206,6 +228,48 @@ async fn exchange<B: Into<reqwest::Body>>(
         answer.extensions_mut().insert(Beheaded);
     }
     Ok(answer)
+}
+
+async fn open(
+    client: reqwest::Client,
+    request: http::Request<Vec<u8>>,
+) -> Result<http::Response<Pieces>, Failure> {
+    let request = reqwest::Request::try_from(request).map_err(|error| Failure::before(chain(&error)))?;
+    let mut response = client.execute(request).await.map_err(|error| failed(&error))?;
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let mut answer = http::Response::new(pieces(response));
+    *answer.status_mut() = status;
+    *answer.headers_mut() = headers;
+    Ok(answer)
+}
+
+fn failed(error: &reqwest::Error) -> Failure {
+    if error.is_connect() { Failure::before(chain(error)) } else { Failure::after(chain(error)) }
+}
+
+/// The body of an answer as it comes. After an error there is no more.
+pub(crate) fn pieces(response: reqwest::Response) -> Pieces {
+    let body = futures::stream::unfold(Some(response), |response| async {
+        let mut response = response?;
+        match response.chunk().await {
+            Ok(Some(bytes)) => Some((Ok(bytes), Some(response))),
+            Ok(None) => None,
+            Err(error) => Some((Err(error.to_string()), None)),
+        }
+    });
+    body.boxed()
+}
+
+/// The beginning of a body, for who only shows it.
+pub(crate) async fn beginning(mut pieces: Pieces) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < SMALL
+        && let Some(Ok(piece)) = pieces.next().await
+    {
+        bytes.extend_from_slice(&piece);
+    }
+    bytes.truncate(SMALL);
+    bytes
 }
 
 /// What is kept of a body while it comes.

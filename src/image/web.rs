@@ -5,11 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
-use futures::{FutureExt as _, StreamExt as _};
 use http::{HeaderMap, StatusCode, header};
-use hyper::body::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::time::timeout;
 use url::Url;
@@ -18,14 +16,12 @@ use super::allowed::Allowed;
 use super::state::Trouble;
 use crate::reason::Reason;
 use crate::saying::{Origin, Saying};
+use crate::transport::{Pieces, pieces};
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// A side that says nothing for so long is not waited for any longer.
 pub const SILENCE: Duration = Duration::from_mins(1);
 const MOST_HOPS: usize = 5;
-
-/// The bytes of a body as they come.
-pub type Body = BoxStream<'static, Result<Bytes, String>>;
 
 /// What a source answers.
 pub struct Answer {
@@ -34,7 +30,7 @@ pub struct Answer {
     /// With which headers.
     pub headers: HeaderMap,
     /// And the body, not read yet.
-    pub body: Body,
+    pub body: Pieces,
 }
 
 /// One request: where, and the headers that it has beside the usual ones.
@@ -154,15 +150,7 @@ async fn over_sockets(client: reqwest::Client, hop: Hop) -> Result<Answer, Troub
     let request = client.get(hop.url.clone()).headers(hop.headers);
     let response = request.send().await.map_err(|error| failed(&hop.url, &error))?;
     let (status, headers) = (response.status(), response.headers().clone());
-    let body = futures::stream::unfold(Some(response), |response| async {
-        let mut response = response?;
-        match response.chunk().await {
-            Ok(Some(bytes)) => Some((Ok(bytes), Some(response))),
-            Ok(None) => None,
-            Err(error) => Some((Err(error.to_string()), None)),
-        }
-    });
-    Ok(Answer { status, headers, body: body.boxed() })
+    Ok(Answer { status, headers, body: pieces(response) })
 }
 
 /// What we refused is not the network's failure.

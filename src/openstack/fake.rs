@@ -14,7 +14,7 @@ use crate::transport::{Failure, Transport};
 
 /// One request as the cloud saw it.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     pub method: Method,
     /// Host, path and query.
     pub uri: String,
@@ -24,7 +24,7 @@ pub(super) struct Seen {
 }
 
 /// What the cloud does with it.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Json(u16, Value),
     Full(Response<Vec<u8>>),
     Fails(Failure),
@@ -33,7 +33,7 @@ pub(super) enum Reply {
 
 /// How the cloud behaves as a whole.
 #[derive(Clone, Copy)]
-pub(super) struct Manner {
+pub(crate) struct Manner {
     pub token_life: Duration,
     pub login_takes: Duration,
     pub rate: RateOptions,
@@ -48,7 +48,7 @@ impl Default for Manner {
 
 /// What happened.
 #[derive(Clone, Default)]
-pub(super) struct Log {
+pub(crate) struct Log {
     pub seen: Arc<Mutex<Vec<Seen>>>,
     pub calls: Arc<Mutex<Vec<Call>>>,
     logins: Arc<AtomicU32>,
@@ -70,11 +70,11 @@ impl Log {
 }
 
 /// A session on a cloud that answers everything but logins with `answer`.
-pub(super) fn cloud(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> (Session, Log) {
+pub(crate) fn cloud(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> (Session, Log) {
     cloud_with(Manner::default(), answer)
 }
 
-pub(super) fn cloud_with(
+pub(crate) fn cloud_with(
     manner: Manner,
     answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
 ) -> (Session, Log) {
@@ -101,7 +101,7 @@ pub(super) fn cloud_with(
     (session(transport, manner.rate, &log), log)
 }
 
-pub(super) fn session(transport: Transport, rate: RateOptions, log: &Log) -> Session {
+pub(crate) fn session(transport: Transport, rate: RateOptions, log: &Log) -> Session {
     let text = "clouds: {c: {auth: {auth_url: 'http://keystone', application_credential_id: i,
                 application_credential_secret: s}}}";
     let credentials = clouds_yaml::parse(text, &Choice { cloud: "c", ..Choice::default() }).unwrap();
@@ -110,7 +110,7 @@ pub(super) fn session(transport: Transport, rate: RateOptions, log: &Log) -> Ses
     Session::new(SessionOptions { cloud: "c".into(), credentials, transport, rate, observe })
 }
 
-pub(super) fn response(status: u16, body: &Value) -> Response<Vec<u8>> {
+pub(crate) fn response(status: u16, body: &Value) -> Response<Vec<u8>> {
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
     Response::builder().status(status).header("x-openstack-request-id", "req-1").body(body).unwrap()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use http::{HeaderMap, HeaderValue, Response, header};
 use jiff::Timestamp;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -13,6 +14,7 @@ use super::request::Request;
 use super::wire::{items, number, parse_instant, text, word};
 use super::{Error, ImageId, Service, Session};
 use crate::saying::Saying;
+use crate::transport::Pieces;
 
 mod ours;
 #[cfg(test)]
@@ -85,6 +87,30 @@ impl Images {
     pub async fn community_images(&self) -> Result<Vec<Image>, Error> {
         let request = Request::get("list community images", Service::Image, &["images"]);
         self.listed(request.query("visibility", "community")).await
+    }
+
+    /// All images that a project owns, whatever their status, but for hidden ones.
+    ///
+    /// # Errors
+    /// If any page could not be had.
+    pub async fn owned(&self, project: &str) -> Result<Vec<Image>, Error> {
+        let request = Request::get("list own images", Service::Image, &["images"]);
+        let request = request.query("limit", PAGE).query("owner", project).query("visibility", "all");
+        let images = self.0.pages::<ImagePage>(request).await?;
+        Ok(images.into_iter().map(|image| image.0).collect())
+    }
+
+    /// The data of an image, from a byte on, as it comes.
+    ///
+    /// # Errors
+    /// As Glance answers.
+    pub async fn data(&self, id: &ImageId, from: u64) -> Result<Response<Pieces>, Error> {
+        let request = Request::get("read image", Service::Image, &["images", &id.0, "file"]);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        let range = HeaderValue::try_from(format!("bytes={from}-")).ok().filter(|_| from > 0);
+        headers.extend(range.map(|range| (header::RANGE, range)));
+        self.0.open(&request, &headers).await
     }
 
     async fn listed(&self, request: Request) -> Result<Vec<Image>, Error> {

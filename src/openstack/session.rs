@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use http::{HeaderName, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
@@ -24,7 +24,7 @@ use super::{
 use crate::age::Age;
 use crate::error::Class;
 use crate::saying::Origin;
-use crate::transport::{Failure, Keep, Transport, Upload, Verify};
+use crate::transport::{self, Failure, Keep, Pieces, Transport, Upload, Verify};
 
 /// Nova gives up on a compute host that is away after 60 s, and says so.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -249,9 +249,63 @@ impl Session {
     /// Sends a body that is made meanwhile, once, with a token that is good for a while yet. It takes as long as it takes: who
     /// makes the body sees to it that it moves.
     pub(super) async fn stream(&self, request: &Request, body: Upload) -> Result<Answer, Error> {
-        let Request { call, service, lane, .. } = *request;
         let token = self.token(None).await?;
-        let endpoint = self.endpoint(service, &token).map_err(|text| Error::NoEndpoint {
+        let (mut head, at) = self.in_turn(request, &token).await?;
+        let octets = http::HeaderValue::from_static("application/octet-stream");
+        head.headers.insert(http::header::CONTENT_TYPE, octets);
+        let sent = Instant::now();
+        let answer = self.0.options.transport.send_streamed(http::Request::from_parts(head, body)).await;
+        let response = self.heard(request, &at, sent, answer)?;
+        self.judge(request, Answer { at, response })
+    }
+
+    /// Asks for something whose body is read as it comes. It takes as long as it takes: who reads it sees to it that it moves.
+    pub(super) async fn open(
+        &self,
+        request: &Request,
+        headers: &HeaderMap,
+    ) -> Result<Response<Pieces>, Error> {
+        let token = self.token(None).await?;
+        let (mut at, mut response) = self.open_with(request, headers, &token).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            // The token may have been revoked. Once more.
+            let token = self.token(Some(&token)).await?;
+            (at, response) = self.open_with(request, headers, &token).await?;
+        }
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (head, body) = response.into_parts();
+        // A refusal that never ends is not waited for.
+        let body = timeout(PATIENCE, transport::beginning(body)).await.unwrap_or_default();
+        let response = Response::from_parts(head, body);
+        Err(self.refusal(request, Answer { at, response }))
+    }
+
+    async fn open_with(
+        &self,
+        request: &Request,
+        headers: &HeaderMap,
+        token: &Token,
+    ) -> Result<(Origin, Response<Pieces>), Error> {
+        let (mut head, at) = self.in_turn(request, token).await?;
+        head.headers.extend(headers.clone());
+        let (sent, outgoing) = (Instant::now(), http::Request::from_parts(head, Vec::new()));
+        let answer = timeout(PATIENCE, self.0.options.transport.open(outgoing))
+            .await
+            .unwrap_or_else(|_| Err(Failure::after(format!("nothing within {PATIENCE:?}"))));
+        let response = self.heard(request, &at, sent, answer)?;
+        Ok((at, response))
+    }
+
+    /// A request as it goes out, once our own limits let it.
+    async fn in_turn(
+        &self,
+        request: &Request,
+        token: &Token,
+    ) -> Result<(http::request::Parts, Origin), Error> {
+        let Request { call, service, lane, .. } = *request;
+        let endpoint = self.endpoint(service, token).map_err(|text| Error::NoEndpoint {
             call,
             service,
             text: text.into(),
@@ -266,20 +320,22 @@ impl Session {
         }
         let (mut head, _) = request.at(&endpoint).into_parts();
         head.headers.insert(HeaderName::from_static("x-auth-token"), token.value.clone());
-        let octets = http::HeaderValue::from_static("application/octet-stream");
-        head.headers.insert(http::header::CONTENT_TYPE, octets);
-        let (at, sent) = (Origin::of(&endpoint), Instant::now());
-        let answer = self.0.options.transport.send_streamed(http::Request::from_parts(head, body)).await;
+        Ok((head, Origin::of(&endpoint)))
+    }
+
+    /// What was answered, told to who observes.
+    fn heard<T>(
+        &self,
+        request: &Request,
+        at: &Origin,
+        sent: Instant,
+        answer: Result<Response<T>, Failure>,
+    ) -> Result<Response<T>, Error> {
+        let Request { call, service, .. } = *request;
         let status = answer.as_ref().ok().map(Response::status);
         (self.0.options.observe)(&Call { service, call, status, took: sent.elapsed() });
-        let response = answer.map_err(|Failure { effect, text }| Error::NoAnswer {
-            call,
-            service,
-            at: at.clone(),
-            effect,
-            text,
-        })?;
-        self.judge(request, Answer { at, response })
+        let at = || at.clone();
+        answer.map_err(|Failure { effect, text }| Error::NoAnswer { call, service, at: at(), effect, text })
     }
 
     pub(super) async fn send(&self, request: &Request) -> Result<Answer, Error> {
@@ -335,12 +391,13 @@ impl Session {
     }
 
     fn judge(&self, request: &Request, answer: Answer) -> Result<Answer, Error> {
-        if answer.response.status().is_success() {
-            return Ok(answer);
-        }
+        if answer.response.status().is_success() { Ok(answer) } else { Err(self.refusal(request, answer)) }
+    }
+
+    fn refusal(&self, request: &Request, answer: Answer) -> Error {
         let error = answer::refusal(request.call, request.service, answer.at, &answer.response);
         self.heed(request.service, &error);
-        Err(error)
+        error
     }
 
     /// Stays away from a service that asks for it. Not when over quota, which

@@ -258,6 +258,12 @@ impl DevCloud {
         self.with(|world| world.made.images().to_vec())
     }
 
+    /// Makes an image of data as a person does, without any mark. `created` is an instant as Glance writes it.
+    #[must_use]
+    pub fn golden_image(&self, name: &str, created: &str, data: Vec<u8>) -> String {
+        self.with(|world| crate::glance::golden(world, name, created, data))
+    }
+
     /// Deletes an image as a person does.
     pub fn remove_image(&self, id: &str) {
         self.with(|world| world.made.remove(id));

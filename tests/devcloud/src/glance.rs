@@ -14,7 +14,7 @@ use crate::{
 mod make;
 
 pub use make::MadeImage;
-pub(crate) use make::{Made, begin, cut};
+pub(crate) use make::{Made, begin, cut, golden};
 
 /// An image that a server can be made from.
 pub(crate) fn bootable(world: &World, id: &str) -> Option<Image> {
@@ -34,6 +34,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, path: &str) -> Answer {
         ("GET", ["v2", "images"]) => list(world, ask),
         ("POST", ["v2", "images"]) => make::create(world, ask),
         ("PUT", ["v2", "images", id, "file"]) => make::data(world, ask, id),
+        ("GET", ["v2", "images", id, "file"]) => make::file(world, ask, id),
         ("DELETE", ["v2", "images", id]) => make::delete(world, id),
         ("GET", ["v2", "images", id]) if world.made.find(id).is_some() => {
             let found = world.made.find(id).map(make::view).unwrap_or_default();
@@ -62,7 +63,8 @@ fn list(world: &World, ask: &Ask) -> Answer {
             (image.visibility != "community" || ask.param("visibility").is_some())
                 && is("name", &image.name)
                 && is("status", &image.status)
-                && is("visibility", &image.visibility)
+                && is("owner", owner(world, image))
+                && (is("visibility", &image.visibility) || is("visibility", "all"))
                 && is("id", &image.id)
                 && is("os_distro", &image.os_distro)
                 && is("os_version", &image.os_version)
@@ -77,8 +79,10 @@ fn list(world: &World, ask: &Ask) -> Answer {
     let mut images: Vec<_> = items.into_iter().map(|image| view(world, image)).collect();
     if next.is_none() {
         let is = |name: &str, value: &str| ask.param(name).is_none_or(|wanted| wanted == value);
-        let fits =
-            |image: &&MadeImage| !image.hidden && is("status", &image.status) && is("visibility", "private");
+        let seen = is("visibility", "private") || is("visibility", "all");
+        let fits = |image: &&MadeImage| {
+            seen && !image.hidden && is("status", &image.status) && is("owner", &image.owner)
+        };
         images.extend(world.made.images().iter().filter(fits).map(make::view));
     }
     let mut body = json!({"images": images, "first": "/v2/images", "schema": "/v2/schemas/images"});
@@ -88,6 +92,10 @@ fn list(world: &World, ask: &Ask) -> Answer {
     Ok(Reply::json(200, body))
 }
 
+fn owner<'a>(world: &'a World, image: &'a Image) -> &'a str {
+    if image.owner.is_empty() { &world.settings.project_id } else { &image.owner }
+}
+
 fn view(world: &World, image: &Image) -> Value {
     json!({
         "id": image.id, "name": image.name, "status": image.status, "visibility": image.visibility,
@@ -95,7 +103,7 @@ fn view(world: &World, image: &Image) -> Value {
         "min_disk": image.min_disk, "min_ram": image.min_ram, "created_at": image.created_at,
         "updated_at": image.created_at, "size": 700_000_000, "virtual_size": null, "disk_format": "qcow2",
         "container_format": "bare", "checksum": "d41d8cd98f00b204e9800998ecf8427e", "protected": false, "tags": [],
-        "owner": if image.owner.is_empty() { &world.settings.project_id } else { &image.owner }, "self": format!("/v2/images/{}", image.id),
+        "owner": owner(world, image), "self": format!("/v2/images/{}", image.id),
         "file": format!("/v2/images/{}/file", image.id), "schema": "/v2/schemas/image",
     })
 }

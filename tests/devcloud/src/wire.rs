@@ -55,6 +55,7 @@ pub(crate) enum Content {
     Empty,
     Json(Box<Value>),
     Text(String),
+    Bytes(Vec<u8>),
 }
 
 /// An answer, or the refusal that ends the handling early.
@@ -74,6 +75,14 @@ impl Reply {
             status,
             headers: vec![("content-type", "text/plain".into())],
             body: Content::Text(body.into()),
+        }
+    }
+
+    pub fn bytes(status: u16, body: Vec<u8>) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", "application/octet-stream".into())],
+            body: Content::Bytes(body),
         }
     }
 
@@ -103,6 +112,7 @@ impl Reply {
             Content::Empty => (Body::empty(), false),
             Content::Json(value) => (Body::from(value.to_string()), true),
             Content::Text(text) => (Body::from(text), false),
+            Content::Bytes(bytes) => (Body::from(bytes), false),
         };
         let mut response = Response::new(body);
         *response.status_mut() = status;

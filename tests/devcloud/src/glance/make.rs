@@ -35,6 +35,10 @@ pub struct MadeImage {
     pub protected: bool,
     /// Lists do not show it.
     pub hidden: bool,
+    /// When it was made, as Glance writes it; empty is the first of January.
+    pub created: String,
+    /// Each answer with its data breaks off after so many bytes; 0 is never.
+    pub breaks_after: usize,
 }
 
 /// All of them.
@@ -133,12 +137,71 @@ pub(super) fn data(world: &mut World, ask: &Ask, id: &str) -> Answer {
         return Reply::webob(409, &message).err();
     }
     image.data = ask.body.to_vec();
-    image.hash = digest(&SHA512, &ask.body).as_ref().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    image.hash = sha512(&ask.body);
     image.status = "active".into();
     Ok(Reply::empty(204))
+}
+
+/// Its data, or the end of it. One that was deactivated is not given out.
+pub(super) fn file(world: &World, ask: &Ask, id: &str) -> Answer {
+    let Some(image) = world.made.find(id) else {
+        return Reply::webob(404, &format!("No image found with ID {id}")).err();
+    };
+    match image.status.as_str() {
+        "active" => {}
+        "deactivated" => {
+            return Reply::webob(
+                403,
+                "The requested image has been deactivated. Image data download is forbidden.",
+            )
+            .err();
+        }
+        _ => return Ok(Reply::empty(204)),
+    }
+    let all = image.data.len();
+    let range =
+        ask.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+    let from: usize = range.unwrap_or(0);
+    let Some(rest) = image.data.get(from..) else {
+        return Reply::webob(416, "Requested Range Not Satisfiable").err();
+    };
+    let most = if image.breaks_after == 0 { rest.len() } else { image.breaks_after.min(rest.len()) };
+    let sent = rest.get(..most).unwrap_or_default().to_vec();
+    // A body that breaks off was announced as a whole.
+    let reply = Reply::bytes(if range.is_some() { 206 } else { 200 }, sent);
+    let reply = reply.with("content-length", rest.len().to_string());
+    Ok(if range.is_some() {
+        reply.with("content-range", format!("bytes {from}-{}/{all}", all.saturating_sub(1)))
+    } else {
+        reply
+    })
+}
+
+/// SHA-512, as Glance writes it.
+fn sha512(data: &[u8]) -> String {
+    digest(&SHA512, data).as_ref().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// An image that a person made of data, without any mark.
+pub(crate) fn golden(world: &mut World, name: &str, created: &str, data: Vec<u8>) -> String {
+    let id = world.uuid();
+    world.made.spent.insert(id.clone());
+    let fields = json!({"disk_format": "qcow2", "container_format": "bare", "visibility": "private"});
+    world.made.images.push(MadeImage {
+        id: id.clone(),
+        name: name.to_owned(),
+        owner: world.settings.project_id.clone(),
+        status: "active".into(),
+        fields: fields.as_object().cloned().unwrap_or_default(),
+        hash: sha512(&data),
+        data,
+        created: created.to_owned(),
+        ..MadeImage::default()
+    });
+    id
 }
 
 pub(super) fn delete(world: &mut World, id: &str) -> Answer {
@@ -169,7 +232,9 @@ pub(super) fn tagged(world: &World, ask: &Ask) -> Reply {
 
 pub(super) fn view(image: &MadeImage) -> Value {
     let mut shown = Value::Object(image.fields.clone());
-    let active = !image.hash.is_empty();
+    let (active, hashed) =
+        (matches!(image.status.as_str(), "active" | "deactivated"), !image.hash.is_empty());
+    let created = if image.created.is_empty() { "2026-01-01T00:00:00Z" } else { &image.created };
     for (key, value) in [
         ("id", json!(image.id)),
         ("name", json!(image.name)),
@@ -179,9 +244,9 @@ pub(super) fn view(image: &MadeImage) -> Value {
         ("protected", json!(image.protected)),
         ("os_hidden", json!(image.hidden)),
         ("size", if active { json!(image.data.len()) } else { Value::Null }),
-        ("os_hash_algo", if active { json!("sha512") } else { Value::Null }),
-        ("os_hash_value", if active { json!(image.hash) } else { Value::Null }),
-        ("created_at", json!("2026-01-01T00:00:00Z")),
+        ("os_hash_algo", if hashed { json!("sha512") } else { Value::Null }),
+        ("os_hash_value", if hashed { json!(image.hash) } else { Value::Null }),
+        ("created_at", json!(created)),
     ] {
         crate::wire::put(&mut shown, key, value);
     }

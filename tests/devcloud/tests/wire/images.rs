@@ -74,3 +74,28 @@ async fn the_list_by_tag_ignores_case_and_has_hidden_ones_only_if_asked() {
     client.cloud.change_image(ID, |image| image.protected = true);
     assert_eq!(client.send("DELETE", &format!("/image/v2/images/{ID}"), None).await.status, 403);
 }
+
+#[tokio::test(start_paused = true)]
+async fn data_is_given_out_from_any_byte_on_and_not_once_it_was_deactivated() {
+    let client = Client::default().await;
+    let id = client.cloud.golden_image("golden", "2026-11-01T00:00:00Z", b"abcdef".to_vec());
+    let file = format!("/image/v2/images/{id}/file");
+    let asked = async |range: &str| {
+        use tower::ServiceExt as _;
+        let request = axum::http::Request::get(&file).header("x-auth-token", &client.token);
+        let request = if range.is_empty() { request } else { request.header("range", range) };
+        let answer =
+            client.cloud.router().oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
+        let status = answer.status().as_u16();
+        let range = answer.headers().get("content-range").map(|range| range.to_str().unwrap().to_owned());
+        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        (status, range, String::from_utf8(body.to_vec()).unwrap())
+    };
+
+    assert_eq!(asked("").await, (200, None, "abcdef".into()));
+    assert_eq!(asked("bytes=4-").await, (206, Some("bytes 4-5/6".into()), "ef".into()));
+    client.cloud.change_image(&id, |image| image.status = "deactivated".into());
+    assert_eq!(asked("").await.0, 403);
+    let own = client.get("/image/v2/images?visibility=all&owner=nobody").await;
+    assert_eq!(own.body["images"].as_array().unwrap().len(), 0);
+}
