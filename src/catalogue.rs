@@ -21,6 +21,7 @@ mod read;
 mod tests;
 
 use read::Read;
+pub use read::image as offered_image;
 
 /// A list is not read again before this.
 pub const FRESH: Duration = Duration::from_mins(10);

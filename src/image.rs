@@ -7,8 +7,10 @@ pub mod act;
 pub mod allowed;
 pub mod canary;
 pub mod desk;
+pub mod golden;
 pub mod head;
 pub mod keep;
+pub mod look;
 #[cfg(test)]
 mod model;
 pub mod plan;

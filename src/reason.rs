@@ -300,7 +300,8 @@ reasons! {
         /// Upload an image, or say under the machine type's `images` which one to use. The message shows what was looked
         /// for, and which images were passed over.
         ImageNotFound,
-        /// Several images match. Give an `id`, or `nameRegex` with `selection: Newest`.
+        /// Several images match, of a rule of the machine type or of `source.image` of a MachineImage. Give an `id`, or `nameRegex`
+        /// with `selection: Newest`.
         ImageAmbiguous,
         /// Name another flavor, ask for less, or relax the machine type's requirements.
         FlavorNotFound,
@@ -352,7 +353,7 @@ reasons! {
         VolumeTypeNotFound,
         /// Ask for fewer volumes: a server takes only a limited number.
         TooManyVolumes,
-        /// A regular expression of the machine type cannot be read.
+        /// A regular expression of the machine type, or of `source.image` of a MachineImage, cannot be read. Correct it.
         InvalidPattern,
         /// Create the Secret or ConfigMap that `spec.userDataRef` names, with its key, in the node's namespace. It is
         /// looked for again every 20 s.
@@ -551,7 +552,8 @@ reasons! {
         ImageRejected,
         /// The source did not answer, or broke off. It is asked again by itself, after a pause that doubles up to 6 h.
         SourceUnreachable,
-        /// An event: somebody deleted an image of ours in a cloud. It is uploaded again.
+        /// An event: somebody deleted an image of ours in a cloud, and it is uploaded again; or the image that is the source, which
+        /// is then looked for again.
         ImageLost,
         /// A MachineImage of the machine type has no current image in this cloud yet. The node takes another cloud, or waits.
         /// `kubectl describe machineimage` says how far it has come.
@@ -560,20 +562,24 @@ reasons! {
 
     /// Why a `MachineImage` does not get on. Somebody must act; what is in use stays in use.
     ImageTrouble {
-        /// The source says that the file, or the list of sums, is not there. Correct the URL.
+        /// The source says that the file, or the list of sums, is not there. Correct the URL. Or no active image of the Cloud's own
+        /// project is what `source.image` names. Make one, or correct `source.image`.
         SourceNotFound,
         /// The operator does not fetch that: the host is not among `images.allowedHosts`, the address is a private or a local one,
         /// or a redirection leads to such a place or away from https. Add the host to the chart's `images.allowedHosts`, or
-        /// publish the file elsewhere.
+        /// publish the file elsewhere. Or what `source.image` names belongs to another project, was made by the MachineImage itself,
+        /// or must not be downloaded. Name another image.
         SourceForbidden,
-        /// The list of sums does not have the file. The message shows the names that are nearest. Correct `url` or `checksumURL`.
+        /// The list of sums does not have the file. The message shows the names that are nearest. Correct `url` or `checksumURL`. Or
+        /// Glance has no SHA-256 or SHA-512 of the image that `source.image` names. Upload that image again.
         ChecksumNotFound,
         /// The list of sums has two different sums for the file. Ask the publisher, or give a `checksum`.
         ChecksumAmbiguous,
         /// The file is not what its sum says. Either it was changed a moment ago, and the next try is right, or somebody between
         /// us and the publisher alters it. Nothing of it became an image.
         ChecksumMismatch,
-        /// The file is not of the format that `spec.format` says: a page of HTML, say. Correct `url` or `format`.
+        /// The file is not of the format that `spec.format` says: a page of HTML, say. Correct `source` or `format`. Or the image
+        /// that `source.image` names has no bytes of its own, as a snapshot of a server that boots from a volume.
         WrongFormat,
         /// The file needs other files, or more than it may: a qcow2 with a backing file, with an external data file, or with a
         /// feature that we do not know. Publish it as one file: `qemu-img convert -O qcow2`.

@@ -28,6 +28,7 @@ mod port;
 mod problem;
 mod published;
 mod server;
+mod source;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ pub use port::port_ids;
 pub use problem::Problem;
 pub use published::{Published, in_cloud, kept_ids, name as image_name};
 pub use server::{fill, needs_server_groups, server};
+pub use source::source;
 pub use system::{System, system};
 pub use user_data::{user_data, user_data_digest};
 pub use volume::{MOST_VOLUMES, needs_volume_types, volumes};

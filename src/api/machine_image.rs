@@ -17,9 +17,10 @@ use super::common::Period;
 mod source;
 mod status;
 
-pub use source::{Source, UrlSource};
+pub use source::{ImageSource, Source, SourceSelection, UrlSource};
 pub use status::{
-    CanaryRecord, CloudImages, Current, ImageRecord, ImageState, MachineImageStatus, Version, Wanted,
+    CanaryRecord, CloudImages, Current, ImageRecord, ImageState, MachineImageStatus, SourceImage, Version,
+    Wanted,
 };
 
 /// Properties that Glance, or this operator, keeps for itself.
@@ -232,6 +233,12 @@ impl MachineImageSpec {
     #[must_use]
     pub fn is_for(&self, cloud: &str) -> bool {
         self.clouds.iter().any(|wanted| wanted.name == cloud)
+    }
+
+    /// Whether it is of interest what becomes of a Cloud: it is to have the image, or has the source.
+    #[must_use]
+    pub fn names(&self, cloud: &str) -> bool {
+        self.is_for(cloud) || self.source.is_in(cloud)
     }
 
     /// Whether a version is out of use.

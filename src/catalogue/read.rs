@@ -135,7 +135,9 @@ fn volume(volume: block_storage::Volume, project: &ProjectId) -> Volume {
     }
 }
 
-fn image(image: image::Image, project: &ProjectId) -> Image {
+/// An image as a choice knows it, for who belongs to a project.
+#[must_use]
+pub fn image(image: image::Image, project: &ProjectId) -> Image {
     // Of any cluster.
     let marked = mark::tag(mark::CLUSTER, "");
     Image {

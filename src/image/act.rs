@@ -9,12 +9,14 @@ use kube::api::{Api, ListParams};
 use kube::{Resource as _, ResourceExt as _};
 use tracing::{info, warn};
 
-use super::desk::{Desk, Reached};
+use super::desk::{Desk, Reached, reason};
+use super::golden;
+use super::look::reach;
 use super::plan::Ask;
-use super::source::Wish;
+use super::source::{Place, Wish};
 use super::state::{Known, Look, Memory, Picture, Trouble, Uses, after};
 use super::transfer::{Job, refused};
-use crate::api::machine_image::{ImageRecord, MachineImageStatus};
+use crate::api::machine_image::{ImageRecord, MachineImageStatus, SourceImage, Version};
 use crate::api::{MachineImage, TestNode, mark};
 use crate::error::{Class, Effect};
 use crate::kubernetes::error::said;
@@ -74,8 +76,18 @@ impl At<'_> {
         ]
     }
 
+    /// Whether an image of this cloud is the source of a version, and so not ours.
+    fn is_source(&self, id: &str) -> bool {
+        let is_it = |image: &SourceImage| image.cloud == self.cloud && image.id == id;
+        self.record(id).is_some_and(|record| record.source)
+            || self.status.versions.iter().filter_map(|version| version.image.as_ref()).any(is_it)
+    }
+
     /// What Glance says, if it is ours: of our project, and with our tags.
     fn seen(&self, image: &Image) -> Look {
+        if self.is_source(&image.id.0) {
+            return golden::seen(image, &self.reached.project);
+        }
         let has = |key, value: &str| image.tags.contains(&mark::tag(key, value));
         let ours = image.owner == self.reached.project
             && has(mark::CLUSTER, &self.desk.cluster_id)
@@ -102,7 +114,7 @@ impl At<'_> {
         let now = self.desk.now();
         self.known(id, |known| {
             let word = |look: &Option<Look>| match look {
-                Some(Look::There(picture)) => picture.status.clone(),
+                Some(Look::There(picture) | Look::Source(picture)) => picture.status.clone(),
                 Some(Look::Missing | Look::Stranger) | None => String::new(),
             };
             let look = Some(look);
@@ -110,7 +122,7 @@ impl At<'_> {
                 known.since = Some(now);
             }
             known.unasked = false;
-            known.spent |= matches!(look, Some(Look::There(_) | Look::Stranger));
+            known.spent |= matches!(look, Some(Look::There(_) | Look::Source(_) | Look::Stranger));
             known.look = look;
             known.looked = Some(now);
         });
@@ -119,16 +131,7 @@ impl At<'_> {
     /// A request failed in a way that says nothing of the image.
     fn trouble(&self, error: &openstack::Error) {
         let now = self.desk.now();
-        let reason = match error.class() {
-            Class::Busy => Reason::RateLimited,
-            Class::Auth => Reason::AuthenticationFailed,
-            Class::Quota
-            | Class::Capacity
-            | Class::Unreachable
-            | Class::NotFound
-            | Class::Conflict
-            | Class::Invalid => Reason::CloudUnreachable,
-        };
+        let reason = reason(error);
         let asked = error.retry_after().and_then(|pause| SignedDuration::try_from(pause).ok());
         self.note(|memory| {
             let throttled = matches!(error, openstack::Error::Throttled { .. });
@@ -155,7 +158,7 @@ impl At<'_> {
             Ask::ListHidden => self.list(session, true).await,
             Ask::Look(id) => self.look(session, id).await,
             Ask::Create(id) => self.create(session, id).await,
-            Ask::Upload(id) => self.upload(session, id),
+            Ask::Upload(id) => self.upload(session, id).await,
             Ask::Cancel(id) => {
                 self.desk.transfers.cancel(&self.uid(), self.cloud);
                 self.known(id, |known| known.look = None);
@@ -182,7 +185,7 @@ impl At<'_> {
             .iter()
             .filter_map(|image| match self.seen(image) {
                 Look::There(picture) => Some((image.id.0.clone(), picture)),
-                Look::Missing | Look::Stranger => None,
+                Look::Source(_) | Look::Missing | Look::Stranger => None,
             })
             .collect();
         let sending = self.desk.transfers.slot(&self.uid(), self.cloud);
@@ -263,15 +266,29 @@ impl At<'_> {
         }
     }
 
-    fn upload(&self, session: &Session, id: &str) {
+    /// Where the bytes of a version are, and how many a second may be read at most.
+    async fn place(&self, version: &Version) -> Result<(Place, Option<u64>), Trouble> {
+        if let Some(SourceImage { cloud, id }) = version.image.clone() {
+            let (session, _, rate) = reach(self.desk, &cloud, self.status).await?;
+            return Ok((Place::Image { cloud, session, id: ImageId(id) }, rate));
+        }
+        let Some(url) = &version.url else {
+            let message = "the image that it is to be copied from is gone; the source is looked at again";
+            return Err(Trouble::new(Reason::SourceNotFound, message));
+        };
+        let url = url.parse();
+        let url =
+            url.map_err(|_| Trouble::new(Reason::SourceNotFound, "source.url.url is no URL; correct it"));
+        Ok((Place::Url(url?), None))
+    }
+
+    async fn upload(&self, session: &Session, id: &str) {
         let Some(record) = self.record(id) else { return };
         let Some(version) = self.status.known(&record.digest, &record.described) else { return };
         let spec = &self.image.spec;
-        let url = version.url.as_deref().unwrap_or(&spec.source.url.url).parse();
-        let Ok(url) = url else {
-            let message = "source.url.url is no URL; correct it";
-            return self
-                .known(id, |known| known.ended = Some(Err(Trouble::new(Reason::SourceNotFound, message))));
+        let (place, most) = match self.place(version).await {
+            Ok(found) => found,
+            Err(trouble) => return self.known(id, |known| known.ended = Some(Err(trouble))),
         };
         self.known(id, |known| {
             known.look = None;
@@ -279,14 +296,14 @@ impl At<'_> {
         });
         let job = Job {
             wish: Wish {
-                url,
+                place,
                 digest: record.digest.clone(),
                 format: spec.format,
                 max_size_gib: spec.max_size_gib,
             },
             id: ImageId(id.to_owned()),
             session: session.clone(),
-            rate: self.reached.rate,
+            rate: [self.reached.rate, most].into_iter().flatten().min(),
             web: self.desk.web.clone(),
             line: self.desk.line.clone(),
             bytes: Arc::new(AtomicU64::new(0)),
@@ -295,6 +312,10 @@ impl At<'_> {
     }
 
     async fn delete(&self, session: &Session, id: &str) {
+        if self.is_source(id) {
+            // No rule asks for it; and none may, ever.
+            return warn!(cloud = self.cloud, image = id, "the source's own image is not deleted");
+        }
         let deleted = session.image().delete(&ImageId(id.to_owned())).await;
         let now = self.desk.now();
         let stays = |reason, why: String| {

@@ -25,7 +25,7 @@ use crate::kubernetes::error::said;
 use crate::kubernetes::events::Events;
 use crate::kubernetes::status::StatusWriter;
 use crate::metrics::Metrics;
-use crate::openstack::Session;
+use crate::openstack::{self, Session};
 use crate::reason::Reason;
 use crate::reconcile::context::Seams;
 
@@ -210,7 +210,9 @@ impl Desk {
         let cloud = match Api::<Cloud>::all(self.client.clone()).get_opt(name).await {
             Ok(Some(cloud)) => Arc::new(cloud),
             Ok(None) => {
-                let message = format!("there is no Cloud {name}; make it, or take it out of spec.clouds");
+                let message = format!(
+                    "there is no Cloud {name}; make it, or take it out of spec.clouds and spec.source"
+                );
                 return failed(Trouble::new(Reason::CloudNotFound, message));
             }
             Err(error) => return failed(unread(&error)),
@@ -271,5 +273,19 @@ impl Desk {
         self.notes().remove(uid);
         self.transfers.forget(uid);
         self.statuses.forget(uid);
+    }
+}
+
+/// Why a request failed that says nothing of an image.
+pub(super) fn reason(error: &openstack::Error) -> Reason {
+    match error.class() {
+        Class::Busy => Reason::RateLimited,
+        Class::Auth => Reason::AuthenticationFailed,
+        Class::Quota
+        | Class::Capacity
+        | Class::Unreachable
+        | Class::NotFound
+        | Class::Conflict
+        | Class::Invalid => Reason::CloudUnreachable,
     }
 }

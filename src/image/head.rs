@@ -115,7 +115,7 @@ fn wrong(first: &[u8], format: &str) -> Trouble {
     };
     Trouble::new(
         Reason::WrongFormat,
-        format!("the file is not {format}: {is}; correct source.url.url or spec.format"),
+        format!("the file is not {format}: {is}; correct the source or spec.format"),
     )
 }
 

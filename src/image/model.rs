@@ -9,13 +9,14 @@ use serde_json::json;
 
 use super::plan::{Ask, Record, Step, next_without};
 use super::record;
-use super::refresh::{Found, found};
+use super::refresh::{Found, FoundAt, found};
 use super::state::{Known, Look, Memory, Picture, Seen, Sent, Slot, Standing, Trouble, Uses, after};
 use crate::api::MachineImageSpec;
 use crate::api::machine_image::{CloudImages, ImageState, MachineImageStatus};
 use crate::reason::Reason;
 
 mod canary;
+mod golden;
 
 use canary::Test;
 
@@ -49,6 +50,8 @@ struct Sim {
     late_nodes: Vec<(Timestamp, String, Test)>,
     /// Images that some node became Ready with.
     passed: BTreeSet<String>,
+    /// The images of the source, if that is an image of this cloud: what is in each.
+    golden: BTreeMap<String, String>,
     ids: u32,
     versions: u32,
     without: Option<&'static str>,
@@ -79,6 +82,7 @@ impl Sim {
             nodes: BTreeMap::new(),
             late_nodes: Vec::new(),
             passed: BTreeSet::new(),
+            golden: BTreeMap::new(),
             ids: 0,
             versions: 0,
             without,
@@ -100,10 +104,13 @@ impl Sim {
     }
 
     fn publish(&mut self) {
+        if self.is_golden() {
+            return self.make_golden();
+        }
         self.versions += 1;
         let what = Found {
             digest: format!("sha256:{:064x}", self.versions),
-            url: "https://a.test/b".into(),
+            at: FoundAt::Url("https://a.test/b".into()),
             head: None,
         };
         found(self.now, &self.spec, &mut self.status, &what);
@@ -188,6 +195,9 @@ impl Sim {
     }
 
     fn look(&self, id: &str) -> Look {
+        if self.golden.contains_key(id) {
+            return self.look_at_golden(id);
+        }
         self.glance.get(id).map_or(Look::Missing, |made| {
             Look::There(Picture {
                 status: made.status.to_owned(),
@@ -212,7 +222,7 @@ impl Sim {
         }
         known.looked = Some(now);
         known.unasked = false;
-        known.spent |= matches!(look, Look::There(_));
+        known.spent |= matches!(look, Look::There(_) | Look::Source(_));
         known.look = Some(look);
     }
 
@@ -226,6 +236,7 @@ impl Sim {
     fn ask(&mut self, ask: &Ask) {
         // 0 works; 1 never arrives; 2 the reply is lost; 3 it arrives late.
         let fate = self.chance(8);
+        self.spares_golden(ask);
         if self.about_test(ask, fate) {
             return;
         }
@@ -239,7 +250,8 @@ impl Sim {
         match ask {
             Ask::List | Ask::ListHidden | Ask::Look(_) if fate == 2 => self.fails(),
             Ask::List => {
-                let ids: Vec<String> = self.glance.keys().cloned().collect();
+                let ids = self.glance.keys().filter(|id| !self.golden.contains_key(*id));
+                let ids: Vec<String> = ids.cloned().collect();
                 for known in self.memory.images.values_mut().filter(|known| !known.unasked) {
                     known.look = None;
                 }
@@ -328,6 +340,7 @@ impl Sim {
     /// One step. Returns whether there was something to do.
     fn step(&mut self) -> bool {
         self.others();
+        self.look_at_source();
         let here = self.here();
         let (status, memory, spec) = (self.status.clone(), self.memory.clone(), self.spec.clone());
         let seen = Seen {
@@ -397,7 +410,8 @@ impl Sim {
         let right = self.glance.get(&current.id).is_none_or(|made| made.right);
         self.law(right, "3: what is current has the published bytes");
         self.law(!self.spec.rejects(&current.digest), "8: what is rejected is not current");
-        let tested = !self.is_tested() || self.passed.contains(&current.id);
+        let tested =
+            !self.is_tested() || self.passed.contains(&current.id) || self.golden_passed(&current.id);
         self.law(tested, "7: what is current was tested");
     }
 
@@ -423,6 +437,16 @@ fn tested_laws_with(tape: Vec<u8>, without: Option<&'static str>) -> Option<Stri
     laws_of(Sim::new(tape, without).tested())
 }
 
+/// The same in the cloud whose images are the source.
+fn golden_laws_with(tape: Vec<u8>, without: Option<&'static str>) -> Option<String> {
+    laws_of(Sim::new(tape, without).golden())
+}
+
+/// The same of a life in which each of them is tested.
+fn tested_golden_laws_with(tape: Vec<u8>, without: Option<&'static str>) -> Option<String> {
+    laws_of(Sim::new(tape, without).tested().golden())
+}
+
 fn laws_of(mut sim: Sim) -> Option<String> {
     sim.settle();
     let wanted = sim.status.wanted.clone().unwrap_or_default();
@@ -430,7 +454,7 @@ fn laws_of(mut sim: Sim) -> Option<String> {
     let deactivated = sim.glance.values().any(|made| made.status == "deactivated");
     // What failed its test is tested again when somebody edits the object.
     let failed = here.images.iter().any(|record| record.failed_its_test() && record.digest == wanted.digest);
-    if !sim.spec.rejects(&wanted.digest) && !deactivated && !failed {
+    if !sim.spec.rejects(&wanted.digest) && !deactivated && !failed && !sim.has_no_golden() {
         let is = here.current.as_ref().is_some_and(|current| current.digest == wanted.digest);
         sim.law(is, "11: in the end the wanted version is current");
     }
@@ -438,12 +462,15 @@ fn laws_of(mut sim: Sim) -> Option<String> {
     let usable = here.images.iter().filter(|record| record.state != ImageState::Retired);
     let twice = usable.filter(|record| !versions.insert(record.digest.clone())).count();
     sim.law(twice == 0, "1: no version is there twice");
-    let unknown = sim.glance.keys().any(|id| !here.images.iter().any(|record| record.id == *id));
+    let mut ours = sim.glance.keys().filter(|id| !sim.golden.contains_key(*id));
+    let unknown = ours.any(|id| !here.images.iter().any(|record| record.id == *id));
     sim.law(!unknown, "1: nothing is there that nobody knows");
     let rest = sim
         .glance
         .iter()
-        .filter(|(id, made)| !sim.used.contains(*id) && made.status != "deactivated")
+        .filter(|(id, made)| {
+            !sim.used.contains(*id) && made.status != "deactivated" && !sim.golden.contains_key(*id)
+        })
         .count();
     sim.law(rest <= 4, "12: no more than keep and two are there");
     if sim.broken.is_none() {
@@ -451,12 +478,15 @@ fn laws_of(mut sim: Sim) -> Option<String> {
         sim.used.clear();
         // What is still on its way may be lost from the process's memory, too.
         sim.memory = Memory::default();
+        let golden = sim.golden_left();
         sim.settle();
         let gone = sim.gone || !sim.held;
         sim.law(gone, "2: it ends");
         sim.now = after(sim.now, SignedDuration::from_hours(1));
         sim.others();
-        let left = sim.glance.len();
+        let spared = sim.golden_left() == golden;
+        sim.law(spared, "5: the images of the source are there as before");
+        let left = sim.glance.len() - golden;
         sim.law(left == 0, &format!("2: nothing is left, and there are {left}"));
         let tests = sim.nodes.values().filter(|test| !test.going).count();
         sim.law(tests == 0, &format!("7: no test is left behind, and there are {tests}"));
@@ -479,6 +509,16 @@ proptest! {
     #[test]
     fn every_life_with_tests_keeps_the_laws(tape in tapes()) {
         prop_assert_eq!(tested_laws_with(tape, None), None);
+    }
+
+    #[test]
+    fn every_life_beside_the_source_keeps_the_laws(tape in tapes()) {
+        prop_assert_eq!(golden_laws_with(tape, None), None);
+    }
+
+    #[test]
+    fn every_life_beside_the_source_with_tests_keeps_the_laws(tape in tapes()) {
+        prop_assert_eq!(tested_golden_laws_with(tape, None), None);
     }
 }
 
@@ -505,6 +545,11 @@ fn missed(
 fn a_life_without_one_of_these_rules_breaks_a_law() {
     let missed = missed(&["listed", "lost", "retire", "clear", "upload", "begin", "release"], laws_with);
     assert_eq!(missed, Vec::<&str>::new(), "no life breaks a law without these rules");
+}
+
+#[test]
+fn a_life_beside_the_source_without_the_rule_for_it_breaks_a_law() {
+    assert_eq!(missed(&["source"], golden_laws_with), Vec::<&str>::new(), "no life breaks a law without it");
 }
 
 /// `testing`: what is there is used without a test. `fixed name`: a test has another name each time. `settled`: what is not there

@@ -14,6 +14,7 @@ mod canary;
 mod clear;
 mod complete;
 mod release;
+mod source;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -54,8 +55,10 @@ pub enum Record {
     Retire(String),
     /// Nothing is left of it.
     Forget(String),
-    /// It is there no longer, though nobody here deleted it.
+    /// It is there no longer, though nobody here deleted it. If it was the source, that is looked at again.
     Lost(String),
+    /// It is the source itself, in its own cloud: it is used as it is.
+    Source(String),
     /// A list showed it. It may have been under test, with this TestNode.
     Adopt(String, Option<CanaryRecord>),
 }
@@ -140,6 +143,7 @@ pub const BRING_UP: &[(&str, Rule)] = &[
     ("listed", adopt::listed),
     ("adopt", adopt::adopt),
     ("lost", adopt::lost),
+    ("source", source::source),
     ("retire", clear::retire),
     ("record", upload::record),
     ("again", clear::again),
@@ -153,6 +157,7 @@ pub const BRING_UP: &[(&str, Rule)] = &[
 pub const TEAR_DOWN: &[(&str, Rule)] = &[
     ("listed", adopt::listed),
     ("adopt", adopt::adopt),
+    ("source", source::source),
     ("retire", clear::retire),
     ("canary", canary::canary),
     ("clear", clear::clear),
@@ -168,7 +173,9 @@ pub fn next(seen: &Seen<'_>) -> Plan {
 /// The same without one rule, or one of its guards.
 pub(super) fn next_without(seen: &Seen<'_>, without: Option<&str>) -> Plan {
     let mut plan = Plan::default();
-    if !seen.asked && !seen.held && seen.here.images.is_empty() {
+    if !seen.asked && !seen.held && seen.here.images.iter().all(|record| record.source) {
+        // Nothing was made there, so nothing is asked of the cloud, which may be away.
+        plan.step = source::let_go(seen);
         return plan;
     }
     if let Standing::Away(trouble) = &seen.standing {

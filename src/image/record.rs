@@ -7,7 +7,8 @@ use super::keep;
 use super::plan::Record;
 use super::state::{CanaryMemory, Known, Memory, Seen, Sent};
 use crate::api::machine_image::{
-    CanaryRecord, CloudImages, Current, ImageRecord, ImageState, MachineImageStatus, Version,
+    CanaryRecord, CloudImages, Current, ImageRecord, ImageState, MachineImageStatus, SourceImage, Version,
+    Wanted,
 };
 
 /// The longest message of a record.
@@ -98,7 +99,12 @@ pub fn apply(
             here.images.retain(|record| record.id != *id);
             memory.images.remove(id);
             memory.found.remove(id);
+            if matches!(record, Record::Lost(_)) {
+                let is_it = |image: &mut SourceImage| image.cloud == cloud && image.id == *id;
+                status.versions.iter_mut().for_each(|version| drop(version.image.take_if(is_it)));
+            }
         }
+        Record::Source(id) => source(now, here, id, &wanted),
         Record::Adopt(id, node) => {
             if let Some(picture) = memory.found.remove(id) {
                 // Of one that has data, nobody knows who was made from it.
@@ -116,6 +122,26 @@ pub fn apply(
         }
     }
     put(status, taken);
+}
+
+/// The image of the source is used here as it is. One of the same bytes was tested before, if it was to be.
+fn source(now: Timestamp, here: &mut CloudImages, id: &str, wanted: &Wanted) {
+    if let Some(known) = here.images.iter_mut().find(|record| record.id == id) {
+        (known.digest, known.described) = (wanted.digest.clone(), wanted.described.clone());
+        return;
+    }
+    let proven =
+        |record: &ImageRecord| record.source && record.is(wanted) && record.state == ImageState::Usable;
+    let state = if here.images.iter().any(proven) { ImageState::Usable } else { ImageState::Testing };
+    here.images.push(ImageRecord {
+        id: id.to_owned(),
+        digest: wanted.digest.clone(),
+        described: wanted.described.clone(),
+        source: true,
+        state,
+        since: Some(Time(now)),
+        ..ImageRecord::default()
+    });
 }
 
 /// It is tested with a TestNode from now on.
@@ -142,9 +168,9 @@ fn measured(status: &mut MachineImageStatus, record: &ImageRecord, sent: Sent) {
 }
 
 fn set(record: &mut ImageRecord, state: ImageState, now: Timestamp) {
-    let ImageRecord { id, digest, described, canary, .. } = record.clone();
+    let ImageRecord { id, digest, described, source, canary, .. } = record.clone();
     let since = Some(Time(now));
-    *record = ImageRecord { id, digest, described, state, since, canary, ..ImageRecord::default() };
+    *record = ImageRecord { id, digest, described, source, state, since, canary, ..ImageRecord::default() };
 }
 
 fn alter(here: &mut CloudImages, id: &str, alter: impl FnOnce(&mut ImageRecord)) {

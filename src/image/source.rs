@@ -16,9 +16,13 @@ use super::head::{self, Head};
 use super::state::Trouble;
 use super::sums::{self, Sum};
 use super::unpack::{Line, Packing, unpack};
-use super::web::{Answer, SILENCE, Web, file, refused, unreachable};
+use super::web::{Answer, SILENCE, Web, file, refused};
 use crate::api::machine_image::Format;
 use crate::reason::Reason;
+
+mod place;
+
+pub use place::Place;
 
 /// How often the rest of a file is asked for, one time after the other with little between.
 const MOST_RESUMED: u32 = 5;
@@ -35,7 +39,7 @@ const STILL: Duration = Duration::from_mins(10);
 #[derive(Clone, Debug)]
 pub struct Wish {
     /// Where it is.
-    pub url: Url,
+    pub place: Place,
     /// Its digest, as `sha256:…`.
     pub digest: String,
     /// Its format.
@@ -48,13 +52,14 @@ pub struct Wish {
 ///
 /// # Errors
 /// Why it cannot be read, or does not have the file.
-pub async fn look_up(web: &Web, list: &Url, wanted: &Url) -> Result<Sum, Trouble> {
-    let mut answer = web.get(list, HeaderMap::new()).await?;
+pub async fn look_up(web: &Web, list: Url, wanted: &Url) -> Result<Sum, Trouble> {
+    let mut answer = web.get(&list, HeaderMap::new()).await?;
     if !answer.status.is_success() {
-        return Err(refused(list, answer.status));
+        return Err(refused(&list, answer.status));
     }
+    let list = Place::Url(list);
     let mut text = Vec::new();
-    while let Some(piece) = next(list, &mut answer).await? {
+    while let Some(piece) = next(&list, &mut answer).await? {
         text.extend_from_slice(&piece);
         if text.len() > sums::LONGEST {
             let message = "the list of sums is larger than 1 MiB; give the URL of another";
@@ -65,19 +70,19 @@ pub async fn look_up(web: &Web, list: &Url, wanted: &Url) -> Result<Sum, Trouble
     sums::find(&sums::read(&String::from_utf8_lossy(&text)), file(wanted))
 }
 
-async fn next(url: &Url, answer: &mut Answer) -> Result<Option<Bytes>, Trouble> {
+async fn next(place: &Place, answer: &mut Answer) -> Result<Option<Bytes>, Trouble> {
     match timeout(SILENCE, answer.body.next()).await {
         Ok(Some(Ok(piece))) => Ok(Some(piece)),
         Ok(None) => Ok(None),
-        Ok(Some(Err(why))) => Err(unreachable(url, &why)),
-        Err(_) => Err(unreachable(url, "it sends nothing for a minute")),
+        Ok(Some(Err(why))) => Err(place.broke(&why)),
+        Err(_) => Err(place.broke("it sends nothing for a minute")),
     }
 }
 
 /// A file as it is published, while it is read.
 struct Stream {
     web: Web,
-    url: Url,
+    place: Place,
     answer: Answer,
     /// What says that the file is still the same.
     validator: Option<HeaderValue>,
@@ -94,10 +99,7 @@ struct Stream {
 
 impl Stream {
     async fn open(web: &Web, wish: &Wish) -> Result<Self, Trouble> {
-        let answer = web.get(&wish.url, HeaderMap::new()).await?;
-        if answer.status != StatusCode::OK {
-            return Err(refused(&wish.url, answer.status));
-        }
+        let answer = wish.place.open(web).await?;
         let encoding = answer.headers.get(header::CONTENT_ENCODING).and_then(|word| word.to_str().ok());
         if encoding.is_some_and(|word| !word.eq_ignore_ascii_case("identity")) {
             let message = "the server sends the file with a Content-Encoding, so its bytes are not those that were published; have \
@@ -112,7 +114,7 @@ impl Stream {
         let algorithm = if wish.digest.starts_with("sha512:") { &SHA512 } else { &SHA256 };
         Ok(Self {
             web: web.clone(),
-            url: wish.url.clone(),
+            place: wish.place.clone(),
             answer,
             validator,
             length,
@@ -126,7 +128,7 @@ impl Stream {
 
     async fn next(&mut self) -> Result<Option<Bytes>, Trouble> {
         loop {
-            match next(&self.url, &mut self.answer).await {
+            match next(&self.place, &mut self.answer).await {
                 Ok(Some(piece)) if piece.is_empty() => {}
                 Ok(Some(piece)) => {
                     self.received =
@@ -142,7 +144,7 @@ impl Stream {
                     return Ok(Some(piece));
                 }
                 Ok(None) if self.length.is_none_or(|length| length <= self.received) => return Ok(None),
-                Ok(None) => self.resume(unreachable(&self.url, "it ends before the end of the file")).await?,
+                Ok(None) => self.resume(self.place.broke("it ends before the end of the file")).await?,
                 Err(trouble) => self.resume(trouble).await?,
             }
         }
@@ -154,20 +156,16 @@ impl Stream {
             self.resumed = 0;
         }
         self.broke_at = self.received;
-        let Some(validator) = self.validator.clone().filter(|_| self.resumed < MOST_RESUMED) else {
+        if self.resumed >= MOST_RESUMED {
             return Err(trouble);
-        };
+        }
+        let rest = self.place.rest(&self.web, self.received, self.validator.as_ref());
+        let Some(answer) = rest.await? else { return Err(trouble) };
         self.resumed += 1;
-        let mut headers = HeaderMap::new();
-        let range =
-            HeaderValue::try_from(format!("bytes={}-", self.received)).map_err(|_| trouble.clone())?;
-        headers.insert(header::RANGE, range);
-        headers.insert(header::IF_RANGE, validator);
-        let answer = self.web.get(&self.url, headers).await?;
         let goes_on = answer.headers.get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok());
         let goes_on = goes_on.is_some_and(|range| range.starts_with(&format!("bytes {}-", self.received)));
         if answer.status != StatusCode::PARTIAL_CONTENT || !goes_on {
-            return Err(unreachable(&self.url, "it broke off, and then had another file or could not go on"));
+            return Err(self.place.broke("it broke off, and then had another file or could not go on"));
         }
         self.answer = answer;
         Ok(())
@@ -214,6 +212,11 @@ impl Reader {
             begun.push(piece);
         }
         let packing = Packing::of(&first);
+        if packing != Packing::Plain && matches!(wish.place, Place::Image { .. }) {
+            let message =
+                "the image of the source is compressed, so no machine can boot it; upload it uncompressed";
+            return Err(Trouble::new(Reason::WrongFormat, message));
+        }
         let mut reader = if packing == Packing::Plain {
             let length = stream.length;
             begun.reverse();

@@ -44,6 +44,8 @@ pub fn needs_somebody(reason: Reason) -> bool {
             reason,
             Reason::CloudNotFound
                 | Reason::AuthenticationFailed
+                | Reason::ImageAmbiguous
+                | Reason::InvalidPattern
                 | Reason::ProjectChanged
                 | Reason::DeleteStuck
         )
@@ -235,6 +237,8 @@ pub enum Look {
     Stranger,
     /// It is ours.
     There(Picture),
+    /// It is the image of `source.image`: our project's, and not ours. Nothing is asked of it but what it is.
+    Source(Picture),
 }
 
 /// An image of ours, as Glance has it.
@@ -244,11 +248,11 @@ pub struct Picture {
     pub status: String,
     /// Bytes.
     pub size: u64,
-    /// The algorithm of its hash.
+    /// The algorithm of its hash; empty if it has none.
     pub hash_algo: String,
     /// The hash that Glance computed.
     pub hash: String,
-    /// The version, as its tag says.
+    /// The version, as its tag says; of the source's own image, as its hash says.
     pub digest: String,
     /// How it is described, as its tag says.
     pub described: String,
@@ -280,19 +284,31 @@ impl Seen<'_> {
     #[must_use]
     pub fn status(&self, id: &str) -> Option<&str> {
         match self.look(id) {
-            Some(Look::There(picture)) => Some(&picture.status),
+            Some(Look::There(picture) | Look::Source(picture)) => Some(&picture.status),
             Some(Look::Missing | Look::Stranger) | None => None,
         }
     }
 
-    /// Whether an image is of the version that the source has now, and that version may be used.
+    /// Whether an image is of the version that the source has now, and that version may be used. Where the source is an image of
+    /// this cloud, only that one is.
     #[must_use]
     pub fn is_wanted(&self, record: &ImageRecord) -> bool {
-        self.asked
+        let fits = match self.golden() {
+            Some(id) => record.source && record.id == id,
+            None => !record.source,
+        };
+        fits && self.asked
             && !self.spec.rejects(&record.digest)
-            && self
-                .wanted
-                .is_some_and(|wanted| wanted.digest == record.digest && wanted.described == record.described)
+            && self.wanted.is_some_and(|wanted| record.is(wanted))
+    }
+
+    /// The image of this cloud that the source is, if it is one and its version may be used.
+    #[must_use]
+    pub fn golden(&self) -> Option<&str> {
+        let wanted = self.wanted.filter(|wanted| self.asked && !self.spec.rejects(&wanted.digest))?;
+        let version = self.versions.iter().find(|version| version.is(&wanted.digest, &wanted.described))?;
+        let image = version.image.as_ref().filter(|image| image.cloud == self.here.name)?;
+        Some(&image.id)
     }
 
     /// The MachineType that a new version is tested with here.

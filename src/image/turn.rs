@@ -8,19 +8,17 @@ use jiff::SignedDuration;
 use kube::api::Api;
 use kube::runtime::controller::Action;
 use kube::{Resource as _, ResourceExt};
-use tokio::time::timeout;
 use tracing::{info, instrument, warn};
-use url::Url;
 
 use super::act::At;
 use super::desk::Desk;
+use super::look::look;
 use super::plan::{self, Ask, Record, Step, Waiting};
 use super::record;
 use super::refresh::{self, Found, Source};
-use super::source::{self, Reader, Wish};
 use super::state::{Seen, Trouble, needs_somebody};
 use super::status::{Waits, tell};
-use crate::api::machine_image::{CloudImages, MachineImageStatus};
+use crate::api::machine_image::{CloudImages, MachineImageStatus, SourceImage};
 use crate::api::{FINALIZER_PREFIX, MachineImage, finalizer};
 use crate::kubernetes::conditions::news;
 use crate::kubernetes::error::{is_conflict, is_gone, said};
@@ -34,10 +32,6 @@ use crate::reconcile::context::version;
 const STEPS: usize = 24;
 /// The longest pause between two turns.
 const REST: Duration = Duration::from_mins(10);
-/// A look at a file takes no longer: the clouds wait for it.
-const HEAD: Duration = Duration::from_secs(90);
-/// The longest URL that a status takes.
-const LONGEST_URL: usize = 2048;
 /// What somebody else wrote meanwhile is read again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -132,14 +126,26 @@ impl Turn<'_> {
         match refresh::due(now, generation, &self.image.spec, &status, &memory) {
             Source::Rest(waiting) => self.waits.extend(waiting.map(|waiting| (None, waiting))),
             Source::Look => {
-                let looked = self.look().await;
+                let looked = look(self.desk, &self.image, &status).await;
                 let waiting = self.learn(looked, &mut status);
                 self.waits.extend(waiting.map(|waiting| (None, waiting)));
                 refresh::obeyed(&self.image.spec, &mut status);
+                self.look_again(&status);
                 self.write(status).await?;
             }
         }
         Ok(())
+    }
+
+    /// What the source has, or has no longer, is looked at in its own cloud, too.
+    fn look_again(&self, status: &MachineImageStatus) {
+        let Some(source) = &self.image.spec.source.image else { return };
+        let here = record::here(status, &source.cloud);
+        self.desk.note(&self.uid(), &source.cloud, |memory| {
+            for record in here.images.iter().filter(|record| record.source) {
+                memory.images.entry(record.id.clone()).or_default().look = None;
+            }
+        });
     }
 
     /// Remembers what came of a look at the source. Returns what is waited for, if it failed.
@@ -160,51 +166,6 @@ impl Turn<'_> {
                 Some(Waiting { why: trouble, until: memory.pause.as_ref().map(|(_, until)| *until) })
             }
         }
-    }
-
-    async fn look(&self) -> Result<Found, Trouble> {
-        let (spec, web) = (&self.image.spec, &self.desk.web);
-        let source = &spec.source.url;
-        let parsed = |url: &str| {
-            url.parse::<Url>().map_err(|_| {
-                Trouble::new(Reason::SourceNotFound, "the source has a URL that is none; correct it")
-            })
-        };
-        // A star is no character of a URL that is asked for.
-        let wanted = parsed(&source.url)?;
-        let (digest, url) = match (&source.checksum, &source.checksum_url) {
-            (Some(checksum), _) => (checksum.clone(), wanted),
-            (None, Some(list)) => {
-                let sum = source::look_up(web, &parsed(list)?, &wanted).await?;
-                let mut url = wanted;
-                if super::web::file(&url).contains('*')
-                    && let Ok(mut path) = url.path_segments_mut()
-                {
-                    path.pop().push(&sum.name);
-                }
-                if url.as_str().len() > LONGEST_URL {
-                    let message =
-                        "the name in the list makes a URL that is too long; give the URL of another list";
-                    return Err(Trouble::new(Reason::ChecksumNotFound, message));
-                }
-                (sum.digest, url)
-            }
-            (None, None) => {
-                let message = "give source.url.checksum or checksumURL: without a digest there is no version";
-                return Err(Trouble::new(Reason::ChecksumNotFound, message));
-            }
-        };
-        let described = refresh::described(spec);
-        if self.status().known(&digest, &described).is_some() {
-            return Ok(Found { digest, url: url.into(), head: None });
-        }
-        let wish = Wish { url, digest: digest.clone(), format: spec.format, max_size_gib: spec.max_size_gib };
-        let opened = timeout(HEAD, Reader::open(web, &self.desk.line, &wish)).await.map_err(|_| {
-            let message = "its first bytes did not come within 90 seconds: the server is slow, or another file is being decompressed";
-            Trouble::new(Reason::SourceUnreachable, message)
-        })?;
-        let head = opened?.head;
-        Ok(Found { digest, url: wish.url.into(), head: Some(head) })
     }
 
     /// One step in a cloud. Returns whether there was one.
@@ -294,6 +255,7 @@ impl Turn<'_> {
         let (now, uid) = (self.desk.now(), self.uid());
         let Ok(fresh) = self.desk.fresh_id() else { return Ok(()) };
         let mut status = self.status();
+        let lost = lost(&status, cloud, what);
         let mut memory = self.desk.note(&uid, cloud, |memory| memory.clone());
         record::apply(now, cloud, &mut status, &mut memory, what, &fresh);
         let mut here = record::here(&status, cloud);
@@ -309,8 +271,7 @@ impl Turn<'_> {
         // What could not be written did not happen.
         self.desk.note(&uid, cloud, |known| *known = memory);
         info!(cloud, ?what, "recorded");
-        if let Record::Lost(id) = what {
-            let note = format!("cloud {cloud}: image {id} was deleted by somebody; it is uploaded again");
+        if let Some(note) = lost {
             self.event(Severity::Warning, Reason::ImageLost, &note).await;
         }
         Ok(())
@@ -375,6 +336,18 @@ impl Turn<'_> {
             .publish(Event { severity, reason, action: "Look", note, regarding, related: None })
             .await;
     }
+}
+
+/// What is told of an image that is there no longer.
+fn lost(status: &MachineImageStatus, cloud: &str, what: &Record) -> Option<String> {
+    let Record::Lost(id) = what else { return None };
+    let is_it = |image: &SourceImage| image.cloud == cloud && image.id == *id;
+    let what_next = if status.versions.iter().filter_map(|version| version.image.as_ref()).any(is_it) {
+        "it was the source, which is looked at again"
+    } else {
+        "it is uploaded again"
+    };
+    Some(format!("cloud {cloud}: image {id} was deleted by somebody; {what_next}"))
 }
 
 /// As the API server says that somebody else wrote the object.

@@ -135,7 +135,7 @@ async fn work(
         .reconcile_on(futures::stream::poll_fn(move |task| woken.poll_recv(task)))
         .watches(Api::<Cloud>::all(client), watcher::Config::default(), move |cloud| {
             let name = cloud.name_any();
-            let uses = move |image: &Arc<MachineImage>| image.spec.is_for(&name);
+            let uses = move |image: &Arc<MachineImage>| image.spec.names(&name);
             all.state().into_iter().filter(uses).map(|image| ObjectRef::from_obj(&*image))
         })
         .trigger_backoff(Rewatch::default())

@@ -174,7 +174,7 @@ impl<'a> Among<'a> {
 }
 
 /// What an image is looked for by.
-enum Search<'a> {
+pub(super) enum Search<'a> {
     Id(&'a str),
     Name(&'a str),
     Regex(&'a str, &'a Regex),
@@ -184,9 +184,9 @@ enum Search<'a> {
 }
 
 /// What was found, and how.
-struct Found<'a> {
-    images: Vec<&'a Image>,
-    how: String,
+pub(super) struct Found<'a> {
+    pub(super) images: Vec<&'a Image>,
+    pub(super) how: String,
 }
 
 impl<'a> Search<'a> {
@@ -206,7 +206,7 @@ impl<'a> Search<'a> {
         Ok(properties.map_or(Self::OsName(&rule.os), Self::Properties))
     }
 
-    fn among<'i>(&self, images: &[&'i Image]) -> Found<'i> {
+    pub(super) fn among<'i>(&self, images: &[&'i Image]) -> Found<'i> {
         let matching = |matches: &dyn Fn(&Image) -> bool| -> Vec<&'i Image> {
             images
                 .iter()

@@ -11,6 +11,7 @@ mod images;
 mod networks;
 mod properties;
 mod servers;
+mod source;
 mod whole;
 
 /// As where no machine type names a MachineImage.

@@ -155,13 +155,14 @@ pub const TABLE: &[Row] = &[
     pure("image::allowed", "image::state reason saying wildcard"),
     pure("image::keep", "api image::state"),
     pure("image::canary", "api image::state reason"),
+    pure_of_what_others_keep("image::golden", "api image::state openstack reason"),
     pure("image::plan", "api image::canary image::state image::keep reason"),
     pure("image::record", "api image::plan image::state image::keep"),
     pure("image::refresh", "api image::head image::plan image::state reason"),
     pure("image::status", "api image::plan image::state kubernetes::conditions reason"),
     row(
         "image",
-        "api controller error image::allowed image::canary image::head image::keep image::plan image::record image::refresh image::state \
+        "api catalogue controller error image::allowed image::canary image::golden image::head image::keep image::plan image::record image::refresh image::state \
          image::status image::sums kubernetes kubernetes::conditions metrics openstack reason reconcile::context saying \
          select transport",
     ),

@@ -86,7 +86,8 @@ fn compare(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
         let rules = list(schema.get("x-kubernetes-validations"));
         rules.iter().filter_map(|rule| rule["rule"].as_str()).map(ToOwned::to_owned).collect()
     };
-    let says = |rule: &&String| !rule.contains("oldSelf") && !excludes_what_is_new(rule, old);
+    let holds = |rule: &str| excludes_what_is_new(rule, old) || adds_another_way(rule, old);
+    let says = |rule: &&String| !rule.contains("oldSelf") && !holds(rule);
     for rule in rules(new).difference(&rules(old)).filter(says) {
         found.push(format!("{path}: a new rule: {rule}"));
     }
@@ -110,6 +111,16 @@ fn excludes_what_is_new(rule: &str, old: &Value) -> bool {
     let fields = rule.strip_prefix("!(has(self.").and_then(|rule| rule.strip_suffix("))"));
     let fields = fields.and_then(|fields| fields.split_once(") && has(self."));
     fields.is_some_and(|(one, other)| [one, other].iter().any(|name| old["properties"].get(name).is_none()))
+}
+
+/// A rule that one of two fields is there, of which each stored object has one, and none can have the other.
+fn adds_another_way(rule: &str, old: &Value) -> bool {
+    let fields = rule.strip_prefix("has(self.").and_then(|rule| rule.strip_suffix(')'));
+    let Some((one, other)) = fields.and_then(|fields| fields.split_once(") != has(self.")) else {
+        return false;
+    };
+    let required = |name: &str| list(old.get("required")).iter().any(|required| required == name);
+    required(one) && old["properties"].get(other).is_none()
 }
 
 fn list(value: Option<&Value>) -> &[Value] {
@@ -147,6 +158,7 @@ mod tests {
             "kind": {"type": "string", "default": "x"},
         }, "x-kubernetes-validations": [
             {"rule": "self.kind == oldSelf.kind"}, {"rule": "!(has(self.mode) && has(self.kind))"},
+            {"rule": "has(self.size) != has(self.kind)"},
         ]});
         assert_eq!(of(&old, &new), Vec::<String>::new());
     }
@@ -159,7 +171,8 @@ mod tests {
             "map": {"type": "object", "additionalProperties": {"type": "string"}},
         }});
         let not_both = json!([{"rule": "!(has(self.text) && has(self.list))"}]);
-        let cases: [(&str, Value, &str); 17] = [
+        let one_of = json!([{"rule": "has(self.text) != has(self.other)"}]);
+        let cases: [(&str, Value, &str); 18] = [
             ("/properties/text/type", json!("integer"), ".spec.text: type differs"),
             ("/properties/text/maxLength", json!(9), ".spec.text: maxLength is tighter"),
             ("/properties/text/minLength", json!(1), ".spec.text: minLength is tighter"),
@@ -177,6 +190,7 @@ mod tests {
             ("/required", json!(["list"]), ".spec.list: is required"),
             ("/x-kubernetes-validations", json!([{"rule": "false"}]), ".spec: a new rule: false"),
             ("/x-kubernetes-validations", not_both, ".spec: a new rule: !(has(self.text)"),
+            ("/x-kubernetes-validations", one_of, ".spec: a new rule: has(self.text)"),
         ];
         for (place, value, expected) in cases {
             let mut new = old.clone();

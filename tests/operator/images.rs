@@ -8,6 +8,7 @@ use storm::lab::{Closing, Keeper, Lab, Reached, Site, quick};
 use tokio::time::sleep;
 
 mod canary;
+mod copy;
 
 const LIST: &str = "/SHA256SUMS";
 const FILE: &str = "/disk.qcow2";

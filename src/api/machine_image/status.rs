@@ -68,6 +68,9 @@ pub struct Version {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub url: Option<String>,
+    /// The image that it was found in, where the source is an image. Absent once that image is known to be gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<SourceImage>,
     /// When it was first wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_at: Option<Time>,
@@ -88,6 +91,16 @@ pub struct Version {
     pub min_ram_mib: Option<i64>,
 }
 
+/// An image that is the source of a version.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceImage {
+    /// The Cloud that has it.
+    pub cloud: String,
+    /// Glance's id.
+    pub id: String,
+}
+
 /// What is in one cloud.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,7 +113,7 @@ pub struct CloudImages {
     /// The project, pinned at the first login.
     #[serde(default, rename = "projectID", skip_serializing_if = "Option::is_none")]
     pub project_id: Option<String>,
-    /// All images of ours there, whatever their state.
+    /// All images of ours there, whatever their state; and in the cloud of `source.image` that image, which is not ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 24))]
     pub images: Vec<ImageRecord>,
@@ -123,12 +136,15 @@ pub struct Current {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageRecord {
-    /// Glance's id, which we chose.
+    /// Glance's id. Unless `source` is true we chose it.
     pub id: String,
     /// Its version.
     pub digest: String,
     /// A short hash of format, properties and minimums.
     pub described: String,
+    /// It is the image of `source.image` itself: it was there before, and is neither changed nor deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub source: bool,
     /// How far it has come.
     pub state: ImageState,
     /// Since when it is in this state, or when it last failed.
@@ -188,6 +204,12 @@ pub enum ImageState {
 }
 
 impl ImageRecord {
+    /// Whether it is of these bytes, so described.
+    #[must_use]
+    pub fn is(&self, version: &Wanted) -> bool {
+        self.digest == version.digest && self.described == version.described
+    }
+
     /// Whether the test with a TestNode failed. Its bytes are right, so it can be tested again.
     #[must_use]
     pub fn failed_its_test(&self) -> bool {

@@ -17,21 +17,19 @@ pub const LIST_HIDDEN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Before anything is done in a cloud, all that is ours there is listed, and again now and then.
 pub(super) fn listed(seen: &Seen<'_>) -> Vec<Move> {
-    if !seen.held {
-        // Nothing was ever made there.
-        return Vec::new();
-    }
     let due = |last: Option<jiff::Timestamp>, every| last.is_none_or(|last| after(last, every) <= seen.now);
-    if due(seen.memory.listed, LIST) {
+    // Elsewhere nothing was ever made.
+    if seen.held && due(seen.memory.listed, LIST) {
         return vec![Move::Do(Step::Ask(Ask::List))];
     }
-    if due(seen.memory.listed_hidden, LIST_HIDDEN) {
+    if seen.held && due(seen.memory.listed_hidden, LIST_HIDDEN) {
         return vec![Move::Do(Step::Ask(Ask::ListHidden))];
     }
-    // What a list does not show is asked for by its id before it counts as missing.
+    // What a list does not show is asked for by its id before it counts as missing. No list shows the source's own image.
     let unknown = seen.here.images.iter().find(|record| {
         let known = seen.known(&record.id);
-        known.look.is_none() && !known.unasked && !is_sending(seen, &record.id)
+        let unread = known.look.is_none() || (record.source && due(known.looked, LIST));
+        unread && !known.unasked && !is_sending(seen, &record.id)
     });
     unknown.map(|record| Move::Do(Step::Ask(Ask::Look(record.id.clone())))).into_iter().collect()
 }
@@ -57,18 +55,24 @@ pub(super) fn adopt(seen: &Seen<'_>) -> Vec<Move> {
     found.map(adopt).into_iter().collect()
 }
 
-/// Glance does not have it any longer.
-pub(super) fn is_gone(seen: &Seen<'_>, id: &str) -> bool {
-    matches!(seen.look(id), Some(Look::Missing | Look::Stranger))
-        || matches!(seen.status(id), Some("killed" | "deleted" | "pending_delete"))
+/// Glance does not have it any longer, or not with these bytes.
+pub(super) fn is_gone(seen: &Seen<'_>, record: &ImageRecord) -> bool {
+    match seen.look(&record.id) {
+        None => false,
+        Some(Look::Missing | Look::Stranger) => true,
+        Some(Look::Source(picture)) if picture.digest != record.digest => true,
+        Some(Look::There(picture) | Look::Source(picture)) => {
+            matches!(picture.status.as_str(), "killed" | "deleted" | "pending_delete")
+        }
+    }
 }
 
 /// What machines could be made from, and is not there any longer, was deleted by somebody. The TestNode that tested it is deleted
 /// before it is forgotten.
 pub(super) fn lost(seen: &Seen<'_>) -> Vec<Move> {
     let is_lost = |record: &&ImageRecord| {
-        record.state == ImageState::Usable && record.canary.is_none() && is_gone(seen, &record.id)
+        record.state == ImageState::Usable && record.canary.is_none() && is_gone(seen, record)
     };
-    let lost = seen.here.images.iter().find(is_lost);
+    let lost = seen.here.images.iter().filter(|record| !record.source).find(is_lost);
     lost.map(|record| Move::Do(Step::Record(Record::Lost(record.id.clone())))).into_iter().collect()
 }

@@ -25,7 +25,7 @@ pub(super) fn canary(seen: &Seen<'_>) -> Vec<Move> {
 }
 
 fn one(seen: &Seen<'_>, record: &ImageRecord) -> Option<Move> {
-    let wanted = seen.is_wanted(record) && !is_gone(seen, &record.id);
+    let wanted = seen.is_wanted(record) && !is_gone(seen, record);
     match record.state {
         ImageState::Testing if wanted => test(seen, record),
         ImageState::Failed if wanted && record.failed_its_test() => failed(seen, record),
@@ -117,6 +117,10 @@ fn fresh(seen: &Seen<'_>, known: &CanaryMemory) -> Option<jiff::Timestamp> {
 fn make(seen: &Seen<'_>, id: &str, kind: &str) -> Move {
     if seen.standing == Standing::Drained {
         return drained();
+    }
+    if !seen.held {
+        // In the cloud of the source nothing may have been made yet.
+        return Move::Do(Step::AddFinalizer);
     }
     let read = seen.memory.machine_type.as_ref();
     let read = read.filter(|read| read.name == kind && after(read.at, TYPE) > seen.now);

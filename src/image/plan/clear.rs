@@ -24,18 +24,27 @@ pub(super) fn retire(seen: &Seen<'_>) -> Vec<Move> {
     let leaves = |record: &&ImageRecord| match record.state {
         ImageState::Usable => !kept.contains(&record.id) && !is_deactivated(seen, record),
         ImageState::Uploading => !seen.is_wanted(record),
-        ImageState::Testing => !seen.is_wanted(record) || is_gone(seen, &record.id),
-        ImageState::Failed => {
-            record.failed_its_test() && (!seen.is_wanted(record) || is_gone(seen, &record.id))
-        }
+        ImageState::Testing => !seen.is_wanted(record) || is_gone(seen, record),
+        ImageState::Failed => record.failed_its_test() && (!seen.is_wanted(record) || is_gone(seen, record)),
         ImageState::Retired => false,
     };
-    let found = seen.here.images.iter().find(leaves);
+    let found = seen.here.images.iter().filter(|record| !record.source).find(leaves);
     found.map(|record| Move::Do(Step::Record(Record::Retire(record.id.clone())))).into_iter().collect()
 }
 
 fn is_deactivated(seen: &Seen<'_>, record: &ImageRecord) -> bool {
     seen.asked && seen.status(&record.id) == Some("deactivated")
+}
+
+/// Somebody deactivated it.
+pub(super) fn deactivated(id: &str, digest: &str) -> Trouble {
+    Trouble::new(
+        Reason::ImageDeactivated,
+        format!(
+            "image {id} was deactivated by somebody: activate it again (openstack image set --activate {id}), or put {digest} into \
+             spec.reject"
+        ),
+    )
 }
 
 /// What was taken out of use and is wanted again is used again; after a test, where one is asked for.
@@ -54,20 +63,16 @@ pub(super) fn again(seen: &Seen<'_>) -> Vec<Move> {
 /// What is out of use is deleted, one after the other.
 pub(super) fn clear(seen: &Seen<'_>) -> Vec<Move> {
     let told = |record: &&ImageRecord| is_deactivated(seen, record) && !seen.spec.rejects(&record.digest);
-    let told = seen.here.images.iter().filter(told).map(|record| {
-        let why = Trouble::new(
-            Reason::ImageDeactivated,
-            format!(
-                "image {} was deactivated by somebody: activate it again (openstack image set --activate {}), or put {} into \
-                 spec.reject",
-                record.id, record.id, record.digest
-            ),
-        );
-        Move::Wait(Waiting { why, until: None })
-    });
+    let told = seen
+        .here
+        .images
+        .iter()
+        .filter(told)
+        .map(|record| Move::Wait(Waiting { why: deactivated(&record.id, &record.digest), until: None }));
     // One that failed its test stays until it is retired. A TestNode goes before its image.
     let out = |record: &&ImageRecord| {
         matches!(record.state, ImageState::Failed | ImageState::Retired)
+            && !record.source
             && !record.failed_its_test()
             && record.canary.is_none()
     };
@@ -86,7 +91,7 @@ fn one(seen: &Seen<'_>, record: &ImageRecord) -> Option<Move> {
         None if known.unasked => Some(Move::Do(Step::Record(Record::Forget(id.clone())))),
         None => ask(Ask::Look(id.clone())),
         // Another's, under the id that we meant to use: nothing of ours is there, nor can be.
-        Some(Look::Stranger) => Some(Move::Do(Step::Record(Record::Forget(id.clone())))),
+        Some(Look::Stranger | Look::Source(_)) => Some(Move::Do(Step::Record(Record::Forget(id.clone())))),
         Some(Look::Missing) if known.deleted || known.spent => {
             Some(Move::Do(Step::Record(Record::Forget(id.clone()))))
         }
@@ -115,7 +120,7 @@ fn burn(seen: &Seen<'_>, record: &ImageRecord) -> Move {
         known.look == Some(Look::Missing)
             && known.unburned.is_some_and(|refused| after(refused, SETTLED) <= seen.now)
     };
-    if seen.here.images.iter().all(settled) {
+    if seen.here.images.iter().filter(|record| !record.source).all(settled) {
         return Move::Do(Step::Record(Record::Forget(id)));
     }
     let Some(again) = known.burn_again.filter(|again| *again > seen.now) else {

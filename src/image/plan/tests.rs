@@ -10,6 +10,7 @@ use crate::image::keep;
 use crate::image::state::{Known, Look, Memory, Picture, Sent, Slot, Uses};
 
 mod canary;
+mod source;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 

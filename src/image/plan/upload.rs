@@ -27,7 +27,10 @@ const WRONG: SignedDuration = SignedDuration::from_hours(24);
 const MIB: u64 = 1 << 20;
 
 fn to_make<'a>(seen: &'a Seen<'_>) -> Option<&'a ImageRecord> {
-    seen.here.images.iter().find(|record| record.state == ImageState::Uploading && seen.is_wanted(record))
+    seen.here
+        .images
+        .iter()
+        .find(|record| !record.source && record.state == ImageState::Uploading && seen.is_wanted(record))
 }
 
 /// How a transfer ended is written down first.
@@ -69,7 +72,7 @@ fn one(seen: &Seen<'_>, record: &ImageRecord) -> Move {
     let ask = |ask| Move::Do(Step::Ask(ask));
     match &known.look {
         // An id of ours that somebody else has, or that was deleted, makes no image any more.
-        Some(Look::Stranger) => renew(),
+        Some(Look::Stranger | Look::Source(_)) => renew(),
         Some(Look::Missing) if known.spent || known.deleted => renew(),
         None if known.unasked => create(seen, record),
         None => ask(Ask::Look(id.clone())),
@@ -216,6 +219,11 @@ pub(super) fn begin(seen: &Seen<'_>) -> Vec<Move> {
     if seen.here.images.iter().any(of_it) {
         return Vec::new();
     }
+    if seen.spec.source.is_in(&seen.here.name) {
+        // Nothing is uploaded there: what the source has is used as it is.
+        let why = "the image of the source is looked for";
+        return vec![Move::Wait(Waiting::new(Reason::LookingAtSource, why))];
+    }
     if !seen.versions.iter().any(|version| version.is(&wanted.digest, &wanted.described)) {
         // The source is looked at first.
         return Vec::new();
@@ -229,6 +237,12 @@ pub(super) fn begin(seen: &Seen<'_>) -> Vec<Move> {
     vec![Move::Do(if seen.held { Step::Record(Record::Begin) } else { Step::AddFinalizer })]
 }
 
+/// A status takes no more images of one cloud.
+pub(super) fn full() -> Move {
+    let why = format!("{MOST} images are in use in this cloud; a new one is made once one of them is not");
+    Move::Wait(Waiting::new(Reason::ImageInUse, why))
+}
+
 /// At most `keep` and two more are there, besides those that are in use.
 fn await_room(seen: &Seen<'_>) -> Option<Move> {
     let in_use = |record: &&ImageRecord| {
@@ -239,11 +253,9 @@ fn await_room(seen: &Seen<'_>) -> Option<Move> {
     };
     let images = &seen.here.images;
     if images.len() >= MOST {
-        let why =
-            format!("{MOST} images are in use in this cloud; a new one is made once one of them is not");
-        return Some(Move::Wait(Waiting::new(Reason::ImageInUse, why)));
+        return Some(full());
     }
-    let free = images.iter().filter(|record| !in_use(record)).count();
+    let free = images.iter().filter(|record| !record.source && !in_use(record)).count();
     let most = usize::try_from(seen.spec.keep).unwrap_or(1).saturating_add(2);
     (free >= most).then(|| {
         let why = "old images are deleted first; the new one is made then";

@@ -11,6 +11,8 @@ use ring::digest::digest;
 use super::*;
 use crate::image::allowed::Allowed;
 use crate::image::web::Hop;
+use crate::openstack::ImageId;
+use crate::openstack::fake::{self, Log, Reply};
 
 /// 1000 times `a`, as `xz` packs it; and the same with a dictionary of 1 GiB.
 const XZ: &str = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4APnAAtdADDv+7/+o7C5plYAAABs2eiL6u4QdgABJ+gHAAAA9FWPXLHEZ/sCAAAAAARZWg==";
@@ -24,7 +26,7 @@ fn disk() -> Vec<u8> {
 
 fn wish(file: &[u8]) -> Wish {
     Wish {
-        url: "https://images.test/disk".parse().unwrap(),
+        place: Place::Url("https://images.test/disk".parse().unwrap()),
         digest: format!("sha256:{}", HEXLOWER.encode(digest(&SHA256, file).as_ref())),
         format: Format::Raw,
         max_size_gib: 1,
@@ -171,4 +173,92 @@ async fn a_source_that_breaks_off_now_and_then_is_read_to_its_end() {
 
     assert!(read(&web, &wish(&file)).await.unwrap().0 == file);
     assert_eq!(asked.lock().unwrap().len(), 9);
+}
+
+/// A Glance that has an image, and breaks off after so many bytes each time.
+fn glance(file: Vec<u8>, breaks_after: usize) -> (Place, Log) {
+    let (session, log) = fake::cloud(move |seen| {
+        assert_eq!(seen.uri, "glance/v2/images/g1/file");
+        let range = seen.headers.get(header::RANGE).map(|range| range.to_str().unwrap().to_owned());
+        let from: usize =
+            range.as_ref().map_or(0, |range| range["bytes=".len()..range.len() - 1].parse().unwrap());
+        let rest = &file[from..];
+        let answer = http::Response::builder().header("content-length", rest.len());
+        let answer = if range.is_some() {
+            let all = file.len();
+            answer.status(206).header("content-range", format!("bytes {from}-{}/{all}", all - 1))
+        } else {
+            answer.status(200)
+        };
+        Reply::Full(answer.body(rest[..breaks_after.min(rest.len())].to_vec()).unwrap())
+    });
+    (Place::Image { cloud: "lab".into(), session, id: ImageId("g1".into()) }, log)
+}
+
+async fn read_image(place: Place) -> Result<(Vec<u8>, String), Trouble> {
+    let (web, _) = server(Vec::new(), 0, Vec::new());
+    read(&web, &Wish { place, ..wish(&disk()) }).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_breaks_off_is_asked_for_the_rest_five_times_at_most() {
+    let (place, log) = glance(disk(), 50_000);
+    let (bytes, digest) = read_image(place).await.unwrap();
+    assert!(bytes == disk());
+    assert_eq!(digest, wish(&disk()).digest);
+    let ranges: Vec<String> = log
+        .seen
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|seen| seen.headers.get(header::RANGE).map_or("", |range| range.to_str().unwrap()).to_owned())
+        .collect();
+    assert_eq!(ranges, ["", "bytes=50000-", "bytes=100000-", "bytes=150000-"]);
+    let seen = log.last();
+    assert_eq!((seen.token.as_str(), seen.headers[header::ACCEPT].to_str().unwrap()), ("token-1", "*/*"));
+
+    let (place, log) = glance(disk(), 10_000);
+    assert_eq!(read_image(place).await.unwrap_err().reason, Reason::SourceUnreachable);
+    assert_eq!(log.lines().len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_glance_that_gives_no_data_means() {
+    let said = async |status: u16, message: &'static str| {
+        let (session, _) = fake::cloud(move |_| {
+            Reply::Json(status, serde_json::json!({"code": "x", "message": message, "title": "x"}))
+        });
+        let place = Place::Image { cloud: "lab".into(), session, id: ImageId("g1".into()) };
+        let trouble = read_image(place).await.unwrap_err();
+        assert!(trouble.message.contains("image g1 of cloud lab"), "{}", trouble.message);
+        trouble.reason
+    };
+    let deactivated = "The requested image has been deactivated. Image data download is forbidden.";
+
+    assert_eq!(said(403, deactivated).await, Reason::SourceForbidden);
+    assert_eq!(said(404, "No image found with ID g1").await, Reason::SourceNotFound);
+    assert_eq!(said(204, "").await, Reason::SourceNotFound);
+    assert_eq!(said(302, "").await, Reason::SourceUnreachable, "nobody is followed to another place");
+    assert_eq!(said(503, "busy").await, Reason::SourceUnreachable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_compressed_is_no_source() {
+    let (place, _) = glance(gzip(&disk()), usize::MAX);
+
+    assert_eq!(read_image(place).await.unwrap_err().reason, Reason::WrongFormat);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_refused_is_replaced_once() {
+    let (session, log) = fake::cloud(|seen| {
+        if seen.token == "token-1" {
+            return Reply::Json(401, serde_json::Value::Null);
+        }
+        Reply::Full(http::Response::new(disk()))
+    });
+    let place = Place::Image { cloud: "lab".into(), session, id: ImageId("g1".into()) };
+
+    assert!(read_image(place).await.is_ok());
+    assert_eq!((log.lines().len(), log.logins()), (2, 2));
 }

@@ -69,6 +69,48 @@ test_a_version_is_used_once_a_machine_became_ready_with_it_and_never_if_none_doe
   kubectl delete machinetype golden >/dev/null
 }
 
+test_a_golden_image_is_used_in_its_own_cloud_and_is_there_after_its_machine_image() {
+  local id before
+  with_images
+  publish one
+  login
+  ask POST image /v2/images '{"name": "golden-by-hand", "disk_format": "raw", "container_format": "bare"}'
+  answers 201
+  id=$(said .id)
+  send "$id" one
+  cat <<YAML | apply
+apiVersion: testnode.dev/v1alpha1
+kind: MachineImage
+metadata: {name: golden}
+spec:
+  source: {image: {cloud: lab, name: golden-by-hand}}
+  format: raw
+  clouds: [{name: lab}]
+YAML
+  kubectl wait --for=condition=Ready machineimage/golden --timeout=60s >/dev/null
+  equal "$id" "$(current golden)" 'the image that is current is the golden one'
+  equal "sha512:$(sha512sum <"$work/files/one" | cut -d' ' -f1)" \
+    "$(kubectl get machineimage golden -o jsonpath='{.status.clouds[0].current.digest}')" 'its version'
+  equal '' "$(kubectl get machineimage golden -o jsonpath='{.metadata.finalizers}')" 'nothing was made, so nothing is to be removed'
+  ask GET image "/v2/images/$id"
+  before=$(said '{name, status, tags, size, os_hash_value, updated_at}')
+
+  kubectl delete machineimage golden --timeout=30s >/dev/null
+  sleep 5
+  ask GET image "/v2/images/$id"
+  equal "$before" "$(said '{name, status, tags, size, os_hash_value, updated_at}')" 'the golden image after its MachineImage'
+  ask DELETE image "/v2/images/$id"
+  answers 204
+}
+
+# send ID NAME: the data of an image, as a person uploads it.
+send() {
+  local url
+  url=$(jq -er '.token.catalog[] | select(.type == "image").endpoints[] | select(.interface == "public").url' "$work/login.json")
+  curl --silent --show-error --fail --max-time 60 --request PUT --header @"$work/token" \
+    --header 'Content-Type: application/octet-stream' --data-binary @"$work/files/$2" "${url%/}/v2/images/$1/file"
+}
+
 # machine_type_of_it [JQ]: the lab's, whose only system is the MachineImage.
 machine_type_of_it() {
   kubectl get machinetype lab -o json | jq '{apiVersion, kind, metadata: {name: "golden"}, spec}
@@ -143,7 +185,8 @@ without_images() {
     kubectl patch "$name" --type merge -p '{"metadata": {"finalizers": null}}' >/dev/null || true
     kubectl delete "$name" --ignore-not-found --timeout=20s >/dev/null || true
   done
-  for id in $(inside GET 'glance/v2/images?limit=1000' | jq -r '.images[] | select(any(.tags[]; startswith("testnode-cluster="))).id'); do
+  for id in $(inside GET 'glance/v2/images?limit=1000' | jq -r '.images[]
+    | select(.name == "golden-by-hand" or any(.tags[]; startswith("testnode-cluster="))).id'); do
     inside DELETE "glance/v2/images/$id" || true
   done
   stop files || true
