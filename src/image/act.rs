@@ -1,8 +1,6 @@
 //! One request to a cloud, or about the TestNode that tests an image; and what is learned from its answer.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use jiff::SignedDuration;
 use kube::api::{Api, ListParams};
@@ -11,12 +9,10 @@ use tracing::{info, warn};
 
 use super::desk::{Desk, Reached, reason};
 use super::golden;
-use super::look::reach;
 use super::plan::Ask;
-use super::source::{Place, Wish};
 use super::state::{Known, Look, Memory, Picture, Trouble, Uses, after};
-use super::transfer::{Job, refused};
-use crate::api::machine_image::{ImageRecord, MachineImageStatus, SourceImage, Version};
+use super::transfer::refused;
+use crate::api::machine_image::{ImageRecord, MachineImageStatus, SourceImage};
 use crate::api::{MachineImage, TestNode, mark};
 use crate::error::{Class, Effect};
 use crate::kubernetes::error::said;
@@ -27,6 +23,7 @@ use crate::reason::Reason;
 use crate::select;
 
 mod canary;
+mod upload;
 
 /// What cannot be deleted is tried again after this.
 const STAYS: SignedDuration = SignedDuration::from_mins(10);
@@ -264,51 +261,6 @@ impl At<'_> {
             }
             Err(error) => self.trouble(&error),
         }
-    }
-
-    /// Where the bytes of a version are, and how many a second may be read at most.
-    async fn place(&self, version: &Version) -> Result<(Place, Option<u64>), Trouble> {
-        if let Some(SourceImage { cloud, id }) = version.image.clone() {
-            let (session, _, rate) = reach(self.desk, &cloud, self.status).await?;
-            return Ok((Place::Image { cloud, session, id: ImageId(id) }, rate));
-        }
-        let Some(url) = &version.url else {
-            let message = "the image that it is to be copied from is gone; the source is looked at again";
-            return Err(Trouble::new(Reason::SourceNotFound, message));
-        };
-        let url = url.parse();
-        let url =
-            url.map_err(|_| Trouble::new(Reason::SourceNotFound, "source.url.url is no URL; correct it"));
-        Ok((Place::Url(url?), None))
-    }
-
-    async fn upload(&self, session: &Session, id: &str) {
-        let Some(record) = self.record(id) else { return };
-        let Some(version) = self.status.known(&record.digest, &record.described) else { return };
-        let spec = &self.image.spec;
-        let (place, most) = match self.place(version).await {
-            Ok(found) => found,
-            Err(trouble) => return self.known(id, |known| known.ended = Some(Err(trouble))),
-        };
-        self.known(id, |known| {
-            known.look = None;
-            known.counted = None;
-        });
-        let job = Job {
-            wish: Wish {
-                place,
-                digest: record.digest.clone(),
-                format: spec.format,
-                max_size_gib: spec.max_size_gib,
-            },
-            id: ImageId(id.to_owned()),
-            session: session.clone(),
-            rate: [self.reached.rate, most].into_iter().flatten().min(),
-            web: self.desk.web.clone(),
-            line: self.desk.line.clone(),
-            bytes: Arc::new(AtomicU64::new(0)),
-        };
-        self.desk.transfers.begin(self.image, &self.uid(), self.cloud, job);
     }
 
     async fn delete(&self, session: &Session, id: &str) {

@@ -331,3 +331,22 @@ async fn a_body_that_is_whole_has_an_end_and_one_that_failed_has_none() {
     let cut = streamed(vec![Ok("abc"), broken()], Some(5)).await;
     assert!(cut.len() < 5, "{cut:?}");
 }
+
+#[tokio::test]
+async fn an_answer_that_is_opened_comes_piece_by_piece_and_of_an_endless_refusal_the_beginning() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let transport = Transport::reqwest(&TlsOptions::default()).unwrap();
+    let open = async |status| {
+        let request = http::Request::get(endless(status).await).body(Vec::new()).unwrap();
+        transport.open(request).await.unwrap()
+    };
+
+    let mut body = open("200 OK").await.into_body();
+    let mut read = 0;
+    while read < 4 << 20 {
+        read += body.next().await.unwrap().unwrap().len();
+    }
+    let refused = open("403 Forbidden").await;
+    assert_eq!(refused.status().as_u16(), 403);
+    assert_eq!(beginning(refused.into_body()).await.len(), SMALL);
+}

@@ -72,7 +72,6 @@ pub(super) fn clear(seen: &Seen<'_>) -> Vec<Move> {
     // One that failed its test stays until it is retired. A TestNode goes before its image.
     let out = |record: &&ImageRecord| {
         matches!(record.state, ImageState::Failed | ImageState::Retired)
-            && !record.source
             && !record.failed_its_test()
             && record.canary.is_none()
     };
@@ -120,7 +119,7 @@ fn burn(seen: &Seen<'_>, record: &ImageRecord) -> Move {
         known.look == Some(Look::Missing)
             && known.unburned.is_some_and(|refused| after(refused, SETTLED) <= seen.now)
     };
-    if seen.here.images.iter().filter(|record| !record.source).all(settled) {
+    if seen.here.images.iter().all(settled) {
         return Move::Do(Step::Record(Record::Forget(id)));
     }
     let Some(again) = known.burn_again.filter(|again| *again > seen.now) else {

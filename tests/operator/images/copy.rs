@@ -183,6 +183,24 @@ async fn a_download_that_breaks_off_goes_on_where_it_broke_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_speed_that_the_cloud_of_the_source_allows_limits_a_copy() {
+    let copies = Copies::new(newest(), &["lab"]).await;
+    copies.world.ready(60).await;
+    copies.world.lab.edit("clouds", "", "lab", |spec| spec["rate"] = json!({"imageMiBPerSecond": 1}));
+    sleep(Duration::from_mins(1)).await;
+
+    copies.world.lab.edit("machineimages", "", "ubuntu", |spec| spec["clouds"] = json!([{"name": "far"}]));
+    copies.world.lab.until("the other has it", 60, |_| copies.current_in("far").1 == version(1)).await;
+
+    let calls = copies.far.calls();
+    let at = |method: &str| {
+        calls.iter().find(|call| call.method == method && call.path.contains("/images")).unwrap().at
+    };
+    let took = at("PUT") - at("POST");
+    assert!(took > Duration::from_millis(200), "300,000 bytes took {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rejected_golden_image_gives_way_to_the_one_before_in_both_clouds() {
     let copies = Copies::at_work().await;
     let _newer = copies.world.lab.cloud.golden_image("golden-2", &made_at(2), disk(2));

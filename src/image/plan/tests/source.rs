@@ -1,7 +1,7 @@
 //! The source's own image in its own cloud.
 
 use super::*;
-use crate::api::machine_image::SourceImage;
+use crate::api::machine_image::{CanaryRecord, SourceImage};
 
 fn golden(version: u8, state: ImageState) -> ImageRecord {
     ImageRecord { source: true, ..record(&format!("g{version}"), version, state) }
@@ -178,8 +178,11 @@ fn whatever_state_it_is_in_it_is_never_made_sent_retired_or_deleted() {
         ImageState::Failed,
         ImageState::Retired,
     ];
-    for (look, state, held, asked, version) in every(looks, states) {
-        let scene = Scene::of_golden().with(golden(version, state), look.clone()).but(|scene| {
+    for (look, state, at) in every(looks, states) {
+        let (held, asked, tested) = (at % 2 == 0, at % 4 < 2, at % 8 < 4);
+        let canary = CanaryRecord { namespace: "canaries".into(), name: "canary-1".into(), generation: 1 };
+        let record = ImageRecord { canary: Some(canary).filter(|_| tested), ..golden(1 + at / 8, state) };
+        let scene = Scene::of_golden().with(record, look.clone()).but(|scene| {
             (scene.held, scene.asked) = (held, asked);
             (scene.memory.listed, scene.memory.listed_hidden) = (Some(NOW), Some(NOW));
             scene.memory.uses = Some(Uses { at: Some(NOW), by: std::collections::BTreeMap::new() });
@@ -192,19 +195,29 @@ fn whatever_state_it_is_in_it_is_never_made_sent_retired_or_deleted() {
                     | Step::Record(Record::Retire(_) | Record::Begin | Record::Renew(_))
             )
         );
-        assert!(!harms, "{look:?} {state:?} held {held} asked {asked}: {step:?}");
+        assert!(!harms, "{look:?} {state:?} held {held} asked {asked} tested {tested}: {step:?}");
     }
 }
 
-/// Each look with each state, in and out of use, with and without the finalizer, and of each version.
+/// Each look with each state, and with each of 24 ways to be in or out of use.
 fn every(
     looks: [Option<Look>; 6],
     states: [ImageState; 5],
-) -> impl Iterator<Item = (Option<Look>, ImageState, bool, bool, u8)> {
+) -> impl Iterator<Item = (Option<Look>, ImageState, u8)> {
     looks.into_iter().flat_map(move |look| {
         states.into_iter().flat_map(move |state| {
             let look = look.clone();
-            (0..12_u8).map(move |at| (look.clone(), state, at % 2 == 0, at % 4 < 2, 1 + at / 4))
+            (0..24).map(move |at| (look.clone(), state, at))
         })
     })
+}
+
+#[test]
+fn it_takes_no_room_of_what_is_ours() {
+    let rest = |id: &str| ImageRecord { since: Some(Time(ago(1))), ..record(id, 1, ImageState::Retired) };
+    let scene =
+        Scene::new().but(|scene| scene.spec.keep = 1).with(golden(2, ImageState::Usable), Some(is(2)));
+    let full = scene.with(rest("a"), Some(active(1))).with(rest("b"), Some(active(1)));
+
+    assert_eq!(full.step(), write(Record::Begin));
 }
