@@ -59,6 +59,10 @@ pub async fn live(options: &Options, nodes: u32) -> Result<Vec<Phase>> {
     done.map(|()| phases)
 }
 
+/// Messages for the name of a node: whether the zone has it, the update, and four questions of what the zone has then (its addresses
+/// of both families, its texts, and anything else).
+const MESSAGES: u32 = 6;
+
 /// Applies the examples but for their nodes. Returns a node.
 fn prepare(site: &Site, options: &Options) -> Result<Value> {
     let mut node = None;
@@ -78,6 +82,9 @@ fn prepare(site: &Site, options: &Options) -> Result<Value> {
                 fields.insert("concurrentCreates".into(), json!(creates));
             }
             set(&mut object, "/spec/limits", json!({}));
+            if let Some(dns) = object.pointer_mut("/spec/dns").and_then(Value::as_object_mut) {
+                dns.insert("messagesPerSecond".into(), options.messages_per_second.into());
+            }
             if let Some(spec) = object.pointer_mut("/spec").and_then(Value::as_object_mut) {
                 spec.insert("rate".into(), rate);
             }
@@ -234,13 +241,13 @@ impl Day {
 }
 
 impl Options {
-    /// The larger of what the places where servers are built allow, and what the rate does: two requests to Nova for each
-    /// node would be one too many, so it is one.
+    /// The largest of what the places where servers are built allow, and what the rates do: two requests to Nova for each node
+    /// would be one too many, so it is one.
     #[must_use]
     pub fn ideal(&self, nodes: u32) -> Duration {
         let places = if self.builds == 0 { nodes } else { u32::try_from(self.builds).unwrap_or(nodes) };
         let built = self.server_build * nodes.div_ceil(places.max(1));
-        let asked = Duration::from_secs_f64(f64::from(nodes) / f64::from(self.rate));
-        built.max(asked)
+        let at = |rate: u32, each: u32| Duration::from_secs_f64(f64::from(nodes * each) / f64::from(rate));
+        built.max(at(self.rate, 1)).max(at(self.messages_per_second, MESSAGES))
     }
 }

@@ -69,6 +69,9 @@ pub struct Options {
     /// The Cloud's `rate.requestsPerSecond` and `rate.burst`.
     #[arg(long, default_value_t = 1000)]
     pub rate: u32,
+    /// The Cloud's `dns.messagesPerSecond`.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub messages_per_second: u32,
     /// The Cloud's `rate.concurrentCreates`; as the Cloud has it by default, if not given.
     #[arg(long)]
     pub concurrent_creates: Option<u32>,

@@ -66,6 +66,39 @@ YAML
   eventually 60 all_ended
 }
 
+test_in_a_browser_a_machine_is_found_and_a_claim_appears_without_reloading() {
+  with_teuthology
+  with_pool 2
+  with_browser
+  trap 'without_browser; without_teuthology' EXIT
+
+  browse "http://127.0.0.1:$locks/"
+  eventually 10 page_shows 'ovh001'
+  in_page 'window.opened = "once"; return null' >/dev/null
+  apply <<YAML
+apiVersion: testnode.dev/v1alpha1
+kind: TestNodeClaim
+metadata: {name: bisect, namespace: $namespace}
+spec: {pool: {name: ovh}, owner: bob@desk, description: "<b>bisect</b> of the kernel"}
+YAML
+  eventually 15 page_shows 'bob@desk'
+  page_shows '<b>bisect</b> of the kernel' || fail 'what a person wrote is not shown as text'
+  equal '"once"' "$(in_page 'return window.opened')" 'the page that was opened first'
+  equal true "$(in_page 'return [...document.querySelectorAll(".state")].every((word) => word.getClientRects().length === 1)')" \
+    'no word is broken'
+  picture "$work/log/lab.png"
+
+  type_into 'input[name=q]' bob@
+  eventually 5 shows_machines 1
+  window_of 390 844
+  picture "$work/log/lab-phone.png"
+  equal true "$(in_page 'return document.documentElement.scrollWidth <= window.innerWidth')" 'all of it is seen on a phone'
+}
+
+page_shows() { contains "$(in_page 'return document.body.innerText' | jq -r .)" "$1"; }
+
+shows_machines() { equal "$1" "$(in_page 'return document.querySelectorAll("table.machines tbody tr").length')" 'machines on the page'; }
+
 some_claim() { [[ -n $(kubectl get tnc -n "$namespace" -o name) ]]; }
 
 all_ended() { kubectl get tnc -n "$namespace" -o json | jq -e '[.items[] | select(.status.ended == null)] == []' >/dev/null; }
