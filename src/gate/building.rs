@@ -248,16 +248,18 @@ mod tests {
     fn a_pool_that_is_filled_finds_out_how_much_a_cloud_takes_though_it_may_use_half_of_that() {
         let uids: Vec<String> = (10..60).map(|n| format!("i{n}")).collect();
         let gate = prepared(&uids.iter().map(String::as_str).collect::<Vec<_>>());
-        uids.iter().for_each(|uid| gate.pooled(uid, true));
+        for uid in &uids {
+            gate.pooled(uid, true);
+        }
 
         let mut waves = Vec::new();
         let mut waiting: Vec<&str> = uids.iter().map(String::as_str).collect();
         while !waiting.is_empty() {
             let (now, later): (Vec<&str>, Vec<&str>) =
                 waiting.iter().partition(|uid| builds(&gate, uid, None));
-            now.iter().for_each(|uid| {
+            for uid in &now {
                 gate.set(uid, Some(at(uid, Stage::Made)));
-            });
+            }
             waves.push(now.len());
             waiting = later;
         }

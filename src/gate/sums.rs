@@ -7,7 +7,6 @@ use super::line::Served;
 use super::{Stage, Use};
 
 /// All uses.
-#[expect(clippy::struct_field_names, reason = "indexes of one thing, each by another key")]
 #[derive(Debug, Default)]
 pub(super) struct Uses {
     by_uid: HashMap<String, Use>,
