@@ -44,11 +44,13 @@ impl Gate {
         state.account(cloud).ready.remove(age);
         state.set_stage(&age.uid, Stage::Building);
         let begun = count(state.uses.sums(cloud).servers_made());
-        let idle = state.idle_in(cloud, |stage| stage == Stage::Building, "");
+        // One that nobody waits for may find its half taken.
+        let idle = state.is_idle(&age.uid).then(|| state.idle_servers(cloud));
         let account = state.account(cloud);
         account.most = bounds.max_concurrent_creates;
         let figure = account.adaptive.figure(account.most);
-        let epoch = account.adaptive.begins(begun >= figure || idle >= for_idle(figure));
+        let epoch =
+            account.adaptive.begins(begun >= figure || idle.is_some_and(|idle| idle >= for_idle(figure)));
         state.building.insert(age.uid.clone(), (Instant::now(), epoch));
         true
     }
@@ -78,8 +80,7 @@ impl State {
         let limit = self.creates(cloud, bounds);
         let sums = self.uses.sums(cloud);
         let (mut free, mut served) = (limit - count(sums.servers_made()), sums.servers);
-        let made = self.idle_in(cloud, |stage| stage == Stage::Building, "");
-        let mut free_for_idle = for_idle(limit) - made;
+        let mut free_for_idle = for_idle(limit) - self.idle_servers(cloud);
         let mut next = Vec::new();
         while free > 0 {
             let turn = |(key, line): (&(bool, &'a str), &BTreeSet<&'a Age>)| {
@@ -120,6 +121,11 @@ impl State {
         if let Some(used) = self.uses.get(uid).cloned() {
             self.uses.put(uid, Some(super::Use { stage, ..used }));
         }
+    }
+
+    /// How many servers are being made for nodes that nobody waits for.
+    fn idle_servers(&self, cloud: &str) -> i64 {
+        self.idle_in(cloud, |stage| stage == Stage::Building, "")
     }
 
     /// How many nodes under construction, at such a stage, nobody waits for.

@@ -9,7 +9,7 @@ use url::Url;
 use super::desk::{Desk, reason};
 use super::golden;
 use super::refresh::{self, Found, FoundAt};
-use super::source::{self, Place, Reader, Wish};
+use super::source::{self, InImage, Place, Reader, Wish};
 use super::state::{Standing, Trouble};
 use super::web;
 use crate::api::MachineImage;
@@ -55,7 +55,7 @@ pub async fn look(desk: &Desk, image: &MachineImage, status: &MachineImageStatus
 async fn file(desk: &Desk, source: &UrlSource) -> Result<(String, FoundAt, Place), Trouble> {
     let parsed = |url: &str| {
         url.parse::<Url>().map_err(|_| {
-            Trouble::new(Reason::SourceNotFound, "the source has a URL that is none; correct it")
+            Trouble::new(Reason::SourceNotFound, "a URL of the source cannot be read as one; correct it")
         })
     };
     // A star is no character of a URL that is asked for.
@@ -112,7 +112,7 @@ async fn golden(
         min_disk_gib: image.min_disk_gib.into(),
         min_ram_mib: image.min_ram_mib.into(),
     };
-    Ok((digest, at, Place::Image { cloud: source.cloud.clone(), session, id: image.id }))
+    Ok((digest, at, Place::Image(InImage { cloud: source.cloud.clone(), session, id: image.id })))
 }
 
 fn choose(source: &ImageSource, mut images: Vec<Image>, project: &ProjectId) -> Result<Image, Trouble> {

@@ -22,7 +22,7 @@ use crate::reason::Reason;
 
 mod place;
 
-pub use place::Place;
+pub use place::{InImage, Place};
 
 /// How often the rest of a file is asked for, one time after the other with little between.
 const MOST_RESUMED: u32 = 5;
@@ -212,7 +212,7 @@ impl Reader {
             begun.push(piece);
         }
         let packing = Packing::of(&first);
-        if packing != Packing::Plain && matches!(wish.place, Place::Image { .. }) {
+        if packing != Packing::Plain && matches!(wish.place, Place::Image(_)) {
             let message =
                 "the image of the source is compressed, so no machine can boot it; upload it uncompressed";
             return Err(Trouble::new(Reason::WrongFormat, message));

@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http::{HeaderName, Response, StatusCode};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::answer::Clocks;
@@ -24,16 +24,15 @@ use super::{
 use crate::age::Age;
 use crate::error::Class;
 use crate::saying::Origin;
-use crate::transport::{self, Failure, Keep, Pieces, Transport, Upload, Verify};
+use crate::transport::{Failure, Keep, Transport, Verify};
 
 /// Nova gives up on a compute host that is away after 60 s, and says so.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// A body that is made meanwhile waits so long for our own limits.
-const MOMENT: Duration = Duration::from_secs(30);
 /// How long a failed login speaks for those that come after it: fifty nodes
 /// with a wrong password must not lock the account.
 const LOGIN_PAUSE: Duration = Duration::from_secs(5);
 
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -246,98 +245,6 @@ impl Session {
         Ok((read, response.body().len()))
     }
 
-    /// Sends a body that is made meanwhile, once, with a token that is good for a while yet. It takes as long as it takes: who
-    /// makes the body sees to it that it moves.
-    pub(super) async fn stream(&self, request: &Request, body: Upload) -> Result<Answer, Error> {
-        let token = self.token(None).await?;
-        let (mut head, at) = self.in_turn(request, &token).await?;
-        let octets = http::HeaderValue::from_static("application/octet-stream");
-        head.headers.insert(http::header::CONTENT_TYPE, octets);
-        let sent = Instant::now();
-        let answer = self.0.options.transport.send_streamed(http::Request::from_parts(head, body)).await;
-        let response = self.heard(request, &at, sent, answer)?;
-        self.judge(request, Answer { at, response })
-    }
-
-    /// Asks for something whose body is read as it comes. It takes as long as it takes: who reads it sees to it that it moves.
-    pub(super) async fn open(
-        &self,
-        request: &Request,
-        headers: &HeaderMap,
-    ) -> Result<Response<Pieces>, Error> {
-        let token = self.token(None).await?;
-        let (mut at, mut response) = self.open_with(request, headers, &token).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            // The token may have been revoked. Once more.
-            let token = self.token(Some(&token)).await?;
-            (at, response) = self.open_with(request, headers, &token).await?;
-        }
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let (head, body) = response.into_parts();
-        // A refusal that never ends is not waited for.
-        let body = timeout(PATIENCE, transport::beginning(body)).await.unwrap_or_default();
-        let response = Response::from_parts(head, body);
-        Err(self.refusal(request, Answer { at, response }))
-    }
-
-    async fn open_with(
-        &self,
-        request: &Request,
-        headers: &HeaderMap,
-        token: &Token,
-    ) -> Result<(Origin, Response<Pieces>), Error> {
-        let (mut head, at) = self.in_turn(request, token).await?;
-        head.headers.extend(headers.clone());
-        let (sent, outgoing) = (Instant::now(), http::Request::from_parts(head, Vec::new()));
-        let answer = timeout(PATIENCE, self.0.options.transport.open(outgoing))
-            .await
-            .unwrap_or_else(|_| Err(Failure::after(format!("nothing within {PATIENCE:?}"))));
-        let response = self.heard(request, &at, sent, answer)?;
-        Ok((at, response))
-    }
-
-    /// A request as it goes out, once our own limits let it.
-    async fn in_turn(
-        &self,
-        request: &Request,
-        token: &Token,
-    ) -> Result<(http::request::Parts, Origin), Error> {
-        let Request { call, service, lane, .. } = *request;
-        let endpoint = self.endpoint(service, token).map_err(|text| Error::NoEndpoint {
-            call,
-            service,
-            text: text.into(),
-        })?;
-        let until = Instant::now() + MOMENT;
-        while let Err(wait) = self.0.limiter.try_take(service, lane, self.1.as_deref()) {
-            let asked = self.0.limiter.is_stopped(service);
-            if asked || Instant::now() + wait > until {
-                return Err(Error::Throttled { call, service, wait, asked });
-            }
-            sleep(wait.max(Duration::from_millis(10))).await;
-        }
-        let (mut head, _) = request.at(&endpoint).into_parts();
-        head.headers.insert(HeaderName::from_static("x-auth-token"), token.value.clone());
-        Ok((head, Origin::of(&endpoint)))
-    }
-
-    /// What was answered, told to who observes.
-    fn heard<T>(
-        &self,
-        request: &Request,
-        at: &Origin,
-        sent: Instant,
-        answer: Result<Response<T>, Failure>,
-    ) -> Result<Response<T>, Error> {
-        let Request { call, service, .. } = *request;
-        let status = answer.as_ref().ok().map(Response::status);
-        (self.0.options.observe)(&Call { service, call, status, took: sent.elapsed() });
-        let at = || at.clone();
-        answer.map_err(|Failure { effect, text }| Error::NoAnswer { call, service, at: at(), effect, text })
-    }
-
     pub(super) async fn send(&self, request: &Request) -> Result<Answer, Error> {
         let token = self.token(None).await?;
         let answer = self.send_with(request, &token).await?;
@@ -352,16 +259,19 @@ impl Session {
 
     async fn send_with(&self, request: &Request, token: &Token) -> Result<Answer, Error> {
         let Request { call, service, lane, .. } = *request;
-        let endpoint = self.endpoint(service, token).map_err(|text| Error::NoEndpoint {
-            call,
-            service,
-            text: text.into(),
-        })?;
-        let mut outgoing = request.at(&endpoint);
-        outgoing.headers_mut().insert(HeaderName::from_static("x-auth-token"), token.value.clone());
-        let at = Origin::of(&endpoint);
+        let (outgoing, at) = self.addressed(request, token)?;
         let response = self.exchange(call, service, lane, &at, outgoing).await?;
         Ok(Answer { at, response })
+    }
+
+    /// A request as it goes out with a token, and where to.
+    fn addressed(&self, request: &Request, token: &Token) -> Result<(http::Request<Vec<u8>>, Origin), Error> {
+        let Request { call, service, .. } = *request;
+        let endpoint = self.endpoint(service, token);
+        let endpoint = endpoint.map_err(|text| Error::NoEndpoint { call, service, text: text.into() })?;
+        let mut outgoing = request.at(&endpoint);
+        outgoing.headers_mut().insert(HeaderName::from_static("x-auth-token"), token.value.clone());
+        Ok((outgoing, Origin::of(&endpoint)))
     }
 
     /// Sends one request, paced, timed and observed.
@@ -381,11 +291,23 @@ impl Session {
         let answer = timeout(PATIENCE, inner.options.transport.send(request))
             .await
             .unwrap_or_else(|_| Err(Failure::after(format!("nothing within {PATIENCE:?}"))));
+        self.heard(call, service, at, sent, answer)
+    }
+
+    /// What was answered, told to who observes.
+    fn heard<T>(
+        &self,
+        call: &'static str,
+        service: Service,
+        at: &Origin,
+        sent: Instant,
+        answer: Result<Response<T>, Failure>,
+    ) -> Result<Response<T>, Error> {
         let status = answer.as_ref().ok().map(Response::status);
         if let Ok(answer) = &answer {
-            inner.clocks.heard(service, answer.headers());
+            self.0.clocks.heard(service, answer.headers());
         }
-        (inner.options.observe)(&Call { service, call, status, took: sent.elapsed() });
+        (self.0.options.observe)(&Call { service, call, status, took: sent.elapsed() });
         let at = || at.clone();
         answer.map_err(|Failure { effect, text }| Error::NoAnswer { call, service, at: at(), effect, text })
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use super::At;
 use crate::api::machine_image::{SourceImage, Version};
 use crate::image::look::reach;
-use crate::image::source::{Place, Wish};
+use crate::image::source::{InImage, Place, Wish};
 use crate::image::state::Trouble;
 use crate::image::transfer::Job;
 use crate::openstack::{ImageId, Session};
@@ -17,15 +17,16 @@ impl At<'_> {
     async fn place(&self, version: &Version) -> Result<(Place, Option<u64>), Trouble> {
         if let Some(SourceImage { cloud, id }) = version.image.clone() {
             let (session, _, rate) = reach(self.desk, &cloud, self.status).await?;
-            return Ok((Place::Image { cloud, session, id: ImageId(id) }, rate));
+            return Ok((Place::Image(InImage { cloud, session, id: ImageId(id) }), rate));
         }
         let Some(url) = &version.url else {
             let message = "the image that it is to be copied from is gone; the source is looked at again";
             return Err(Trouble::new(Reason::SourceNotFound, message));
         };
         let url = url.parse();
-        let url =
-            url.map_err(|_| Trouble::new(Reason::SourceNotFound, "source.url.url is no URL; correct it"));
+        let url = url.map_err(|_| {
+            Trouble::new(Reason::SourceNotFound, "source.url.url cannot be read as a URL; correct it")
+        });
         Ok((Place::Url(url?), None))
     }
 

@@ -16,14 +16,18 @@ pub enum Place {
     /// At a URL.
     Url(Url),
     /// In an image.
-    Image {
-        /// The Cloud that has it.
-        cloud: String,
-        /// The way there: asked by no other.
-        session: Session,
-        /// Which.
-        id: ImageId,
-    },
+    Image(InImage),
+}
+
+/// An image that has a file.
+#[derive(Clone, Debug)]
+pub struct InImage {
+    /// The Cloud that has it.
+    pub cloud: String,
+    /// The way there: asked by no other.
+    pub session: Session,
+    /// Which.
+    pub id: ImageId,
 }
 
 impl Place {
@@ -35,7 +39,7 @@ impl Place {
                 let refused = refused(url, answer.status);
                 (answer, refused)
             }
-            Self::Image { .. } => (self.data(0).await?, self.lacks("has no data; name another")),
+            Self::Image(image) => (image.data(0).await?, image.lacks("has no data; name another")),
         };
         if answer.status == StatusCode::OK { Ok(answer) } else { Err(refused) }
     }
@@ -49,7 +53,7 @@ impl Place {
     ) -> Result<Option<Answer>, Trouble> {
         match (self, validator) {
             // The data of an image never changes.
-            (Self::Image { .. }, _) => self.data(received).await.map(Some),
+            (Self::Image(image), _) => image.data(received).await.map(Some),
             (Self::Url(_), None) => Ok(None),
             (Self::Url(url), Some(validator)) => {
                 let mut headers = HeaderMap::new();
@@ -65,29 +69,27 @@ impl Place {
     pub(super) fn broke(&self, why: &str) -> Trouble {
         match self {
             Self::Url(url) => unreachable(url, why),
-            Self::Image { .. } => Trouble::new(Reason::SourceUnreachable, self.named(why)),
+            Self::Image(image) => image.trouble(Reason::SourceUnreachable, why),
         }
     }
+}
 
+impl InImage {
     async fn data(&self, from: u64) -> Result<Answer, Trouble> {
-        let Self::Image { session, id, .. } = self else { return Err(self.broke("it is no image")) };
-        let (head, body) = session
-            .image()
-            .data(id, from)
-            .await
-            .map(Response::<Pieces>::into_parts)
-            .map_err(|error| self.barred(&error))?;
+        let answer = self.session.image().data(&self.id, from).await;
+        let (head, body) =
+            answer.map(Response::<Pieces>::into_parts).map_err(|error| self.refused(&error))?;
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
 
-    /// What it means that Glance does not give the data of an image.
-    fn barred(&self, error: &openstack::Error) -> Trouble {
+    /// Why Glance does not give the data.
+    fn refused(&self, error: &openstack::Error) -> Trouble {
         if error.status() == Some(StatusCode::FORBIDDEN) {
             let why = format!(
                 "cannot be read: {error}; if it was deactivated, activate it again, or give the Cloud's user the right to download \
                  images"
             );
-            return Trouble::new(Reason::SourceForbidden, self.named(&why));
+            return self.trouble(Reason::SourceForbidden, &why);
         }
         match error.class() {
             Class::NotFound => self.lacks("is gone; make it again, or name another"),
@@ -97,18 +99,15 @@ impl Place {
             | Class::Capacity
             | Class::Unreachable
             | Class::Conflict
-            | Class::Invalid => self.broke(&error.to_string()),
+            | Class::Invalid => self.trouble(Reason::SourceUnreachable, &error.to_string()),
         }
     }
 
     fn lacks(&self, why: &str) -> Trouble {
-        Trouble::new(Reason::SourceNotFound, self.named(&format!("{why} under source.image")))
+        self.trouble(Reason::SourceNotFound, &format!("{why} under source.image"))
     }
 
-    fn named(&self, why: &str) -> String {
-        match self {
-            Self::Url(_) => why.to_owned(),
-            Self::Image { cloud, id, .. } => format!("image {id} of cloud {cloud}: {why}"),
-        }
+    fn trouble(&self, reason: Reason, why: &str) -> Trouble {
+        Trouble::new(reason, format!("image {} of cloud {}: {why}", self.id, self.cloud))
     }
 }

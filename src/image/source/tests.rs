@@ -192,7 +192,7 @@ fn glance(file: Vec<u8>, breaks_after: usize) -> (Place, Log) {
         };
         Reply::Full(answer.body(rest[..breaks_after.min(rest.len())].to_vec()).unwrap())
     });
-    (Place::Image { cloud: "lab".into(), session, id: ImageId("g1".into()) }, log)
+    (Place::Image(InImage { cloud: "lab".into(), session, id: ImageId("g1".into()) }), log)
 }
 
 async fn read_image(place: Place) -> Result<(Vec<u8>, String), Trouble> {
@@ -228,7 +228,7 @@ async fn what_a_glance_that_gives_no_data_means() {
         let (session, _) = fake::cloud(move |_| {
             Reply::Json(status, serde_json::json!({"code": "x", "message": message, "title": "x"}))
         });
-        let place = Place::Image { cloud: "lab".into(), session, id: ImageId("g1".into()) };
+        let place = Place::Image(InImage { cloud: "lab".into(), session, id: ImageId("g1".into()) });
         let trouble = read_image(place).await.unwrap_err();
         assert!(trouble.message.contains("image g1 of cloud lab"), "{}", trouble.message);
         trouble.reason
@@ -257,7 +257,7 @@ async fn a_token_that_is_refused_is_replaced_once() {
         }
         Reply::Full(http::Response::new(disk()))
     });
-    let place = Place::Image { cloud: "lab".into(), session, id: ImageId("g1".into()) };
+    let place = Place::Image(InImage { cloud: "lab".into(), session, id: ImageId("g1".into()) });
 
     assert!(read_image(place).await.is_ok());
     assert_eq!((log.lines().len(), log.logins()), (2, 2));

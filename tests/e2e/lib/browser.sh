@@ -19,8 +19,8 @@ with_browser() {
 }
 
 without_browser() {
-  curl --silent --max-time 20 --request DELETE "$browser" >/dev/null || true
-  stop chromedriver
+  [[ -z ${browser:-} ]] || curl --silent --max-time 20 --request DELETE "$browser" >/dev/null || true
+  stop chromedriver || true
 }
 
 # drive COMMAND < JSON: a command of WebDriver; prints the value of its answer.

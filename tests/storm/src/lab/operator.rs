@@ -99,16 +99,8 @@ fn options(cluster: &Cluster, manner: &Manner) -> Run {
     if let Some(id) = &manner.cluster_id {
         words.extend(["--cluster-id", id]);
     }
-    match Cli::parse_from(words).command {
-        Command::Run(options) => *options,
-        Command::Images(_)
-        | Command::LockServer(_)
-        | Command::ImportTeuthology(_)
-        | Command::Crd
-        | Command::Ready { .. } => {
-            panic!("not what was asked")
-        }
-    }
+    let Command::Run(options) = Cli::parse_from(words).command else { panic!("not what was asked") };
+    *options
 }
 
 /// What asks the cluster past a gate, and lacks a guard if it is told so.
